@@ -1,0 +1,222 @@
+/* kv: the operations of shardkv, as they stand in a request, in a log entry and in a reply.
+ *
+ * One struct for all operations; kv_op_pack/kv_op_unpack are the one codec, used on the wire and in
+ * log entries. Which fields an operation uses is the table at enum kv_kind. Slices are borrowed from
+ * what was decoded.
+ */
+#ifndef PROTO_KV_H
+#define PROTO_KV_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "placement/placement.h"
+#include "proto/pack.h"
+
+enum kv_space {
+    KV_PLAIN = 0,    /* users' keys, any bytes */
+    KV_INTERNAL = 1, /* keys of the client's own making: 8 bytes tag (their route), then anything */
+};
+
+enum record_kind { RECORD_VALUE = 1, RECORD_REFERENCE = 2, RECORD_DIRECTORY = 3 };
+
+/* From extent `first_extent` on (numbered from 1: the head is extent 0), up to the next entry's, the
+ * bytes stand under this data id. Sorted, first_extent strictly increasing. */
+struct kv_tail {
+    uint64_t first_extent;
+    uint64_t data_id;
+};
+
+/* What is known of a record besides its bytes. */
+struct kv_stat {
+    enum record_kind kind;
+    uint64_t version;  /* id of the entry that changed it last (time-only changes included) */
+    uint64_t created;  /* id at its creation; the inode number */
+    uint64_t mtime_ns; /* as shown: the one set by SET_ATTR if any, else that of the last change */
+    uint64_t ctime_ns; /* of the last change of any kind */
+    uint64_t length;   /* of the whole value, extents included */
+    struct kv_tail tail[SF_TAIL_MAX];
+    size_t tail_count;
+    struct slice attr; /* opaque, <= SF_ATTR_BYTES_MAX; empty in replies to mutations */
+};
+
+enum kv_pre_kind { KV_PRE_NONE, KV_PRE_ABSENT, KV_PRE_EXISTS, KV_PRE_VERSION, KV_PRE_CREATED };
+
+struct kv_pre {
+    enum kv_pre_kind kind;
+    uint64_t id; /* of VERSION and CREATED */
+};
+
+/*  kind            fields used besides space, key, pre         reply besides status and stat
+ *  GET             -                                           data: the head's bytes; partial
+ *  GET_RANGE       offset, length                              data: bytes within the head
+ *  STAT            -                                           stat with attr; data of a reference or
+ *                                                              directory entry
+ *  SCAN            key = prefix, data = after, length = limit, entries (names without the prefix),
+ *                  shards (plain space: all these at once)     more
+ *  PUT             data; opt. length (whole value), tail,      stat
+ *                  attr, created, mtime, record_kind, intent
+ *  APPEND          data                                        stat; old_length; data = old value where
+ *                                                              KV_WANT_OLD
+ *  PUT_HASH        data                                        data: old value
+ *  SET_RANGE       offset, data (within SF_VALUE_BYTES_MAX);   stat
+ *                  creates the key unless pre says otherwise
+ *  SET_LENGTH      length; opt. tail; KV_LENGTH_MAX            stat; old_length
+ *  PUNCH_RANGE     offset, length: zeros, length unchanged     stat
+ *  SET_ATTR        opt. attr, mtime                            stat
+ *  ADD             adds                                        stat
+ *  DELETE          -                                           stat of what was deleted
+ *  TAKE            only within MINI                            stat
+ *  RESERVE         length = n, opt. tail: length += n          stat; old_length
+ *  NEW_IDS         length = count (1..4096)                    ids_first
+ *  INTENT          ids_first = data id                         -
+ *  SESSION_OPEN    data = client id (16 bytes)                 session
+ *  SESSION_CLOSE   -                                           -
+ *  ABANDON         length = sequence number                    the completion record's reply
+ *  MINI            checks, ops (all of one shard)              replies, one for each op
+ */
+enum kv_kind {
+    KV_GET = 1,
+    KV_GET_RANGE,
+    KV_STAT,
+    KV_SCAN,
+    KV_PUT,
+    KV_APPEND,
+    KV_PUT_HASH,
+    KV_SET_RANGE,
+    KV_SET_LENGTH,
+    KV_PUNCH_RANGE,
+    KV_SET_ATTR,
+    KV_ADD,
+    KV_DELETE,
+    KV_TAKE,
+    KV_RESERVE,
+    KV_NEW_IDS,
+    KV_INTENT,
+    KV_SESSION_OPEN,
+    KV_SESSION_CLOSE,
+    KV_ABANDON,
+    KV_MINI,
+    KV_KIND_LIMIT
+};
+
+enum kv_flags {
+    KV_WANT_OLD = 1,      /* APPEND: return the old value */
+    KV_HAS_ATTR = 2,      /* attr is given (it may be empty); else it is kept */
+    KV_HAS_TAIL = 4,      /* tail is given, the new one */
+    KV_HAS_CREATED = 8,   /* PUT: the record carries this `created` (a move) */
+    KV_HAS_MTIME = 16,    /* mtime_ns is shown until the next change */
+    KV_HAS_LENGTH = 32,   /* PUT: length of the whole value (more than data where a tail is) */
+    KV_LENGTH_MAX = 64,   /* SET_LENGTH: length = max(present, given) */
+    KV_IF_TAIL = 128,     /* the present tail must equal if_tail, else PRECONDITION with stat */
+    KV_HAS_INTENT = 256,  /* PUT: consumes the intent `ids_first`, else INTENT_GONE */
+    KV_PREFIX_EMPTY = 512, /* a check of MINI: no key of this prefix exists, else NOT_EMPTY */
+    KV_IF_SLOT_ZERO = 1024 /* a check of MINI: 8-byte slot `offset` of the value is 0, else NOT_EMPTY */
+};
+
+/* ADD: the value is an array of 64-bit little-endian slots (absent: 0); each commutes. */
+struct kv_add {
+    uint32_t slot;    /* 0..31 */
+    bool is_max;      /* slot = max(slot, value), unsigned; else slot += (int64) value */
+    uint64_t value;
+};
+#define KV_ADDS_MAX 8u
+
+struct kv_op {
+    enum kv_kind kind;
+    enum kv_space space;
+    unsigned flags;
+    enum record_kind record_kind; /* PUT; 0 counts as RECORD_VALUE */
+    struct slice key;
+    struct kv_pre pre;
+    struct slice data;
+    struct slice attr;
+    uint64_t offset, length;
+    uint64_t created, mtime_ns, ids_first;
+    struct kv_tail tail[SF_TAIL_MAX];
+    size_t tail_count;
+    struct kv_tail if_tail[SF_TAIL_MAX];
+    size_t if_tail_count;
+    struct kv_add adds[KV_ADDS_MAX];
+    size_t add_count;
+    const uint32_t *shards; /* SCAN of the plain space */
+    size_t shard_count;
+    const struct kv_op *checks, *ops; /* MINI; their kind is KV_STAT for checks */
+    size_t check_count, op_count;     /* together <= SF_MINI_OPS_MAX */
+};
+
+/* Where a request goes. */
+struct kv_target {
+    group_id gid;
+    uint64_t group_identity; /* group_identity() of the addresses that the client believes in */
+    uint32_t shard;
+    bool forward; /* a replica that does not lead passes it on to its leader */
+};
+
+/* The session part of a mutating request (SESSION_OPEN has none: all 0). */
+struct kv_session {
+    uint64_t session;
+    uint64_t sequence;         /* from 1 */
+    uint64_t first_incomplete; /* every number below it is finished for the client */
+};
+
+struct kv_request {
+    struct kv_target target;
+    struct kv_session session;
+    struct kv_op op;
+};
+
+struct kv_entry { /* of a SCAN */
+    struct slice name;
+    struct kv_stat stat;
+    struct slice data; /* of references and directory entries; else empty */
+};
+
+struct kv_reply {
+    int status; /* SF_* */
+    struct kv_stat stat;
+    struct slice data;
+    bool partial;        /* GET: the value goes on in extents */
+    uint64_t old_length;
+    uint64_t ids_first;
+    uint64_t session;
+    const struct kv_entry *entries;
+    size_t entry_count;
+    bool more;                     /* SCAN: there are further names */
+    const struct kv_reply *replies; /* MINI; on failure: one, of the check or op that failed */
+    size_t reply_count;
+    uint64_t failed;               /* MINI: position of what failed (checks first, then ops) */
+    /* NOT_LEADER: where the leader is thought to be, "" if unknown. WRONG_GROUP: the newest Config
+     * number this group knows. */
+    char leader[SF_ADDRESS_BYTES_MAX];
+    uint64_t config_num;
+};
+
+/* "kv.get" ... ; NULL for a number that is no kind. */
+const char *kv_method_name(enum kv_kind kind);
+bool kv_kind_of_method(struct slice method, enum kv_kind *out);
+bool kv_is_read(enum kv_kind kind); /* GET, GET_RANGE, STAT, SCAN */
+
+/* Limits and shape of one operation, as a client and a server check it alike before anything else
+ * (key length, value and attr length, tail order, offsets, a mini's nesting). SF_OK, SF_TOO_BIG,
+ * SF_INVALID; *what (may be NULL) is a static text that names the field. */
+SF_MUST_CHECK int kv_op_check(const struct kv_op *op, const char **what);
+/* The shard that the operation's key (or a mini's first key) belongs to. */
+uint32_t kv_op_shard(const struct kv_op *op, enum routing routing, uint32_t shard_count);
+
+/* Decoding allocates the arrays of a MINI or a SCAN; *_free releases them (all-zero is allowed). The
+ * slices point into the bytes that were unpacked. SF_PROTOCOL, SF_TOO_BIG, SF_INVALID. */
+void kv_op_pack(struct buffer *b, const struct kv_op *op);
+SF_MUST_CHECK int kv_op_unpack(struct cursor *c, struct kv_op *op);
+void kv_op_free(struct kv_op *op);
+/* The params array of a request; its kind travels as the method's name. */
+void kv_request_pack(struct buffer *b, const struct kv_request *request);
+SF_MUST_CHECK int kv_request_unpack(const msgpack_object *params, enum kv_kind kind,
+                                    struct kv_request *request);
+void kv_request_free(struct kv_request *request);
+void kv_reply_pack(struct buffer *b, const struct kv_reply *reply);
+SF_MUST_CHECK int kv_reply_unpack(const msgpack_object *result, struct kv_reply *reply);
+void kv_reply_free(struct kv_reply *reply);
+
+#endif

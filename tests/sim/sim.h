@@ -1,0 +1,78 @@
+/* sim: a whole cluster in one thread, in virtual time, replayable from one 64-bit seed.
+ *
+ * A node is a machine: a name, a disk that survives crashes, and at most one running process, which
+ * sees the world through a struct env. Events (deliveries, timers, finished work) happen one at a
+ * time in virtual time; after each, the node's turn hooks and deferred tasks run until nothing is
+ * left, as env.h says, and then the checker.
+ *
+ * The same seed and the same program give the same run, event for event: sim_hash tells.
+ */
+#ifndef TESTS_SIM_H
+#define TESTS_SIM_H
+
+#include "env/env.h"
+#include "storage/store.h"
+
+struct sim;
+struct sim_node;
+
+/* Rates are per mille; times in microseconds of virtual time. Zero means off. */
+struct sim_faults {
+    uint32_t delay_us_min, delay_us_max;   /* of every message, uniform (defaults 500, 1500) */
+    uint32_t loss, duplicate, reorder;     /* per message (one env_conn_send); reorder: may overtake */
+    uint32_t slow_us_max;                  /* a reordered message's additional delay */
+    uint32_t sync_us_min, sync_us_max;     /* of a file sync (defaults 100, 300) */
+};
+
+/* What runs on a node. boot makes the process on `env`; halt frees everything it made: after a crash
+ * (env then does nothing any more) or a clean stop. */
+struct sim_program {
+    void (*boot)(void *ctx, struct sim_node *node, struct env *env);
+    void (*halt)(void *ctx, struct sim_node *node);
+    void *ctx;
+};
+
+struct sim *sim_new(uint64_t seed);
+void sim_free(struct sim *sim); /* halts all nodes */
+uint64_t sim_now_ns(const struct sim *sim);
+uint64_t sim_random(struct sim *sim); /* the test's own draws, from the same seed */
+uint64_t sim_random_below(struct sim *sim, uint64_t limit);
+uint64_t sim_hash(const struct sim *sim); /* over all events so far */
+uint64_t sim_event_count(const struct sim *sim);
+struct sim_faults *sim_faults(struct sim *sim); /* may be changed at any time */
+/* Called after every event; NULL: none. It fails by sf_assert or cmocka. */
+void sim_on_event(struct sim *sim, void (*check)(void *ctx, struct sim *sim), void *ctx);
+
+/* host names are the node's name: it listens on and is dialled at "NAME:PORT". */
+struct sim_node *sim_node_new(struct sim *sim, const char *name, const struct sim_program *program);
+const char *sim_node_name(const struct sim_node *node);
+struct sim *sim_node_sim(const struct sim_node *node);
+/* The disk of the node's store, created on first use; rolled back by a crash. */
+struct store_image *sim_node_image(struct sim_node *node);
+void sim_node_start(struct sim_node *node);
+/* The process ends between two events: files keep what was synced and any prefix of what was not;
+ * directory entries likewise; connections break (the peers learn at once or never). */
+void sim_node_crash(struct sim_node *node);
+bool sim_node_is_up(const struct sim_node *node);
+struct env *sim_node_env(struct sim_node *node); /* NULL while down */
+/* Did the process end itself by env_fatal since the last start? Then it is down. */
+bool sim_node_failed(const struct sim_node *node);
+
+/* One direction of the network between two nodes. */
+void sim_cut(struct sim *sim, struct sim_node *from, struct sim_node *to);
+void sim_heal(struct sim *sim, struct sim_node *from, struct sim_node *to);
+void sim_heal_all(struct sim *sim);
+/* Disk faults of a node. */
+void sim_disk_fill(struct sim_node *node, bool full);        /* writes answer SF_NO_SPACE */
+void sim_disk_fail_sync(struct sim_node *node);              /* the next sync fails */
+SF_MUST_CHECK int sim_disk_damage(struct sim_node *node, const char *path, uint64_t offset);
+
+/* Runs one event. False: nothing is left to happen. */
+bool sim_step(struct sim *sim);
+void sim_run_ns(struct sim *sim, uint64_t ns);
+/* Until done says true (tested after each event). False: limit_ns passed first. */
+bool sim_run_until(struct sim *sim, bool (*done)(void *ctx), void *ctx, uint64_t limit_ns);
+/* Something for the test itself to do at a time, outside every node. The task is freed by sim. */
+void sim_after_ns(struct sim *sim, uint64_t ns, void (*run)(void *ctx), void *ctx);
+
+#endif
