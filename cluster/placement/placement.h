@@ -29,17 +29,17 @@ const char *routing_name(enum routing routing);
 
 struct group {
     group_id gid;
-    size_t address_count; /* 1..SF_REPLICAS_MAX */
+    size_t address_count;                    /* 1..SF_REPLICAS_MAX */
     char (*addresses)[SF_ADDRESS_BYTES_MAX]; /* in the order given: replica i + 1 is at [i] */
 };
 
 struct config {
     uint64_t num;
-    uint32_t shard_count;    /* 1..SF_SHARDS_MAX */
+    uint32_t shard_count; /* 1..SF_SHARDS_MAX */
     enum routing routing;
-    group_id *shards;        /* shard_count owners; 0: none */
-    struct group *groups;    /* sorted by gid */
-    size_t group_count;      /* 0..SF_GROUPS_MAX */
+    group_id *shards;     /* shard_count owners; 0: none */
+    struct group *groups; /* sorted by gid */
+    size_t group_count;   /* 0..SF_GROUPS_MAX */
 };
 
 struct config *config_new(uint32_t shard_count, enum routing routing); /* Config 0 */
@@ -47,8 +47,8 @@ struct config *config_copy(const struct config *config);
 void config_free(struct config *config); /* NULL is allowed */
 bool config_equal(const struct config *a, const struct config *b);
 const struct group *config_find_group(const struct config *config, group_id gid);
-/* A number that stands for a group's set of addresses, whatever their order. Never 0. A group is its
- * gid and this. */
+/* A number that stands for a group's set of addresses, whatever their order. Never 0. A group is
+ * its gid and this. */
 uint64_t group_identity(const struct group *group);
 
 /* The route of a plain key, and the shard of a route. For an internal key the route is its first 8
@@ -57,10 +57,11 @@ uint64_t placement_route(enum routing routing, struct slice plain_key);
 uint64_t placement_route_internal(struct slice internal_key);
 uint32_t placement_shard(uint64_t route, uint32_t shard_count);
 
-/* The next Config after `from`: num + 1, rebalanced as evenly as possible (owned shards differ by at
- * most 1 between groups) with as few moves as possible. *out is the caller's; untouched on failure.
- * Join:  SF_GROUP_EXISTS (*which names it), SF_INVALID (gid 0, no or too many addresses, an address
- *        twice or in another group), SF_TOO_BIG.
+/* The next Config after `from`: num + 1, rebalanced as evenly as possible (owned shards differ by
+ * at most 1 between groups) with as few moves as possible. *out is the caller's; untouched on
+ * failure. Join:  SF_GROUP_EXISTS (*which names it), SF_INVALID (gid 0, a gid twice in the call, no
+ * or too many addresses, an address twice in a group), SF_TOO_BIG. That an address stands in
+ * another group too is for the operator's tool to refuse: here a group's addresses are only data.
  * Leave: SF_NO_GROUP (*which names it).
  * Move:  SF_NO_SHARD, SF_NO_GROUP. To the present owner: SF_OK with *out = NULL, no new Config. */
 SF_MUST_CHECK int config_join(const struct config *from, const struct group *groups, size_t count,
