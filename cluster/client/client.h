@@ -1,8 +1,8 @@
 /* client: the clerk's asynchronous core, on an env's loop. shardfs/clerk.h is its public face.
  *
- * Level 1, client_submit: one operation, exactly once (sessions after RIFL: opened per shard on first
- * use, numbers, first-incomplete, expiry, abandon). Level 2, value_*: whole values and ranges of any
- * length, in a head record and extents.
+ * Level 1, client_submit: one operation, exactly once (sessions after RIFL: opened per shard on
+ * first use, numbers, first-incomplete, expiry, abandon). Level 2, value_*: whole values and ranges
+ * of any length, in a head record and extents.
  */
 #ifndef CLIENT_CLIENT_H
 #define CLIENT_CLIENT_H
@@ -14,7 +14,8 @@ struct client;
 
 /* router stays the caller's and outlives the client. */
 struct client *client_new(struct env *env, struct router *router);
-/* Sends SESSION_CLOSE for its sessions without waiting for answers; open calls end without on_done. */
+/* Sends SESSION_CLOSE for its sessions without waiting for answers; open calls end without on_done.
+ */
 void client_free(struct client *client);
 struct router *client_router(struct client *client);
 
@@ -23,19 +24,20 @@ struct router *client_router(struct client *client);
 struct client_call {
     /* status: reply->status where a group answered (SF_OK or a result such as SF_NOT_FOUND,
      * SF_PRECONDITION), then reply is set and borrowed until return. Without a reply: SF_TIMEOUT
-     * (nothing was changed), SF_UNKNOWN (it may have happened), SF_TOO_BIG, SF_INVALID, SF_MISMATCH. */
+     * (nothing was changed), SF_UNKNOWN (it may have happened), SF_TOO_BIG, SF_INVALID,
+     * SF_MISMATCH. */
     void (*on_done)(struct client_call *call, int status, const struct kv_reply *reply);
-    const struct kv_op *op;  /* lent until on_done or cancel */
-    uint64_t timeout_ms;     /* from submit; 0: none */
-    group_id gid;            /* SCAN of a group's shards: that group; else 0 */
-    void *state;             /* the client's own */
+    const struct kv_op *op; /* lent until on_done or cancel */
+    uint64_t timeout_ms;    /* from submit; 0: none */
+    group_id gid;           /* SCAN of a group's shards: that group; else 0 */
+    void *state;            /* the client's own */
 };
 
-/* Reads need no session. Mutations of one client to one shard may be in flight together and are then
- * not ordered: who depends on order waits for on_done. */
+/* Reads need no session. Mutations of one client to one shard may be in flight together and are
+ * then not ordered: who depends on order waits for on_done. */
 void client_submit(struct client *client, struct client_call *call);
-/* Gives up: on_done will not fire. A mutation that was sent is abandoned in the background, and a later
- * mutation of the same key waits until its outcome is settled. */
+/* Gives up: on_done will not fire. A mutation that was sent is abandoned in the background, and a
+ * later mutation of the same key waits until its outcome is settled. */
 void client_cancel(struct client_call *call);
 
 /* A fresh id for data (extents) or a directory; ids come in blocks from the cluster.
@@ -71,21 +73,21 @@ struct value_call {
                     struct slice data);
     enum value_kind kind;
     enum kv_space space;
-    struct slice key;     /* lent until on_done or cancel, as data and attr */
-    struct kv_pre pre;    /* on the head, e.g. CREATED: this very file, else SF_PRECONDITION */
+    struct slice key;  /* lent until on_done or cancel, as data and attr */
+    struct kv_pre pre; /* on the head, e.g. CREATED: this very file, else SF_PRECONDITION */
     struct slice data;
     struct slice attr;
-    unsigned flags;       /* KV_HAS_ATTR, KV_WANT_OLD */
+    unsigned flags; /* KV_HAS_ATTR, KV_WANT_OLD */
     uint64_t offset, length;
-    uint64_t timeout_ms;  /* for the whole operation; 0: none */
-    uint64_t old_length;  /* out, APPEND */
-    void *state;          /* the client's own */
+    uint64_t timeout_ms; /* for the whole operation; 0: none */
+    uint64_t old_length; /* out, APPEND */
+    void *state;         /* the client's own */
 };
 
 void value_submit(struct client *client, struct value_call *call);
 void value_cancel(struct value_call *call);
-/* Heads whose mtime is behind because an overwrite touched extents alone: brought up to date for one
- * key before this client answers a stat, at fsync and at close; by itself within a second. */
+/* Heads whose mtime is behind because an overwrite touched extents alone: brought up to date for
+ * one key before this client answers a stat, at fsync and at close; by itself within a second. */
 void value_sync_mtime(struct client *client, enum kv_space space, struct slice key,
                       void (*on_done)(void *ctx), void *ctx);
 

@@ -24,14 +24,14 @@
  *      an entry as committed only once it is persisted here), answer `reads`.
  *
  * Invariants of the interface
- *  C1  Nothing that rests on a record leaves before that record is synced, except a leader's entries
- *      to its followers. A leader counts itself only once its own entry is persisted.
- *  C2  Committed entries are listed once each, in order, without gaps, after the snapshot or compaction
+ *  C1  Nothing that rests on a record leaves before that record is synced, except a leader's
+ * entries to its followers. A leader counts itself only once its own entry is persisted. C2
+ * Committed entries are listed once each, in order, without gaps, after the snapshot or compaction
  *      point, and never change.
  *  C3  A read that passes at index i was confirmed after it was asked for, and i is at least every
  *      index committed anywhere before it was asked for.
- *  C4  An engine never lists an update that depends on the order in which the caller handles messages
- *      of one update to different peers.
+ *  C4  An engine never lists an update that depends on the order in which the caller handles
+ * messages of one update to different peers.
  */
 #ifndef CONSENSUS_CONSENSUS_H
 #define CONSENSUS_CONSENSUS_H
@@ -53,7 +53,7 @@ struct payload {
 };
 
 struct payload *payload_new(struct slice bytes); /* copies; one reference, the caller's */
-struct payload *payload_alloc(size_t bytes);     /* unset content, to be filled before it is shared */
+struct payload *payload_alloc(size_t bytes); /* unset content, to be filled before it is shared */
 struct payload *payload_ref(struct payload *payload);
 void payload_unref(struct payload *payload); /* NULL is allowed */
 struct slice payload_slice(const struct payload *payload);
@@ -69,24 +69,24 @@ struct entry {
 
 /* What must survive a restart besides the entries. */
 struct hard_state {
-    uint64_t term;    /* Raft: current term. Paxos: highest ballot promised */
-    replica_id vote;  /* Raft: who got this term's vote, 0 none. Paxos: owner of the ballot */
+    uint64_t term;   /* Raft: current term. Paxos: highest ballot promised */
+    replica_id vote; /* Raft: who got this term's vote, 0 none. Paxos: owner of the ballot */
 };
 
 enum consensus_engine { CONSENSUS_RAFT = 1, CONSENSUS_PAXOS = 2 };
 
 enum consensus_msg_type {
-    MSG_PRE_VOTE = 1,      /* would you vote for me in `term`? (my term is one less) */
+    MSG_PRE_VOTE = 1, /* would you vote for me in `term`? (my term is one less) */
     MSG_PRE_VOTE_REPLY,
     MSG_VOTE,
     MSG_VOTE_REPLY,
-    MSG_APPEND,            /* entries after (index, log_term); commit; context = newest read round */
-    MSG_APPEND_REPLY,      /* index = matched, or on reject the hint (index, log_term) */
-    MSG_HEARTBEAT,         /* commit (at most what the follower has); context = read round */
-    MSG_HEARTBEAT_REPLY,   /* context echoed */
-    MSG_SNAPSHOT,          /* a chunk of a snapshot at (index, log_term) follows beside it */
-    MSG_SNAPSHOT_REPLY,    /* the follower's log now begins after index */
-    MSG_TIMEOUT_NOW,       /* leader transfer: campaign at once */
+    MSG_APPEND,          /* entries after (index, log_term); commit; context = newest read round */
+    MSG_APPEND_REPLY,    /* index = matched, or on reject the hint (index, log_term) */
+    MSG_HEARTBEAT,       /* commit (at most what the follower has); context = read round */
+    MSG_HEARTBEAT_REPLY, /* context echoed */
+    MSG_SNAPSHOT,        /* a chunk of a snapshot at (index, log_term) follows beside it */
+    MSG_SNAPSHOT_REPLY,  /* the follower's log now begins after index */
+    MSG_TIMEOUT_NOW,     /* leader transfer: campaign at once */
     MSG_TYPE_LIMIT
 };
 
@@ -94,20 +94,21 @@ enum consensus_msg_type {
 struct consensus_msg {
     enum consensus_msg_type type;
     replica_id from, to;
-    uint64_t term;      /* sender's term; of PRE_VOTE: the term it would campaign in */
-    uint64_t index;     /* APPEND: entry before the first; VOTE: last index; replies: see above */
-    uint64_t log_term;  /* term of the entry at `index` */
+    uint64_t term;     /* sender's term; of PRE_VOTE: the term it would campaign in */
+    uint64_t index;    /* APPEND: entry before the first; VOTE: last index; replies: see above */
+    uint64_t log_term; /* term of the entry at `index` */
     uint64_t commit;
-    uint64_t context;   /* read round; APPEND_REPLY: index of the rejected message's `index` */
+    uint64_t context; /* read round; APPEND_REPLY: index of the rejected message's `index` */
     bool reject;
-    bool transfer;      /* VOTE/PRE_VOTE: part of a leader transfer, so leases do not refuse it */
-    bool after_sync;    /* in an update: wait for the sync (never on the wire) */
+    bool transfer;   /* VOTE/PRE_VOTE: part of a leader transfer, so leases do not refuse it */
+    bool after_sync; /* in an update: wait for the sync (never on the wire) */
     struct entry *entries;
     size_t entry_count; /* <= CONSENSUS_BATCH_MAX */
 };
 
-#define CONSENSUS_BATCH_MAX 1024u           /* entries in one message */
-#define CONSENSUS_BATCH_BYTES_MAX (2u << 20) /* payload bytes in one message, the first entry aside */
+#define CONSENSUS_BATCH_MAX 1024u /* entries in one message */
+#define CONSENSUS_BATCH_BYTES_MAX                                                                  \
+    (2u << 20) /* payload bytes in one message, the first entry aside */
 
 void consensus_msg_deinit(struct consensus_msg *msg); /* unrefs and frees entries */
 
@@ -116,8 +117,8 @@ struct consensus_config {
     replica_id self;
     replica_id peers[SF_REPLICAS_MAX]; /* all members, self included */
     size_t peer_count;                 /* 1..SF_REPLICAS_MAX */
-    uint32_t election_ticks;  /* >= 3 heartbeat_ticks; time-outs are uniform in [e, 2e) */
-    uint32_t heartbeat_ticks; /* >= 1 */
+    uint32_t election_ticks;           /* >= 3 heartbeat_ticks; time-outs are uniform in [e, 2e) */
+    uint32_t heartbeat_ticks;          /* >= 1 */
     uint64_t seed;
     size_t inflight_max;       /* APPEND messages under way to one follower */
     size_t inflight_bytes_max; /* their payload bytes */
@@ -133,13 +134,13 @@ struct consensus_read {
 struct consensus_update {
     bool hard_state_changed;
     struct hard_state hard_state;
-    uint64_t truncate_from;      /* 0: none; else drop entries >= this from the WAL first */
-    struct entry *entries;       /* to append to the WAL, contiguous */
+    uint64_t truncate_from; /* 0: none; else drop entries >= this from the WAL first */
+    struct entry *entries;  /* to append to the WAL, contiguous */
     size_t entry_count;
-    uint64_t persist_mark;       /* give back to consensus_persisted; 0: nothing to persist */
+    uint64_t persist_mark; /* give back to consensus_persisted; 0: nothing to persist */
     struct consensus_msg *messages;
     size_t message_count;
-    struct entry *committed;     /* to apply, contiguous */
+    struct entry *committed; /* to apply, contiguous */
     size_t committed_count;
     struct consensus_read *reads;
     size_t read_count;
@@ -152,9 +153,9 @@ struct consensus_update {
         uint64_t index, term;
         replica_id from;
     } snapshot_offered;
-    bool leadership_changed;     /* lead/leader/term below differ from the last update */
+    bool leadership_changed; /* lead/leader/term below differ from the last update */
     bool leads;
-    replica_id leader;           /* 0: unknown */
+    replica_id leader; /* 0: unknown */
     uint64_t term;
 };
 
@@ -166,7 +167,7 @@ struct consensus_restore {
     uint64_t base_index, base_term; /* the entry before the first of `entries` (snapshot or cut) */
     const struct entry *entries;    /* contiguous after base_index; refs are taken by the engine */
     size_t entry_count;
-    uint64_t applied;               /* >= base_index: committed entries are listed after this */
+    uint64_t applied; /* >= base_index: committed entries are listed after this */
 };
 
 struct consensus; /* an engine's instance; the first member of each engine's own struct */
@@ -203,9 +204,9 @@ void consensus_take(struct consensus *c, struct consensus_update *update);
 
 struct consensus_status {
     bool leads;
-    replica_id leader; /* 0: unknown */
+    replica_id leader;                             /* 0: unknown */
     uint64_t term, first, last, commit, persisted; /* indices; first: oldest entry still held */
-    size_t log_bytes;  /* payload bytes held in memory */
+    size_t log_bytes;                              /* payload bytes held in memory */
     /* Leader: how far each member is, by position in config.peers. */
     struct {
         replica_id id;

@@ -2,7 +2,8 @@
  *
  * The fixed formats on disk (WAL records, store records, the envelope of a log entry) are written
  * and read with these, little-endian unless a name says big. Every get of a reader can fail: the
- * first failure sets `bad`, later gets give zeros, and the caller tests `reader_ok` once at the end.
+ * first failure sets `bad`, later gets give zeros, and the caller tests `reader_ok` once at the
+ * end.
  */
 #ifndef ENV_BYTES_H
 #define ENV_BYTES_H
@@ -38,7 +39,7 @@ uint8_t *buffer_grow(struct buffer *b, size_t bytes); /* n += bytes; the new, un
 void buffer_append(struct buffer *b, const void *p, size_t n);
 void buffer_set(struct buffer *b, struct slice from); /* replaces the content */
 struct slice buffer_slice(const struct buffer *b);    /* borrowed until the buffer changes */
-uint8_t *buffer_take(struct buffer *b, size_t *n);    /* gives the memory away (free()), empties b */
+uint8_t *buffer_take(struct buffer *b, size_t *n); /* gives the memory away (free()), empties b */
 
 void buffer_put_u8(struct buffer *b, uint8_t v);
 void buffer_put_u16(struct buffer *b, uint16_t v);
@@ -64,10 +65,10 @@ uint64_t reader_u64(struct reader *r);
 uint16_t reader_u16_big(struct reader *r);
 uint32_t reader_u32_big(struct reader *r);
 uint64_t reader_u64_big(struct reader *r);
-struct slice reader_bytes(struct reader *r, size_t n);       /* borrowed from what is read */
-struct slice reader_slice(struct reader *r, size_t max);     /* u32 length <= max, then bytes */
-bool reader_ok(const struct reader *r);                      /* nothing failed so far */
-SF_MUST_CHECK bool reader_done(const struct reader *r);      /* ok and nothing is left */
+struct slice reader_bytes(struct reader *r, size_t n);   /* borrowed from what is read */
+struct slice reader_slice(struct reader *r, size_t max); /* u32 length <= max, then bytes */
+bool reader_ok(const struct reader *r);                  /* nothing failed so far */
+SF_MUST_CHECK bool reader_done(const struct reader *r);  /* ok and nothing is left */
 
 /* XXH3-64 of the bytes: checksums on disk, routing. */
 uint64_t bytes_hash(struct slice s);

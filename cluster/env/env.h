@@ -38,9 +38,9 @@ struct env_lock;
 struct env_timer {
     struct env *env;
     void (*on_fire)(struct env_timer *timer);
-    uint64_t due_ns;     /* on the monotonic clock; valid while armed */
-    uint64_t sequence;   /* order of arming, breaks ties */
-    size_t heap_slot;    /* 0 = not armed, else position in the env's heap + 1 */
+    uint64_t due_ns;   /* on the monotonic clock; valid while armed */
+    uint64_t sequence; /* order of arming, breaks ties */
+    size_t heap_slot;  /* 0 = not armed, else position in the env's heap + 1 */
 };
 
 /* Something to do later in the same turn, in its owner's storage. */
@@ -114,8 +114,8 @@ struct env_ops {
     void (*file_sync)(struct env_file *file, struct env_sync *sync);
     int (*file_sync_now)(struct env_file *file);
     int (*dir_create)(struct env *env, const char *path);
-    int (*dir_list)(struct env *env, const char *path,
-                    void (*visit)(void *ctx, const char *name), void *ctx);
+    int (*dir_list)(struct env *env, const char *path, void (*visit)(void *ctx, const char *name),
+                    void *ctx);
     int (*dir_sync)(struct env *env, const char *path);
     int (*dir_lock)(struct env *env, const char *path, struct env_lock **out);
     void (*dir_unlock)(struct env_lock *lock);
@@ -134,7 +134,7 @@ struct env {
 
 /* -- time, randomness ---------------------------------------------------------------------- */
 
-uint64_t env_now_ns(struct env *env);  /* monotonic; its zero has no meaning; constant in a turn */
+uint64_t env_now_ns(struct env *env); /* monotonic; its zero has no meaning; constant in a turn */
 uint64_t env_now_ms(struct env *env);
 uint64_t env_wall_ns(struct env *env); /* since 1970 UTC; may step either way */
 uint64_t env_random(struct env *env);  /* 64 random bits */
@@ -154,7 +154,8 @@ void env_hook_add(struct env *env, struct env_hook *hook);
 void env_hook_remove(struct env *env, struct env_hook *hook);
 void env_work(struct env *env, struct env_work *work); /* work->private_state must be NULL */
 /* The process cannot go on (a failed sync, damage): logs `why` and ends it. In simulation the
- * process crashes and env_fatal RETURNS, so a caller returns right after it and does nothing more. */
+ * process crashes and env_fatal RETURNS, so a caller returns right after it and does nothing more.
+ */
 void env_fatal(struct env *env, const char *why);
 
 /* -- connections --------------------------------------------------------------------------- */
@@ -179,7 +180,8 @@ void env_conn_accept(struct env_conn *conn, const struct env_conn_events *events
 /* Queues bytes (taken, from malloc). What is sent in one turn leaves together at its end. One call
  * carries one whole message: the unit in which the simulated network loses and delays. */
 void env_conn_send(struct env_conn *conn, uint8_t *bytes, size_t n);
-size_t env_conn_queued_bytes(const struct env_conn *conn); /* sent but not yet taken by the kernel */
+size_t
+env_conn_queued_bytes(const struct env_conn *conn); /* sent but not yet taken by the kernel */
 void env_conn_read_enable(struct env_conn *conn, bool enable); /* back-pressure; starts enabled */
 void env_conn_close(struct env_conn *conn); /* no callback any more; queued bytes may be lost */
 
@@ -201,11 +203,12 @@ SF_MUST_CHECK int env_file_size(struct env_file *file, uint64_t *bytes);
 SF_MUST_CHECK int env_file_read(struct env_file *file, uint64_t offset, void *to, size_t n,
                                 size_t *got);
 /* All n bytes, or an error (SF_NO_SPACE, SF_IO) and any part of them. Not durable before a sync. */
-SF_MUST_CHECK int env_file_write(struct env_file *file, uint64_t offset, const void *from, size_t n);
+SF_MUST_CHECK int env_file_write(struct env_file *file, uint64_t offset, const void *from,
+                                 size_t n);
 SF_MUST_CHECK int env_file_truncate(struct env_file *file, uint64_t bytes);
 /* fdatasync of what was written before this call. on_done fires later, in this turn or another. */
 void env_file_sync(struct env_file *file, struct env_sync *sync);
-SF_MUST_CHECK int env_file_sync_now(struct env_file *file); /* blocks: for start-up only */
+SF_MUST_CHECK int env_file_sync_now(struct env_file *file);          /* blocks: for start-up only */
 SF_MUST_CHECK int env_dir_create(struct env *env, const char *path); /* with parents; exists: OK */
 SF_MUST_CHECK int env_dir_list(struct env *env, const char *path,
                                void (*visit)(void *ctx, const char *name), void *ctx);

@@ -16,9 +16,9 @@ struct uv_loop_s;
 SF_MUST_CHECK int uv_env_new(struct env **out);
 /* Waits for running env_work, runs its completions, closes every handle, frees. */
 void uv_env_free(struct env *env);
-void uv_env_run(struct env *env);       /* until uv_env_stop */
-void uv_env_run_once(struct env *env);  /* one turn: waits for something to happen */
-void uv_env_stop(struct env *env);      /* from a callback */
+void uv_env_run(struct env *env);               /* until uv_env_stop */
+void uv_env_run_once(struct env *env);          /* one turn: waits for something to happen */
+void uv_env_stop(struct env *env);              /* from a callback */
 struct uv_loop_s *uv_env_loop(struct env *env); /* for fs/mount's own poll handle */
 /* Calls on_signal on the loop for each SIGINT, SIGTERM and SIGHUP; SIGPIPE is ignored. */
 SF_MUST_CHECK int uv_env_on_signals(struct env *env, void (*on_signal)(void *ctx, int number),

@@ -25,10 +25,10 @@ struct master_op {
     uint64_t sequence;             /* from 1, one open at a time for each client id */
     struct group *groups;          /* JOIN; owned */
     size_t group_count;
-    group_id *gids;                /* LEAVE; owned */
+    group_id *gids; /* LEAVE; owned */
     size_t gid_count;
-    uint32_t shard;                /* MOVE */
-    group_id gid;                  /* MOVE */
+    uint32_t shard; /* MOVE */
+    group_id gid;   /* MOVE */
 };
 struct master_reply {
     int status;          /* SF_* */

@@ -1,8 +1,8 @@
 /* kv: the operations of shardkv, as they stand in a request, in a log entry and in a reply.
  *
  * One struct for all operations; kv_op_pack/kv_op_unpack are the one codec, used on the wire and in
- * log entries. Which fields an operation uses is the table at enum kv_kind. Slices are borrowed from
- * what was decoded.
+ * log entries. Which fields an operation uses is the table at enum kv_kind. Slices are borrowed
+ * from what was decoded.
  */
 #ifndef PROTO_KV_H
 #define PROTO_KV_H
@@ -21,8 +21,8 @@ enum kv_space {
 
 enum record_kind { RECORD_VALUE = 1, RECORD_REFERENCE = 2, RECORD_DIRECTORY = 3 };
 
-/* From extent `first_extent` on (numbered from 1: the head is extent 0), up to the next entry's, the
- * bytes stand under this data id. Sorted, first_extent strictly increasing. */
+/* From extent `first_extent` on (numbered from 1: the head is extent 0), up to the next entry's,
+ * the bytes stand under this data id. Sorted, first_extent strictly increasing. */
 struct kv_tail {
     uint64_t first_extent;
     uint64_t data_id;
@@ -51,17 +51,12 @@ struct kv_pre {
 /*  kind            fields used besides space, key, pre         reply besides status and stat
  *  GET             -                                           data: the head's bytes; partial
  *  GET_RANGE       offset, length                              data: bytes within the head
- *  STAT            -                                           stat with attr; data of a reference or
- *                                                              directory entry
- *  SCAN            key = prefix, data = after, length = limit, entries (names without the prefix),
- *                  shards (plain space: all these at once)     more
- *  PUT             data; opt. length (whole value), tail,      stat
- *                  attr, created, mtime, record_kind, intent
- *  APPEND          data                                        stat; old_length; data = old value where
- *                                                              KV_WANT_OLD
- *  PUT_HASH        data                                        data: old value
- *  SET_RANGE       offset, data (within SF_VALUE_BYTES_MAX);   stat
- *                  creates the key unless pre says otherwise
+ *  STAT            -                                           stat with attr; data of a reference
+ * or directory entry SCAN            key = prefix, data = after, length = limit, entries (names
+ * without the prefix), shards (plain space: all these at once)     more PUT             data; opt.
+ * length (whole value), tail,      stat attr, created, mtime, record_kind, intent APPEND data stat;
+ * old_length; data = old value where KV_WANT_OLD PUT_HASH        data data: old value SET_RANGE
+ * offset, data (within SF_VALUE_BYTES_MAX);   stat creates the key unless pre says otherwise
  *  SET_LENGTH      length; opt. tail; KV_LENGTH_MAX            stat; old_length
  *  PUNCH_RANGE     offset, length: zeros, length unchanged     stat
  *  SET_ATTR        opt. attr, mtime                            stat
@@ -102,23 +97,24 @@ enum kv_kind {
 };
 
 enum kv_flags {
-    KV_WANT_OLD = 1,      /* APPEND: return the old value */
-    KV_HAS_ATTR = 2,      /* attr is given (it may be empty); else it is kept */
-    KV_HAS_TAIL = 4,      /* tail is given, the new one */
-    KV_HAS_CREATED = 8,   /* PUT: the record carries this `created` (a move) */
-    KV_HAS_MTIME = 16,    /* mtime_ns is shown until the next change */
-    KV_HAS_LENGTH = 32,   /* PUT: length of the whole value (more than data where a tail is) */
-    KV_LENGTH_MAX = 64,   /* SET_LENGTH: length = max(present, given) */
-    KV_IF_TAIL = 128,     /* the present tail must equal if_tail, else PRECONDITION with stat */
-    KV_HAS_INTENT = 256,  /* PUT: consumes the intent `ids_first`, else INTENT_GONE */
+    KV_WANT_OLD = 1,       /* APPEND: return the old value */
+    KV_HAS_ATTR = 2,       /* attr is given (it may be empty); else it is kept */
+    KV_HAS_TAIL = 4,       /* tail is given, the new one */
+    KV_HAS_CREATED = 8,    /* PUT: the record carries this `created` (a move) */
+    KV_HAS_MTIME = 16,     /* mtime_ns is shown until the next change */
+    KV_HAS_LENGTH = 32,    /* PUT: length of the whole value (more than data where a tail is) */
+    KV_LENGTH_MAX = 64,    /* SET_LENGTH: length = max(present, given) */
+    KV_IF_TAIL = 128,      /* the present tail must equal if_tail, else PRECONDITION with stat */
+    KV_HAS_INTENT = 256,   /* PUT: consumes the intent `ids_first`, else INTENT_GONE */
     KV_PREFIX_EMPTY = 512, /* a check of MINI: no key of this prefix exists, else NOT_EMPTY */
-    KV_IF_SLOT_ZERO = 1024 /* a check of MINI: 8-byte slot `offset` of the value is 0, else NOT_EMPTY */
+    KV_IF_SLOT_ZERO =
+        1024 /* a check of MINI: 8-byte slot `offset` of the value is 0, else NOT_EMPTY */
 };
 
 /* ADD: the value is an array of 64-bit little-endian slots (absent: 0); each commutes. */
 struct kv_add {
-    uint32_t slot;    /* 0..31 */
-    bool is_max;      /* slot = max(slot, value), unsigned; else slot += (int64) value */
+    uint32_t slot; /* 0..31 */
+    bool is_max;   /* slot = max(slot, value), unsigned; else slot += (int64) value */
     uint64_t value;
 };
 #define KV_ADDS_MAX 8u
@@ -177,16 +173,16 @@ struct kv_reply {
     int status; /* SF_* */
     struct kv_stat stat;
     struct slice data;
-    bool partial;        /* GET: the value goes on in extents */
+    bool partial; /* GET: the value goes on in extents */
     uint64_t old_length;
     uint64_t ids_first;
     uint64_t session;
     const struct kv_entry *entries;
     size_t entry_count;
-    bool more;                     /* SCAN: there are further names */
+    bool more;                      /* SCAN: there are further names */
     const struct kv_reply *replies; /* MINI; on failure: one, of the check or op that failed */
     size_t reply_count;
-    uint64_t failed;               /* MINI: position of what failed (checks first, then ops) */
+    uint64_t failed; /* MINI: position of what failed (checks first, then ops) */
     /* NOT_LEADER: where the leader is thought to be, "" if unknown. WRONG_GROUP: the newest Config
      * number this group knows. */
     char leader[SF_ADDRESS_BYTES_MAX];
@@ -205,8 +201,8 @@ SF_MUST_CHECK int kv_op_check(const struct kv_op *op, const char **what);
 /* The shard that the operation's key (or a mini's first key) belongs to. */
 uint32_t kv_op_shard(const struct kv_op *op, enum routing routing, uint32_t shard_count);
 
-/* Decoding allocates the arrays of a MINI or a SCAN; *_free releases them (all-zero is allowed). The
- * slices point into the bytes that were unpacked. SF_PROTOCOL, SF_TOO_BIG, SF_INVALID. */
+/* Decoding allocates the arrays of a MINI or a SCAN; *_free releases them (all-zero is allowed).
+ * The slices point into the bytes that were unpacked. SF_PROTOCOL, SF_TOO_BIG, SF_INVALID. */
 void kv_op_pack(struct buffer *b, const struct kv_op *op);
 SF_MUST_CHECK int kv_op_unpack(struct cursor *c, struct kv_op *op);
 void kv_op_free(struct kv_op *op);

@@ -1,9 +1,10 @@
 /* pack: MessagePack, written into a buffer and read through a bounded cursor (msgpack-c inside).
  *
  * Writing: pack_* append one object each. Reading: bytes -> unpack_open, which measures the object
- * with a bounded scan (length, depth, count of objects) before msgpack-c decodes it -> a cursor over
- * an array's elements. Each unpack_* takes the next element; one that is missing or of another type
- * or out of range sets `bad`; the caller tests unpack_done (nothing left) or unpack_ok at the end.
+ * with a bounded scan (length, depth, count of objects) before msgpack-c decodes it -> a cursor
+ * over an array's elements. Each unpack_* takes the next element; one that is missing or of another
+ * type or out of range sets `bad`; the caller tests unpack_done (nothing left) or unpack_ok at the
+ * end.
  */
 #ifndef PROTO_PACK_H
 #define PROTO_PACK_H
@@ -35,7 +36,8 @@ void pack_map(struct buffer *b, size_t count);   /* then twice that many objects
  * Work is bounded by the bytes given; no allocation. */
 long pack_measure(struct slice bytes);
 
-/* A decoded object and the memory it stands in. bin and str point into the bytes it was opened on. */
+/* A decoded object and the memory it stands in. bin and str point into the bytes it was opened on.
+ */
 struct unpacked {
     msgpack_zone *zone;
     msgpack_object root;
@@ -50,18 +52,18 @@ struct cursor {
     bool bad;
 };
 
-struct cursor unpack_root(const struct unpacked *u);            /* over the root array */
-struct cursor unpack_object(const msgpack_object *array);       /* bad if it is no array */
+struct cursor unpack_root(const struct unpacked *u);      /* over the root array */
+struct cursor unpack_object(const msgpack_object *array); /* bad if it is no array */
 size_t unpack_left(const struct cursor *c);
-bool unpack_is_nil(const struct cursor *c);                     /* the next one; takes nothing */
+bool unpack_is_nil(const struct cursor *c); /* the next one; takes nothing */
 void unpack_skip(struct cursor *c);
 bool unpack_bool(struct cursor *c);
 uint64_t unpack_u64(struct cursor *c, uint64_t max);
 int64_t unpack_i64(struct cursor *c);
-struct slice unpack_bin(struct cursor *c, size_t max);          /* bin or str; borrowed */
-void unpack_str(struct cursor *c, char *to, size_t size);       /* with a 0; no 0 inside */
-struct cursor unpack_array(struct cursor *c, size_t max);       /* a cursor over the next, an array */
+struct slice unpack_bin(struct cursor *c, size_t max);    /* bin or str; borrowed */
+void unpack_str(struct cursor *c, char *to, size_t size); /* with a 0; no 0 inside */
+struct cursor unpack_array(struct cursor *c, size_t max); /* a cursor over the next, an array */
 bool unpack_ok(const struct cursor *c);
-SF_MUST_CHECK bool unpack_done(const struct cursor *c);         /* ok and nothing left */
+SF_MUST_CHECK bool unpack_done(const struct cursor *c); /* ok and nothing left */
 
 #endif

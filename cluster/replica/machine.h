@@ -1,8 +1,8 @@
 /* machine: what a replicated state machine offers to the replica that drives it.
  *
- * All state of a machine is in its space of the store (DESIGN: the store is the state). In memory it
- * may keep copies, which `restored` rebuilds. apply is deterministic: the same entries give the same
- * store content and the same replies on every replica; time comes from the entry alone.
+ * All state of a machine is in its space of the store (DESIGN: the store is the state). In memory
+ * it may keep copies, which `restored` rebuilds. apply is deterministic: the same entries give the
+ * same store content and the same replies on every replica; time comes from the entry alone.
  */
 #ifndef REPLICA_MACHINE_H
 #define REPLICA_MACHINE_H
@@ -24,8 +24,8 @@ struct machine_ops {
      * before anything is applied and again after a snapshot was installed. */
     void (*restored)(struct machine *machine, const struct space *space, uint64_t applied);
     /* Applies one committed entry: reads through `batch`, adds every effect to it, and may fill
-     * `reply` for the proposer. No I/O of its own, no call of replica_* in here. A body that cannot be
-     * decoded has no effect and gets an error reply. */
+     * `reply` for the proposer. No I/O of its own, no call of replica_* in here. A body that cannot
+     * be decoded has no effect and gets an error reply. */
     void (*apply)(struct machine *machine, const struct machine_entry *entry,
                   struct store_batch *batch, struct buffer *reply);
     /* The batch of the last apply is in the store. Wake what waited for it; may propose. */

@@ -1,10 +1,10 @@
 /* replica: engine + WAL + store = one replicated state machine; and host, the process around its
  * replicas.
  *
- * The host runs the turn: drain inputs -> step -> append to the WAL, one sync -> send what waited for
- * it -> apply -> reply. A replica's own records in the store stand outside every space:
- *   "R" replica_key          applied {generation, index, term, time, installed}
- * and its spaces are {replica_key, generation}.
+ * The host runs the turn: drain inputs -> step -> append to the WAL, one sync -> send what waited
+ * for it -> apply -> reply. A replica's own records in the store stand outside every space: "R"
+ * replica_key          applied {generation, index, term, time, installed} and its spaces are
+ * {replica_key, generation}.
  *
  * Entry payload (envelope): u8 version = 1, u8 kind (0 no-op, 1 body), u64 time_ns, body.
  */
@@ -25,15 +25,16 @@
 /* A proposal under way, in its owner's storage. */
 struct replica_proposal {
     /* SF_OK: applied; reply is what the machine answered (borrowed until return).
-     * SF_NOT_LEADER: this replica lost the lead first; the entry may still be committed by another. */
+     * SF_NOT_LEADER: this replica lost the lead first; the entry may still be committed by another.
+     */
     void (*on_done)(struct replica_proposal *proposal, int status, struct slice reply);
     struct replica_proposal *prev, *next;
     uint64_t index, term;
     bool open;
 };
 
-/* Proposes body (copied). on_done never fires before return. Where it returns an error on_done never
- * fires: SF_NOT_LEADER, SF_OVERLOADED. `proposal` may be NULL: nobody waits. */
+/* Proposes body (copied). on_done never fires before return. Where it returns an error on_done
+ * never fires: SF_NOT_LEADER, SF_OVERLOADED. `proposal` may be NULL: nobody waits. */
 SF_MUST_CHECK int replica_propose(struct replica *replica, struct slice body,
                                   struct replica_proposal *proposal);
 void replica_proposal_forget(struct replica_proposal *proposal); /* on_done will not fire */
@@ -55,12 +56,14 @@ uint64_t replica_applied(const struct replica *replica);
 const struct space *replica_space(const struct replica *replica);
 const char *replica_leader_address(const struct replica *replica); /* "" where unknown */
 group_id replica_gid(const struct replica *replica);
-uint64_t replica_group_identity(const struct replica *replica); /* group_identity of its addresses */
+uint64_t
+replica_group_identity(const struct replica *replica); /* group_identity of its addresses */
 const struct group *replica_group(const struct replica *replica);
 struct env *replica_env(const struct replica *replica);
 struct rpc *replica_rpc(const struct replica *replica);
 /* May a leader admit another mutation now? SF_OK, SF_NOT_LEADER, SF_OVERLOADED, SF_NO_SPACE (some
- * replica of the group is below its reserve of disk space; what only frees space is still admitted). */
+ * replica of the group is below its reserve of disk space; what only frees space is still
+ * admitted). */
 int replica_admits(const struct replica *replica);
 SF_MUST_CHECK int replica_transfer(struct replica *replica, const char *address);
 
@@ -69,35 +72,36 @@ SF_MUST_CHECK int replica_transfer(struct replica *replica, const char *address)
 struct host;
 
 struct host_options {
-    const char *dir;       /* its own directory: "wal/", "store/" and "identity" stand in it */
-    const char *listen;    /* HOST:PORT */
-    const char *role;      /* static: "shardkv", "shardmaster" */
-    uint64_t cluster_id;   /* not 0 */
-    bool create;           /* an empty directory may become a replica's */
-    struct store *store;   /* open; stays the caller's, closed after host_free */
+    const char *dir;        /* its own directory: "wal/", "store/" and "identity" stand in it */
+    const char *listen;     /* HOST:PORT */
+    const char *role;       /* static: "shardkv", "shardmaster" */
+    uint64_t cluster_id;    /* not 0 */
+    bool create;            /* an empty directory may become a replica's */
+    struct store *store;    /* open; stays the caller's, closed after host_free */
     struct wal_options wal; /* cluster_hash is filled in by the host */
-    uint32_t tick_ms;      /* 0: 20 ms */
+    uint32_t tick_ms;       /* 0: 20 ms */
     uint32_t heartbeat_ticks, election_ticks; /* 0: 5 and 50 (100 ms, 1 to 2 s) */
     uint64_t flush_ms, flush_bytes; /* flush the store every so often, or when the log grew so much;
                                        0: 5 s and 16 MiB */
-    size_t slack_bytes;    /* log kept below the durable applied index for slow followers; 0: 4 MiB */
+    size_t slack_bytes; /* log kept below the durable applied index for slow followers; 0: 4 MiB */
     uint64_t reserve_bytes; /* free disk space below which NO_SPACE is answered; 0: 256 MiB */
-    size_t chunk_bytes;    /* of a snapshot; 0: 1 MiB */
+    size_t chunk_bytes;     /* of a snapshot; 0: 1 MiB */
 };
 
 /* A replica to be hosted. The group's identity is in the directory; on a directory that is another
  * replica's it is refused. */
 struct replica_options {
-    struct group group;    /* gid (0: the shardmasters) and all addresses; copied */
-    const char *address;   /* which of them this replica is */
+    struct group group;  /* gid (0: the shardmasters) and all addresses; copied */
+    const char *address; /* which of them this replica is */
     enum consensus_engine engine;
-    uint32_t shard_count;  /* part of the identity */
+    uint32_t shard_count; /* part of the identity */
     enum routing routing;
     struct machine *machine; /* taken; freed with the host */
 };
 
-/* Checks the directory, opens the WAL, listens. *why, on failure, is a message to show (to be freed).
- * SF_IN_USE, SF_MISMATCH, SF_NOT_FOUND (empty and no --create), SF_CORRUPT, SF_ADDRESS, SF_IO. */
+/* Checks the directory, opens the WAL, listens. *why, on failure, is a message to show (to be
+ * freed). SF_IN_USE, SF_MISMATCH, SF_NOT_FOUND (empty and no --create), SF_CORRUPT, SF_ADDRESS,
+ * SF_IO. */
 SF_MUST_CHECK int host_new(struct env *env, const struct host_options *options, struct host **out,
                            char **why);
 SF_MUST_CHECK int host_add(struct host *host, const struct replica_options *options,

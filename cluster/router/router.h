@@ -21,8 +21,8 @@ struct router *router_new(struct env *env, struct rpc *rpc, const char *const *m
 struct router *router_new_static(struct env *env, struct rpc *rpc, const struct config *config);
 void router_free(struct router *router); /* open calls end without on_done */
 
-/* "A:1,B:2" -> array of addresses (free each, then the array). SF_ADDRESS; *bad (may be NULL) points
- * at the offending part within text. */
+/* "A:1,B:2" -> array of addresses (free each, then the array). SF_ADDRESS; *bad (may be NULL)
+ * points at the offending part within text. */
 SF_MUST_CHECK int router_parse_addresses(const char *text, char ***out, size_t *count,
                                          const char **bad);
 
@@ -32,10 +32,10 @@ const struct config *router_config(const struct router *router);
 /* -- kv requests --------------------------------------------------------------------------- */
 
 struct router_call {
-    /* status: SF_OK: a group answered, reply->status is its word (never NOT_LEADER, OVERLOADED; WRONG_GROUP
-     * only where `gid` was given). SF_TIMEOUT: the deadline passed and it was never sent. SF_UNKNOWN:
-     * it passed and some send may have arrived. SF_TOO_BIG, SF_PROTOCOL, SF_MISMATCH: refused.
-     * reply is borrowed until return; NULL unless SF_OK. */
+    /* status: SF_OK: a group answered, reply->status is its word (never NOT_LEADER, OVERLOADED;
+     * WRONG_GROUP only where `gid` was given). SF_TIMEOUT: the deadline passed and it was never
+     * sent. SF_UNKNOWN: it passed and some send may have arrived. SF_TOO_BIG, SF_PROTOCOL,
+     * SF_MISMATCH: refused. reply is borrowed until return; NULL unless SF_OK. */
     void (*on_done)(struct router_call *call, int status, const struct kv_reply *reply);
     /* Filled in by the caller before router_send; request.target is the router's to fill.
      * The slices in request are lent until on_done or cancel. */

@@ -3,14 +3,14 @@
  *
  * A struct rpc is one process's endpoint: it may listen, it dials addresses on demand and keeps one
  * outgoing connection an address, and it is symmetric: requests and notifications may come from
- * either side of a connection. The first request that rpc sends on a connection of its own is `hello`
- * where a cluster id is set; a mismatch is refused and closes it.
+ * either side of a connection. The first request that rpc sends on a connection of its own is
+ * `hello` where a cluster id is set; a mismatch is refused and closes it.
  *
  * What cannot be decoded or breaks a limit closes that connection only, and is counted.
  *
  * The happy path of a call: rpc_call -> connected already or dialled -> sent at the turn's end ->
- * reply matched by id -> on_done. It can fail by: dial refused, connection lost, time over, an error
- * reply.
+ * reply matched by id -> on_done. It can fail by: dial refused, connection lost, time over, an
+ * error reply.
  */
 #ifndef RPC_RPC_H
 #define RPC_RPC_H
@@ -25,8 +25,8 @@ struct rpc_request; /* a request that came in and was not answered yet */
 typedef uint64_t rpc_peer;
 
 struct rpc_options {
-    uint64_t cluster_id;   /* 0: any (a client, a tool): then no hello is sent */
-    const char *role;      /* "shardkv", "shardmaster", "client"; borrowed for ever (static) */
+    uint64_t cluster_id;    /* 0: any (a client, a tool): then no hello is sent */
+    const char *role;       /* "shardkv", "shardmaster", "client"; borrowed for ever (static) */
     size_t queue_bytes_max; /* outgoing bytes a connection may hold before notifications to it are
                                dropped and requests on it fail SF_OVERLOADED; 0: 24 MiB */
 };
@@ -48,7 +48,8 @@ typedef void rpc_notified(void *ctx, rpc_peer from, const msgpack_object *params
 /* method: static text. */
 void rpc_on_request(struct rpc *rpc, const char *method, rpc_handler *handler, void *ctx);
 void rpc_on_notification(struct rpc *rpc, const char *method, rpc_notified *handler, void *ctx);
-/* result: one packed object, taken (the buffer is emptied). The connection may be gone: then dropped. */
+/* result: one packed object, taken (the buffer is emptied). The connection may be gone: then
+ * dropped. */
 void rpc_reply(struct rpc_request *request, struct buffer *result);
 /* The error field becomes [code, text]. */
 void rpc_reply_error(struct rpc_request *request, int error, const char *text);
@@ -60,22 +61,22 @@ void rpc_notify_peer(struct rpc *rpc, rpc_peer peer, const char *method, struct 
 
 /* An outgoing call in its caller's storage. Not moved, not freed, while it is open. */
 struct rpc_call {
-    /* status: SF_OK (result is borrowed until return); SF_UNREACHABLE, SF_OVERLOADED (it never left);
-     * SF_UNKNOWN (sent, no answer: the connection closed or the time was over); SF_PROTOCOL; or the
-     * code of the error reply (SF_NO_METHOD, SF_MISMATCH, ...). */
+    /* status: SF_OK (result is borrowed until return); SF_UNREACHABLE, SF_OVERLOADED (it never
+     * left); SF_UNKNOWN (sent, no answer: the connection closed or the time was over); SF_PROTOCOL;
+     * or the code of the error reply (SF_NO_METHOD, SF_MISMATCH, ...). */
     void (*on_done)(struct rpc_call *call, int status, const msgpack_object *result);
     struct rpc *rpc;
     struct rpc_call *prev, *next; /* in its connection's list, or the list of failing ones */
     struct env_timer timer;
-    void *conn;                   /* rpc's own */
+    void *conn; /* rpc's own */
     uint32_t id;
     int status;
     bool open, sent;
 };
 
 /* params: one packed array, taken. timeout_ms 0: none. on_done never fires before return. */
-void rpc_call_start(struct rpc *rpc, struct rpc_call *call, const char *address,
-                    const char *method, struct buffer *params, uint64_t timeout_ms,
+void rpc_call_start(struct rpc *rpc, struct rpc_call *call, const char *address, const char *method,
+                    struct buffer *params, uint64_t timeout_ms,
                     void (*on_done)(struct rpc_call *call, int status,
                                     const msgpack_object *result));
 void rpc_call_cancel(struct rpc_call *call); /* on_done will not fire; also where it is not open */

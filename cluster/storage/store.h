@@ -41,8 +41,8 @@ struct store_disk_options {
     size_t write_buffer_bytes; /* 0: 48 MiB in all */
 };
 
-/* Opens or creates `dir`. After daemonizing only (RocksDB starts threads). *why, where it fails, is a
- * message to show, to be freed by the caller. SF_IN_USE, SF_CORRUPT, SF_NO_SPACE, SF_IO. */
+/* Opens or creates `dir`. After daemonizing only (RocksDB starts threads). *why, where it fails, is
+ * a message to show, to be freed by the caller. SF_IN_USE, SF_CORRUPT, SF_NO_SPACE, SF_IO. */
 SF_MUST_CHECK int store_disk_open(const char *dir, const struct store_disk_options *options,
                                   struct store **out, char **why);
 /* The memory store of one simulated process. It survives store_close: open it again by the image.
@@ -78,15 +78,15 @@ SF_MUST_CHECK int store_get_durable(const struct space *space, struct slice key,
 struct store_view *store_view_new(struct store *store);
 void store_view_free(struct store_view *view);
 
-/* Iterates over keys in [from, to) of the space, in memcmp order; an empty `to` means the end of the
- * space. view: NULL for a view of its own. Positioned on the first key. */
+/* Iterates over keys in [from, to) of the space, in memcmp order; an empty `to` means the end of
+ * the space. view: NULL for a view of its own. Positioned on the first key. */
 struct store_iter *store_iter_new(const struct space *space, const struct store_view *view,
                                   struct slice from, struct slice to);
 bool store_iter_valid(const struct store_iter *iter);
 void store_iter_next(struct store_iter *iter);
 void store_iter_seek(struct store_iter *iter, struct slice key); /* to the first key >= key */
-struct slice store_iter_key(const struct store_iter *iter);      /* without the prefix; until next */
-struct slice store_iter_value(const struct store_iter *iter);    /* until next */
+struct slice store_iter_key(const struct store_iter *iter);   /* without the prefix; until next */
+struct slice store_iter_value(const struct store_iter *iter); /* until next */
 int store_iter_status(const struct store_iter *iter); /* SF_OK, or why it became invalid early */
 void store_iter_free(struct store_iter *iter);
 
@@ -106,7 +106,8 @@ size_t store_batch_bytes(const struct store_batch *batch);
 size_t store_batch_count(const struct store_batch *batch);
 
 /* All of it or nothing; the batch is unchanged and may be written again.
- * SF_BUSY (write stall: later), SF_NO_SPACE (later), SF_IO and SF_CORRUPT (fatal for the process). */
+ * SF_BUSY (write stall: later), SF_NO_SPACE (later), SF_IO and SF_CORRUPT (fatal for the process).
+ */
 SF_MUST_CHECK int store_write(struct store *store, const struct store_batch *batch);
 
 /* Makes everything written before this call durable. Blocks; may run on another thread (env_work),

@@ -3,15 +3,15 @@
  * Segmented and append-only, on env's files. What was appended since the last commit is written and
  * synced as one batch by wal_commit (group commit). See cluster/README.md for the format.
  *
- *  W1  A position (byte of the whole log, 64 bits) is never used twice, also across recycled segments;
- *      every record's checksum covers cluster, replica, position and content.
- *  W2  Nothing counts as synced before its fdatasync returned; a failed write of what was promised or
- *      a failed sync ends the process (env_fatal), and is never retried.
- *  W3  Appending an entry at an index never removes entries; only wal_truncate and wal_reset do.
- *  W4  A segment is recycled only when every entry in it is below its replica's cut, truncated away
- *      or written again in a later segment, and the newest hard state of every replica stands later.
- *  W5  An invalid record below a position that a later record vouches for is damage: wal_open fails
- *      with SF_CORRUPT and names file and offset. Above it, it is a torn tail, which is cut.
+ *  W1  A position (byte of the whole log, 64 bits) is never used twice, also across recycled
+ * segments; every record's checksum covers cluster, replica, position and content. W2  Nothing
+ * counts as synced before its fdatasync returned; a failed write of what was promised or a failed
+ * sync ends the process (env_fatal), and is never retried. W3  Appending an entry at an index never
+ * removes entries; only wal_truncate and wal_reset do. W4  A segment is recycled only when every
+ * entry in it is below its replica's cut, truncated away or written again in a later segment, and
+ * the newest hard state of every replica stands later. W5  An invalid record below a position that
+ * a later record vouches for is damage: wal_open fails with SF_CORRUPT and names file and offset.
+ * Above it, it is a torn tail, which is cut.
  */
 #ifndef STORAGE_WAL_H
 #define STORAGE_WAL_H
@@ -22,9 +22,9 @@
 struct wal;
 
 struct wal_options {
-    uint64_t cluster_hash;   /* mixed into every checksum */
-    size_t segment_bytes;    /* 0: 64 MiB in production; simulations use tiny ones, >= 64 KiB */
-    size_t segments_spare;   /* recycled segments kept ready; 0: 1 */
+    uint64_t cluster_hash; /* mixed into every checksum */
+    size_t segment_bytes;  /* 0: 64 MiB in production; simulations use tiny ones, >= 64 KiB */
+    size_t segments_spare; /* recycled segments kept ready; 0: 1 */
 };
 
 /* One replica's log as found at start. */
@@ -54,8 +54,8 @@ void wal_truncate(struct wal *wal, uint64_t replica_key, uint64_t from_index); /
 /* The log of this replica is empty and begins after (index, term): a snapshot was installed. */
 void wal_reset(struct wal *wal, uint64_t replica_key, uint64_t index, uint64_t term);
 void wal_remove(struct wal *wal, uint64_t replica_key); /* the replica is no more */
-/* Entries up to and including index are durable in the store: they need not be kept. Not a promise to
- * drop them: what still stands is found again at open, as long as it is contiguous. */
+/* Entries up to and including index are durable in the store: they need not be kept. Not a promise
+ * to drop them: what still stands is found again at open, as long as it is contiguous. */
 void wal_cut(struct wal *wal, uint64_t replica_key, uint64_t index, uint64_t term);
 
 /* Position after the last record appended so far (synced or not). */

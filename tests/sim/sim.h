@@ -18,14 +18,14 @@ struct sim_node;
 
 /* Rates are per mille; times in microseconds of virtual time. Zero means off. */
 struct sim_faults {
-    uint32_t delay_us_min, delay_us_max;   /* of every message, uniform (defaults 500, 1500) */
-    uint32_t loss, duplicate, reorder;     /* per message (one env_conn_send); reorder: may overtake */
-    uint32_t slow_us_max;                  /* a reordered message's additional delay */
-    uint32_t sync_us_min, sync_us_max;     /* of a file sync (defaults 100, 300) */
+    uint32_t delay_us_min, delay_us_max; /* of every message, uniform (defaults 500, 1500) */
+    uint32_t loss, duplicate, reorder; /* per message (one env_conn_send); reorder: may overtake */
+    uint32_t slow_us_max;              /* a reordered message's additional delay */
+    uint32_t sync_us_min, sync_us_max; /* of a file sync (defaults 100, 300) */
 };
 
-/* What runs on a node. boot makes the process on `env`; halt frees everything it made: after a crash
- * (env then does nothing any more) or a clean stop. */
+/* What runs on a node. boot makes the process on `env`; halt frees everything it made: after a
+ * crash (env then does nothing any more) or a clean stop. */
 struct sim_program {
     void (*boot)(void *ctx, struct sim_node *node, struct env *env);
     void (*halt)(void *ctx, struct sim_node *node);
@@ -63,8 +63,8 @@ void sim_cut(struct sim *sim, struct sim_node *from, struct sim_node *to);
 void sim_heal(struct sim *sim, struct sim_node *from, struct sim_node *to);
 void sim_heal_all(struct sim *sim);
 /* Disk faults of a node. */
-void sim_disk_fill(struct sim_node *node, bool full);        /* writes answer SF_NO_SPACE */
-void sim_disk_fail_sync(struct sim_node *node);              /* the next sync fails */
+void sim_disk_fill(struct sim_node *node, bool full); /* writes answer SF_NO_SPACE */
+void sim_disk_fail_sync(struct sim_node *node);       /* the next sync fails */
 SF_MUST_CHECK int sim_disk_damage(struct sim_node *node, const char *path, uint64_t offset);
 
 /* Runs one event. False: nothing is left to happen. */
