@@ -46,7 +46,14 @@
     X(INTENT_GONE, -2035, "the extents' intent is gone; write them again under a new id")          \
     X(SESSIONS_FULL, -2036, "too many requests of this session are open")                          \
     X(ADDRESS, -2037, "this is not an address of the form HOST:PORT")                              \
-    X(PERMISSION, -2038, "permission denied")
+    X(PERMISSION, -2038, "permission denied")                                                      \
+    X(NOT_DIRECTORY, -2039, "not a directory")                                                     \
+    X(CROSS_DEVICE, -2040, "it would cross directories or shards")                                 \
+    X(STALE_FILE, -2041, "this file is gone")                                                      \
+    X(NAME_TOO_LONG, -2042, "the name is too long")                                                \
+    X(FILE_TOO_BIG, -2043, "larger than the largest file")                                         \
+    X(BAD_ATTR, -2044, "the attributes are damaged or of a newer version")                         \
+    X(INTERRUPTED, -2045, "interrupted by a signal")
 
 #define SF_OK 0
 

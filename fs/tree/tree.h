@@ -1,0 +1,171 @@
+/* tree: names, paths, inodes and directories over the client, without FUSE.
+ *
+ * Files directly under the root are the plain keys. Everything else is internal:
+ *
+ *   record            space     key                                    kind, content
+ *   root file         plain     the key (tree_key_of_name)             VALUE; data, attr
+ *   root directory's  plain     the key                                DIRECTORY; data = id (u64
+ * LE) entry file below        internal  id of its directory (8 bytes, big-     VALUE; data, attr
+ *                               endian: the tag), 'e', name
+ *   directory's entry internal  the same                               DIRECTORY; data = id
+ *   below
+ *   directory         internal  its id (the tag), 'd'                  DIRECTORY; slots 0 entries,
+ *                                                                      1 subdirectories; attr
+ *
+ *  T1  A file's inode number is its record's `created`; a directory's is its id; the root's is 1.
+ *  T2  An entry whose directory record is absent is dead: a lookup that meets it finishes the
+ * removal (deletes the entry on its version) and answers NOT_FOUND. T3  Creating in a directory
+ * below the root checks its record in the same minitransaction, so nothing is ever created in a
+ * removed directory; the counts change only by Add. T4  An operation on an open file names its
+ * inode (precondition CREATED), so that it never touches another file that took the name.
+ *
+ * All calls are asynchronous on the client's loop: on_done fires exactly once and never before
+ * return, unless cancelled. Errors are SF_*; fs/mount translates them to errno.
+ */
+#ifndef TREE_TREE_H
+#define TREE_TREE_H
+
+#include "client/client.h"
+
+#define TREE_ROOT 1ull /* the root's id and inode number */
+#define TREE_NAME_BYTES_MAX 255u
+
+struct tree;
+
+struct tree_options {
+    uint32_t uid, gid;   /* owner of files whose record has no attr */
+    uint64_t timeout_ms; /* of each operation; 0: none ("hard") */
+};
+
+struct tree *tree_new(struct env *env, struct client *client, const struct tree_options *options);
+void tree_free(struct tree *tree);
+
+/* -- names of the root --------------------------------------------------------------------- */
+
+/* The name in the mount of a plain key, with its escapes and a terminating 0. False: the key is
+ * empty or its name would exceed 255 bytes, so the mount does not show it. */
+bool tree_name_of_key(struct slice key, char name[TREE_NAME_BYTES_MAX + 1]);
+/* The key of a name; `key` holds at least TREE_NAME_BYTES_MAX bytes. SF_NAME_TOO_LONG, SF_INVALID.
+ */
+SF_MUST_CHECK int tree_key_of_name(struct slice name, uint8_t *key, size_t *bytes);
+
+/* -- inodes -------------------------------------------------------------------------------- */
+
+struct tree_inode {
+    uint64_t ino;
+    uint32_t mode; /* type and permission bits, as S_IFREG | 0644 */
+    uint32_t uid, gid;
+    uint32_t links; /* of a directory: 2 + subdirectories */
+    uint64_t size;
+    uint64_t version;
+    uint64_t atime_ns, mtime_ns, ctime_ns; /* since 1970, as two's complement of a signed number */
+};
+
+/* Where an inode is found. For a directory other than the root the entry may be unset (name.n = 0)
+ * where the caller does not know it. */
+struct tree_place {
+    uint64_t directory; /* id of the directory that holds the entry */
+    struct slice name;  /* of the entry; lent as long as the call */
+    uint64_t ino;       /* 0: whichever lives there */
+    bool is_directory;
+};
+
+/*  kind      uses                                   result (in the call)
+ *  LOOKUP    place.directory, place.name            inode
+ *  GETATTR   place                                  inode
+ *  SETATTR   place, set, new_*                      inode
+ *  CREATE    place (no ino), mode, uid, gid,        inode, created (false: it was there, no O_EXCL)
+ *            exclusive
+ *  MKDIR     place (no ino), mode, uid, gid         inode
+ *  UNLINK    place (ino may be 0)
+ *  RMDIR     place (ino may be 0)
+ *  RENAME    place -> to_directory, to_name,        CROSS_DEVICE unless within one directory below
+ * the no_replace                             root, or within the root and one shard READ place,
+ * offset, length                  data WRITE     place, offset, data                    inode
+ *  APPEND    place, data                            inode, old_length
+ *  FSYNC     place                                  (also brings a lazy mtime up to date)
+ *  READDIR   place (a directory), after, length =   on_entry for each, with attributes; end
+ *            most names
+ *  STATFS    -                                      space
+ */
+enum tree_kind {
+    TREE_LOOKUP = 1,
+    TREE_GETATTR,
+    TREE_SETATTR,
+    TREE_CREATE,
+    TREE_MKDIR,
+    TREE_UNLINK,
+    TREE_RMDIR,
+    TREE_RENAME,
+    TREE_READ,
+    TREE_WRITE,
+    TREE_APPEND,
+    TREE_FSYNC,
+    TREE_READDIR,
+    TREE_STATFS,
+};
+
+enum tree_set { /* SETATTR */
+                TREE_SET_MODE = 1,
+                TREE_SET_OWNER = 2, /* uid and gid; UINT32_MAX keeps one */
+                TREE_SET_SIZE = 4,
+                TREE_SET_ATIME = 8,
+                TREE_SET_MTIME = 16,
+};
+
+struct tree_space {
+    uint64_t total_bytes, free_bytes; /* of the fullest replica of each group, summed */
+    bool known;                       /* false: the cluster did not answer yet; never waits */
+};
+
+struct tree_call {
+    void (*on_done)(struct tree_call *call, int status);
+    /* READDIR: one entry; name and its bytes are borrowed until return. False: no room, stop before
+     * it. Called within the callback chain of on_done, before it. */
+    bool (*on_entry)(struct tree_call *call, struct slice name, const struct tree_inode *inode);
+    enum tree_kind kind;
+    struct tree_place place;
+    uint64_t to_directory; /* RENAME */
+    struct slice to_name;
+    bool no_replace, exclusive;
+    unsigned set; /* SETATTR */
+    uint32_t mode, uid, gid;
+    uint64_t atime_ns, mtime_ns, size;
+    uint64_t offset, length;
+    struct slice after; /* READDIR: the last name that was delivered; empty: from the start */
+    struct slice data;  /* WRITE, APPEND: lent; READ: out, borrowed until on_done returns */
+    /* out */
+    struct tree_inode inode;
+    uint64_t old_length;
+    bool created, end;
+    struct tree_space space;
+    void *state; /* the tree's own */
+};
+
+void tree_submit(struct tree *tree, struct tree_call *call);
+/* on_done will not fire. Whether a mutation happened stays unknown to the caller; the client
+ * settles it in the background before a later mutation of the same key. */
+void tree_cancel(struct tree_call *call);
+bool tree_call_was_sent(const struct tree_call *call); /* a mutation of it may have left */
+
+/* -- paths ("docs/a.txt", as shardctl names things) ----------------------------------------- */
+
+/* Walks `path` (names separated by '/', a leading one allowed, no "." or "..") down to the
+ * directory that holds its last name, and looks that up. make_parents: missing directories are
+ * made. on_done: SF_OK with place (its name points into `path`) and inode; SF_NOT_FOUND with place
+ * set where only the last name is missing (place.ino = 0), with place.name.n = 0 where a parent is.
+ */
+struct tree_walk {
+    void (*on_done)(struct tree_walk *walk, int status);
+    struct slice path; /* lent */
+    bool make_parents;
+    uint32_t mode, uid, gid; /* of directories that are made */
+    struct tree_place place; /* out */
+    struct tree_inode inode; /* out */
+    struct tree_call call;   /* the tree's own */
+    struct tree *tree;
+    size_t at;
+};
+void tree_walk(struct tree *tree, struct tree_walk *walk);
+
+#endif
