@@ -80,6 +80,8 @@ struct env_conn_events {
     void (*on_close)(void *ctx, int reason);
 };
 
+/* What an implementation provides; callers use the functions below. Its struct env_conn,
+ * env_listener, env_file and env_lock each begin with a `struct env *`. */
 struct env_ops {
     uint64_t (*now_ns)(struct env *env);
     uint64_t (*wall_ns)(struct env *env);

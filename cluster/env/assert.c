@@ -1,0 +1,24 @@
+#include "env/assert.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static void print_and_abort(const char *condition, const char *file, int line)
+{
+    fprintf(stderr, "assertion failed: %s (%s:%d)\n", condition, file, line);
+    abort();
+}
+
+void (*sf_assert_handler)(const char *condition, const char *file, int line) = print_and_abort;
+
+#ifdef NDEBUG
+bool sf_assert_slow_enabled = false;
+#else
+bool sf_assert_slow_enabled = true;
+#endif
+
+_Noreturn void sf_assert_failed(const char *condition, const char *file, int line)
+{
+    sf_assert_handler(condition, file, line);
+    abort();
+}
