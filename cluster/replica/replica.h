@@ -59,6 +59,8 @@ group_id replica_gid(const struct replica *replica);
 uint64_t
 replica_group_identity(const struct replica *replica); /* group_identity of its addresses */
 const struct group *replica_group(const struct replica *replica);
+uint32_t replica_shard_count(const struct replica *replica); /* as the identity says */
+enum routing replica_routing(const struct replica *replica);
 struct env *replica_env(const struct replica *replica);
 struct rpc *replica_rpc(const struct replica *replica);
 /* May a leader admit another mutation now? SF_OK, SF_NOT_LEADER, SF_OVERLOADED, SF_NO_SPACE (some
@@ -110,6 +112,7 @@ SF_MUST_CHECK int host_add(struct host *host, const struct replica_options *opti
 void host_start(struct host *host);
 void host_free(struct host *host);
 struct rpc *host_rpc(struct host *host);
+struct env *host_env(struct host *host);
 struct replica *host_find(struct host *host, group_id gid);
 
 /* Read-only looks for the checkers of the simulation. */
