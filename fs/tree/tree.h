@@ -35,6 +35,7 @@ struct tree;
 struct tree_options {
     uint32_t uid, gid;   /* owner of files whose record has no attr */
     uint64_t timeout_ms; /* of each operation; 0: none ("hard") */
+    struct rpc *rpc;     /* for the free space of the groups; NULL: STATFS stays unknown */
 };
 
 struct tree *tree_new(struct env *env, struct client *client, const struct tree_options *options);
@@ -67,7 +68,7 @@ struct tree_place {
     uint64_t directory; /* id of the directory that holds the entry */
     struct slice name;  /* of the entry; lent as long as the call */
     uint64_t ino;       /* 0: whichever lives there */
-    bool is_directory;
+    bool is_directory;  /* GETATTR, SETATTR: `ino` is a directory's id, which is all it takes */
 };
 
 /*  kind      uses                                   result (in the call)
@@ -84,8 +85,8 @@ struct tree_place {
  * offset, length                  data WRITE     place, offset, data                    inode
  *  APPEND    place, data                            inode, old_length
  *  FSYNC     place                                  (also brings a lazy mtime up to date)
- *  READDIR   place (a directory), after, length =   on_entry for each, with attributes; end
- *            most names
+ *  READDIR   place (a directory), after, length =   on_entry for each, with attributes (of a
+ *            most names                             directory: ino and type alone, version 0); end
  *  STATFS    -                                      space
  */
 enum tree_kind {

@@ -1,0 +1,42 @@
+/* attr: a record's opaque attributes, as the file system writes them, and the inode they make.
+ *
+ *   offset  bytes  what (little-endian)
+ *   0       1      version = 1
+ *   1       1      flags = 0
+ *   2       4      mode: type and permission bits
+ *   6       4      uid
+ *   10      4      gid
+ *   14      4      link count of a file
+ *   18      8      atime, ns since 1970, signed
+ *   26      8      of a directory: id of its parent; else 0
+ *
+ * A record without attr (made by a clerk) is a 0644 file of the mounting user.
+ */
+#ifndef TREE_ATTR_H
+#define TREE_ATTR_H
+
+#include "tree/tree.h"
+
+#define ATTR_BYTES 34u
+
+struct attr {
+    uint32_t mode, uid, gid, links;
+    uint64_t atime_ns;
+    uint64_t parent;
+};
+
+void attr_encode(const struct attr *attr, uint8_t out[ATTR_BYTES]);
+/* SF_BAD_ATTR: damaged, or written by a newer version. */
+SF_MUST_CHECK int attr_decode(struct slice bytes, struct attr *out);
+
+/* What a file's record says; a record without attr belongs to uid and gid. SF_BAD_ATTR. */
+SF_MUST_CHECK int attr_file_inode(const struct kv_stat *stat, uint32_t uid, uint32_t gid,
+                                  struct tree_inode *out);
+/* What a directory's own record says; slots is its value. SF_BAD_ATTR. */
+SF_MUST_CHECK int attr_directory_inode(uint64_t id, const struct kv_stat *stat, struct slice slots,
+                                       struct tree_inode *out);
+
+#define DIRECTORY_SLOT_ENTRIES 0u
+#define DIRECTORY_SLOT_SUBDIRECTORIES 1u
+
+#endif

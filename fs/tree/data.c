@@ -1,0 +1,97 @@
+/* READ, WRITE, APPEND, FSYNC: the value of the file's record, which must still be this very file.
+ */
+#include "tree/op.h"
+
+static int file_status(int status)
+{
+    bool other = status == SF_PRECONDITION || status == SF_NOT_FOUND;
+    return other ? SF_STALE_FILE : status;
+}
+
+/* The key, and a fresh value call that names the inode. */
+static int prepare(struct op *op)
+{
+    const struct tree_place *place = &op->call->place;
+    op->value = (struct value_call){.pre = {KV_PRE_CREATED, place->ino}};
+    return key_of_entry(place->directory, place->name, &op->entry);
+}
+
+static void on_read(struct op *op, int status, const struct kv_stat *stat, struct slice data)
+{
+    (void)stat;
+    op->call->data = status == SF_OK ? data : slice_of(NULL, 0);
+    op_finish(op, file_status(status));
+}
+
+int read_start(struct op *op)
+{
+    int status = prepare(op);
+    if (status != SF_OK)
+        return status;
+    op->value.offset = op->call->offset;
+    op->value.length = op->call->length;
+    op_value(op, VALUE_READ, &op->entry, on_read);
+    return SF_OK;
+}
+
+/* A mutation's stat has no attr: the inode carries what the record says without it. */
+static void on_written(struct op *op, int status, const struct kv_stat *stat, struct slice data)
+{
+    (void)data;
+    if (status == SF_OK) {
+        op->call->inode = (struct tree_inode){
+            .ino = stat->created,
+            .size = stat->length,
+            .version = stat->version,
+            .mtime_ns = stat->mtime_ns,
+            .ctime_ns = stat->ctime_ns,
+        };
+        op->call->old_length = op->value.old_length;
+    }
+    op_finish(op, file_status(status));
+}
+
+static int write_value(struct op *op, enum value_kind kind, uint64_t offset)
+{
+    const struct tree_call *call = op->call;
+    if (offset > SF_FILE_BYTES_MAX || call->data.n > SF_FILE_BYTES_MAX - offset)
+        return SF_FILE_TOO_BIG;
+    int status = prepare(op);
+    if (status != SF_OK)
+        return status;
+    op->value.offset = offset;
+    op->value.data = call->data;
+    op_value(op, kind, &op->entry, on_written);
+    return SF_OK;
+}
+
+int write_start(struct op *op)
+{
+    return write_value(op, VALUE_WRITE, op->call->offset);
+}
+
+int append_start(struct op *op)
+{
+    return write_value(op, VALUE_APPEND, 0);
+}
+
+static void on_synced(void *ctx)
+{
+    struct op *op = ctx;
+    op->waits = OP_NOTHING;
+    if (op->call)
+        op_finish(op, SF_OK);
+    else
+        op_drop(op); /* cancelled meanwhile */
+}
+
+/* What was acknowledged is durable already; only an mtime may lag behind. */
+int fsync_start(struct op *op)
+{
+    int status = prepare(op);
+    if (status != SF_OK)
+        return status;
+    op->waits = OP_MTIME;
+    value_sync_mtime(op->tree->client, op->entry.space, key_slice(&op->entry), on_synced, op);
+    return SF_OK;
+}

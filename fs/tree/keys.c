@@ -1,0 +1,56 @@
+#include "tree/op.h"
+
+#include <string.h>
+
+#define SECTION_DIRECTORY 'd'
+#define SECTION_ENTRY 'e'
+
+static void internal_key(struct key *out, uint64_t id, uint8_t section, struct slice name)
+{
+    out->space = KV_INTERNAL;
+    for (size_t i = 0; i < 8; i++)
+        out->bytes[i] = (uint8_t)(id >> (56 - 8 * i));
+    out->bytes[8] = section;
+    if (name.n > 0)
+        memcpy(out->bytes + 9, name.p, name.n);
+    out->n = 9 + name.n;
+}
+
+int key_of_entry(uint64_t directory, struct slice name, struct key *out)
+{
+    if (directory == TREE_ROOT) {
+        out->space = KV_PLAIN;
+        return tree_key_of_name(name, out->bytes, &out->n);
+    }
+    if (name.n == 0 || memchr(name.p, '/', name.n) || memchr(name.p, 0, name.n))
+        return SF_INVALID;
+    if (name.n > TREE_NAME_BYTES_MAX)
+        return SF_NAME_TOO_LONG;
+    internal_key(out, directory, SECTION_ENTRY, name);
+    return SF_OK;
+}
+
+void key_of_directory(uint64_t id, struct key *out)
+{
+    internal_key(out, id, SECTION_DIRECTORY, slice_of(NULL, 0));
+}
+
+void key_of_entries(uint64_t id, struct key *out)
+{
+    internal_key(out, id, SECTION_ENTRY, slice_of(NULL, 0));
+}
+
+struct slice key_slice(const struct key *key)
+{
+    return slice_of(key->bytes, key->n);
+}
+
+int key_directory_id(struct slice data, uint64_t *id)
+{
+    struct reader r = reader_of(data);
+    uint64_t found = reader_u64(&r);
+    if (!reader_done(&r) || found <= TREE_ROOT)
+        return SF_BAD_ATTR;
+    *id = found;
+    return SF_OK;
+}

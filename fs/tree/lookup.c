@@ -1,0 +1,92 @@
+/* LOOKUP and GETATTR: one read for a file, two for a directory. */
+#include "tree/op.h"
+
+static void on_directory_record(struct op *op, int status, const struct kv_reply *reply)
+{
+    if (status == SF_NOT_FOUND) {
+        remove_dead_entry(op, SF_NOT_FOUND);
+        return;
+    }
+    if (status == SF_OK)
+        status = attr_directory_inode(op->child, &reply->stat, reply->data, &op->call->inode);
+    op_finish(op, status);
+}
+
+static void on_entry(struct op *op, int status, const struct kv_reply *reply)
+{
+    if (status == SF_OK && reply->stat.kind == RECORD_DIRECTORY) {
+        op->pre = (struct kv_pre){KV_PRE_VERSION, reply->stat.version};
+        status = key_directory_id(reply->data, &op->child);
+        if (status == SF_OK) {
+            key_of_directory(op->child, &op->directory);
+            op_stat(op, &op->directory, on_directory_record);
+            return;
+        }
+    } else if (status == SF_OK && reply->stat.kind == RECORD_VALUE) {
+        status = op_file_inode(op, &reply->stat);
+    } else if (status == SF_OK) {
+        status = SF_UNSUPPORTED;
+    }
+    op_finish(op, status);
+}
+
+void lookup_entry(struct op *op)
+{
+    op_stat(op, &op->entry, on_entry);
+}
+
+int lookup_start(struct op *op)
+{
+    int status = key_of_entry(op->call->place.directory, op->call->place.name, &op->entry);
+    if (status == SF_OK)
+        lookup_entry(op);
+    return status;
+}
+
+static void on_file(struct op *op, int status, const struct kv_reply *reply)
+{
+    uint64_t ino = op->call->place.ino;
+    if (status == SF_OK && (reply->stat.kind != RECORD_VALUE || reply->stat.created != ino))
+        status = SF_NOT_FOUND;
+    if (status == SF_OK)
+        status = op_file_inode(op, &reply->stat);
+    op_finish(op, status == SF_NOT_FOUND ? SF_STALE_FILE : status);
+}
+
+static void on_own_record(struct op *op, int status, const struct kv_reply *reply)
+{
+    if (status == SF_OK)
+        status =
+            attr_directory_inode(op->call->place.ino, &reply->stat, reply->data, &op->call->inode);
+    op_finish(op, status == SF_NOT_FOUND ? SF_STALE_FILE : status);
+}
+
+static void on_mtime_synced(void *ctx)
+{
+    struct op *op = ctx;
+    op->waits = OP_NOTHING;
+    if (op->call)
+        op_stat(op, &op->entry, on_file);
+    else
+        op_drop(op); /* cancelled meanwhile */
+}
+
+int getattr_start(struct op *op)
+{
+    const struct tree_place *place = &op->call->place;
+    if (place->is_directory && place->ino == TREE_ROOT) {
+        root_inode(op->tree->root, &op->call->inode);
+        return SF_OK;
+    }
+    if (place->is_directory) {
+        key_of_directory(place->ino, &op->directory);
+        op_stat(op, &op->directory, on_own_record);
+        return SF_OK;
+    }
+    int status = key_of_entry(place->directory, place->name, &op->entry);
+    if (status != SF_OK)
+        return status;
+    op->waits = OP_MTIME;
+    value_sync_mtime(op->tree->client, op->entry.space, key_slice(&op->entry), on_mtime_synced, op);
+    return SF_OK;
+}

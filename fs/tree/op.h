@@ -1,0 +1,145 @@
+/* op: one tree call under way: what it waits for, and the storage its steps share.
+ *
+ * A step is a function that gets the answer to what the step before asked for, and either asks for
+ * the next thing (op_send, op_value, op_new_id, op_later) or ends the call (op_finish). Exactly one
+ * thing is waited for at a time, but for READDIR of the root, which has its own fan-out.
+ */
+#ifndef TREE_OP_H
+#define TREE_OP_H
+
+#include "tree/attr.h"
+#include "tree/tree.h"
+
+#define KEY_BYTES_MAX (8u + 1u + TREE_NAME_BYTES_MAX)
+#define OP_RETRIES_MAX 100u /* of a read-modify-write that others keep overtaking */
+
+/* The key of a record, and which space it is in. */
+struct key {
+    enum kv_space space;
+    uint8_t bytes[KEY_BYTES_MAX];
+    size_t n;
+};
+
+struct op;
+typedef void op_step(struct op *op, int status, const struct kv_reply *reply);
+typedef void op_value_step(struct op *op, int status, const struct kv_stat *stat,
+                           struct slice data);
+
+enum op_waits { OP_NOTHING, OP_CLIENT, OP_VALUE, OP_ID, OP_TIMER, OP_FAN_OUT, OP_MTIME };
+
+struct op {
+    struct tree *tree;
+    struct tree_call *call;
+    struct op *prev, *next; /* in tree->ops */
+    enum op_waits waits;
+    bool sent;            /* a mutation may have left */
+    uint64_t deadline_ms; /* 0: none */
+    unsigned retries;
+
+    struct client_call client;
+    struct value_call value;
+    struct client_id id;
+    struct env_timer timer;
+    op_step *then; /* of client and timer */
+    op_value_step *then_value;
+
+    struct kv_op kv; /* what is sent; a minitransaction points to checks and ops */
+    struct kv_op checks[2], ops[3];
+    struct key entry, to_entry,
+        directory; /* of place, of the target, of a directory's own record */
+    uint8_t attr[ATTR_BYTES];
+    uint8_t id_bytes[8];
+    struct slice id_slice;
+    uint64_t child;     /* id of the directory that is looked at, made or removed */
+    struct kv_pre pre;  /* what the entry must still be */
+    struct buffer keep; /* RENAME: the record that moves */
+    struct kv_stat stat;
+    struct scan *scan; /* READDIR of the root */
+    int outcome;       /* what to answer after a clean-up */
+};
+
+struct tree {
+    struct env *env;
+    struct client *client;
+    struct tree_options options;
+    struct op *ops;
+    struct root *root;        /* the root's own attributes (root.c) */
+    struct space_poll *space; /* free space of the cluster (space.c) */
+};
+
+/* -- keys.c -------------------------------------------------------------------------------- */
+
+/* The key of the entry `name` in a directory. SF_NAME_TOO_LONG, SF_INVALID ("", a '/', a 0). */
+SF_MUST_CHECK int key_of_entry(uint64_t directory, struct slice name, struct key *out);
+void key_of_directory(uint64_t id, struct key *out);
+/* The prefix of all entries of a directory below the root: 9 bytes. */
+void key_of_entries(uint64_t id, struct key *out);
+struct slice key_slice(const struct key *key);
+/* The id in a directory entry's value. SF_BAD_ATTR. */
+SF_MUST_CHECK int key_directory_id(struct slice data, uint64_t *id);
+
+/* -- tree.c -------------------------------------------------------------------------------- */
+
+/* A kv operation of this kind on this key, everything else zero. */
+void op_kv(struct kv_op *kv, enum kv_kind kind, const struct key *key);
+/* Sends op->kv. */
+void op_send(struct op *op, op_step *then);
+/* Sends op->checks and op->ops, which lie in one shard, as one minitransaction. */
+void op_send_mini(struct op *op, size_t checks, size_t ops, op_step *then);
+/* A value operation on the record at `key`; the caller has filled in op->value's other fields. */
+void op_value(struct op *op, enum value_kind kind, const struct key *key, op_value_step *then);
+/* `then` gets the id as reply->ids_first. */
+void op_new_id(struct op *op, op_step *then);
+void op_later(struct op *op, uint64_t delay_ms, op_step *then);
+void op_finish(struct op *op, int status);
+void op_drop(struct op *op); /* frees it unheard: its call was cancelled */
+/* Counts a retry. False (and the call has ended with SF_BUSY) after too many. */
+bool op_may_retry(struct op *op);
+uint64_t op_left_ms(const struct op *op); /* for a timeout; 0: none; never 0 where there is one */
+
+/* A read of the record of `key`, with data. */
+void op_stat(struct op *op, const struct key *key, op_step *then);
+/* The ADD to a directory's own record that counts entries and subdirectories. */
+void op_count(struct kv_op *kv, const struct key *directory, int entries, int subdirectories);
+/* For a file found in the root or below: its inode into call->inode. */
+int op_file_inode(struct op *op, const struct kv_stat *stat);
+
+/* -- one function a kind: checks the call and sends its first request ----------------------- */
+
+int lookup_start(struct op *op);
+int getattr_start(struct op *op);
+int setattr_start(struct op *op);
+int create_start(struct op *op);
+int mkdir_start(struct op *op);
+int unlink_start(struct op *op);
+int rmdir_start(struct op *op);
+int rename_start(struct op *op);
+int read_start(struct op *op);
+int write_start(struct op *op);
+int append_start(struct op *op);
+int fsync_start(struct op *op);
+int readdir_start(struct op *op);
+int statfs_start(struct op *op);
+
+/* Looks at what lives at op->entry (lookup.c): fills in call->inode and goes to op_finish. */
+void lookup_entry(struct op *op);
+/* remove.c: deletes the dead entry at op->entry (version in op->pre) and counts it off, then ends
+ * the call with `outcome`. */
+void remove_dead_entry(struct op *op, int outcome);
+
+/* readdir.c */
+void scan_free(struct op *op);
+
+/* space.c */
+struct space_poll *space_poll_new(struct tree *tree);
+void space_poll_free(struct space_poll *poll);
+struct tree_space space_poll_now(const struct space_poll *poll);
+
+/* root.c */
+struct root *root_new(struct tree *tree);
+void root_free(struct root *root);
+void root_inode(struct root *root, struct tree_inode *out);
+/* Names of the root changed at this time (a record's mtime, or 0 for now). */
+void root_touched(struct root *root, uint64_t time_ns);
+
+#endif

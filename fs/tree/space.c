@@ -1,0 +1,140 @@
+/* space: how much room the cluster has, collected in the background so that statfs never waits.
+ *
+ * Every few seconds one replica after another is asked for its status; a group has as much room as
+ * its fullest replica, the cluster as much as its groups together. */
+#include "tree/op.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "env/memory.h"
+#include "rpc/rpc.h"
+
+#define POLL_MS 5000u
+#define ANSWER_MS 2000u
+
+struct space_poll {
+    struct tree *tree;
+    struct env_timer timer;
+    struct rpc_call call;
+    size_t group, replica;    /* who is being asked, by position in the Config */
+    uint64_t total, free;     /* of the present group: its fullest replica so far */
+    struct tree_space sum;    /* of the groups before it, in this round */
+    struct tree_space latest; /* the last complete round */
+};
+
+static void ask_next(struct space_poll *poll);
+
+static const struct config *poll_config(const struct space_poll *poll)
+{
+    return router_config(client_router(poll->tree->client));
+}
+
+static const msgpack_object *map_find(const msgpack_object *map, const char *key)
+{
+    for (uint32_t i = 0; map->type == MSGPACK_OBJECT_MAP && i < map->via.map.size; i++) {
+        const msgpack_object *k = &map->via.map.ptr[i].key;
+        if (k->type == MSGPACK_OBJECT_STR && k->via.str.size == strlen(key) &&
+            memcmp(k->via.str.ptr, key, strlen(key)) == 0)
+            return &map->via.map.ptr[i].val;
+    }
+    return NULL;
+}
+
+static bool map_u64(const msgpack_object *map, const char *key, uint64_t *out)
+{
+    const msgpack_object *value = map_find(map, key);
+    if (!value || value->type != MSGPACK_OBJECT_POSITIVE_INTEGER)
+        return false;
+    *out = value->via.u64;
+    return true;
+}
+
+/* The first of the process's replicas speaks for its disk. */
+static bool disk_of(const msgpack_object *status, uint64_t *total, uint64_t *free_bytes)
+{
+    const msgpack_object *replicas = map_find(status, "replicas");
+    if (!replicas || replicas->type != MSGPACK_OBJECT_ARRAY || replicas->via.array.size == 0)
+        return false;
+    const msgpack_object *first = &replicas->via.array.ptr[0];
+    return map_u64(first, "disk_total", total) && map_u64(first, "disk_free", free_bytes);
+}
+
+static void on_answer(struct rpc_call *call, int status, const msgpack_object *result)
+{
+    struct space_poll *poll = container_of(call, struct space_poll, call);
+    uint64_t total, free_bytes;
+    if (status == SF_OK && disk_of(result, &total, &free_bytes) &&
+        (poll->total == 0 || free_bytes < poll->free)) {
+        poll->total = total;
+        poll->free = free_bytes;
+    }
+    poll->replica++;
+    ask_next(poll);
+}
+
+static void end_group(struct space_poll *poll)
+{
+    poll->sum.known |= poll->total > 0;
+    poll->sum.total_bytes += poll->total;
+    poll->sum.free_bytes += poll->free;
+    poll->total = poll->free = 0;
+    poll->replica = 0;
+    poll->group++;
+}
+
+static void ask_next(struct space_poll *poll)
+{
+    const struct config *config = poll_config(poll);
+    while (config && poll->group < config->group_count &&
+           poll->replica >= config->groups[poll->group].address_count)
+        end_group(poll);
+    if (!config || poll->group >= config->group_count) {
+        if (poll->sum.known)
+            poll->latest = poll->sum;
+        env_timer_start_ms(&poll->timer, POLL_MS);
+        return;
+    }
+    struct buffer params = {0};
+    pack_array(&params, 0);
+    rpc_call_start(poll->tree->options.rpc, &poll->call,
+                   config->groups[poll->group].addresses[poll->replica], "host.status", &params,
+                   ANSWER_MS, on_answer);
+}
+
+static void begin_round(struct env_timer *timer)
+{
+    struct space_poll *poll = container_of(timer, struct space_poll, timer);
+    poll->group = poll->replica = 0;
+    poll->total = poll->free = 0;
+    poll->sum = (struct tree_space){0};
+    ask_next(poll);
+}
+
+struct space_poll *space_poll_new(struct tree *tree)
+{
+    struct space_poll *poll = sf_calloc(1, sizeof *poll);
+    poll->tree = tree;
+    env_timer_init(tree->env, &poll->timer, begin_round);
+    if (tree->options.rpc)
+        env_timer_start_ms(&poll->timer, 100);
+    return poll;
+}
+
+void space_poll_free(struct space_poll *poll)
+{
+    rpc_call_cancel(&poll->call);
+    env_timer_stop(&poll->timer);
+    free(poll);
+}
+
+struct tree_space space_poll_now(const struct space_poll *poll)
+{
+    return poll->latest;
+}
+
+int statfs_start(struct op *op)
+{
+    op->call->space = space_poll_now(op->tree->space);
+    return SF_OK;
+}

@@ -1,0 +1,288 @@
+/* The life of a call: started by kind, carried from step to step, ended once. */
+#include "tree/op.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "env/memory.h"
+
+struct tree *tree_new(struct env *env, struct client *client, const struct tree_options *options)
+{
+    struct tree *tree = sf_calloc(1, sizeof *tree);
+    tree->env = env;
+    tree->client = client;
+    tree->options = *options;
+    tree->root = root_new(tree);
+    tree->space = space_poll_new(tree);
+    return tree;
+}
+
+static void op_stop(struct op *op)
+{
+    switch (op->waits) {
+    case OP_CLIENT:
+        client_cancel(&op->client);
+        break;
+    case OP_VALUE:
+        value_cancel(&op->value);
+        break;
+    case OP_ID:
+        client_new_id_cancel(&op->id);
+        break;
+    case OP_TIMER:
+        env_timer_stop(&op->timer);
+        break;
+    case OP_FAN_OUT:
+    case OP_MTIME:
+    case OP_NOTHING:
+        break;
+    }
+    op->waits = OP_NOTHING;
+}
+
+void op_drop(struct op *op)
+{
+    if (op->scan)
+        scan_free(op);
+    if (op->prev)
+        op->prev->next = op->next;
+    else
+        op->tree->ops = op->next;
+    if (op->next)
+        op->next->prev = op->prev;
+    buffer_deinit(&op->keep);
+    free(op);
+}
+
+void tree_free(struct tree *tree)
+{
+    while (tree->ops) {
+        if (tree->ops->call)
+            tree->ops->call->state = NULL;
+        op_stop(tree->ops);
+        op_drop(tree->ops);
+    }
+    space_poll_free(tree->space);
+    root_free(tree->root);
+    free(tree);
+}
+
+void op_finish(struct op *op, int status)
+{
+    struct tree_call *call = op->call;
+    sf_assert(op->waits == OP_NOTHING);
+    call->state = NULL;
+    op_drop(op);
+    call->on_done(call, status);
+}
+
+static void finish_now(struct op *op, int status, const struct kv_reply *reply)
+{
+    (void)status;
+    (void)reply;
+    op_finish(op, op->outcome);
+}
+
+static int start(struct op *op)
+{
+    switch (op->call->kind) {
+    case TREE_LOOKUP:
+        return lookup_start(op);
+    case TREE_GETATTR:
+        return getattr_start(op);
+    case TREE_SETATTR:
+        return setattr_start(op);
+    case TREE_CREATE:
+        return create_start(op);
+    case TREE_MKDIR:
+        return mkdir_start(op);
+    case TREE_UNLINK:
+        return unlink_start(op);
+    case TREE_RMDIR:
+        return rmdir_start(op);
+    case TREE_RENAME:
+        return rename_start(op);
+    case TREE_READ:
+        return read_start(op);
+    case TREE_WRITE:
+        return write_start(op);
+    case TREE_APPEND:
+        return append_start(op);
+    case TREE_FSYNC:
+        return fsync_start(op);
+    case TREE_READDIR:
+        return readdir_start(op);
+    case TREE_STATFS:
+        return statfs_start(op);
+    }
+    return SF_INVALID;
+}
+
+/* A kind's start function has sent something, or returned what to answer: SF_OK with nothing sent,
+ * or an error. The answer never fires before this returns. */
+void tree_submit(struct tree *tree, struct tree_call *call)
+{
+    struct op *op = sf_calloc(1, sizeof *op);
+    op->tree = tree;
+    op->call = call;
+    op->next = tree->ops;
+    if (op->next)
+        op->next->prev = op;
+    tree->ops = op;
+    call->state = op;
+    call->created = call->end = false;
+    if (tree->options.timeout_ms > 0)
+        op->deadline_ms = env_now_ms(tree->env) + tree->options.timeout_ms;
+    int status = start(op);
+    if (op->waits == OP_NOTHING) {
+        op->outcome = status;
+        op_later(op, 0, finish_now);
+    }
+}
+
+void tree_cancel(struct tree_call *call)
+{
+    struct op *op = call->state;
+    if (!op)
+        return;
+    call->state = NULL;
+    if (op->waits == OP_MTIME) { /* it cannot be called back: it ends by itself, unheard */
+        op->call = NULL;
+        return;
+    }
+    op_stop(op);
+    op_drop(op);
+}
+
+bool tree_call_was_sent(const struct tree_call *call)
+{
+    const struct op *op = call->state;
+    return op && op->sent;
+}
+
+uint64_t op_left_ms(const struct op *op)
+{
+    if (op->deadline_ms == 0)
+        return 0;
+    uint64_t now = env_now_ms(op->tree->env);
+    return op->deadline_ms > now ? op->deadline_ms - now : 1;
+}
+
+bool op_may_retry(struct op *op)
+{
+    if (++op->retries <= OP_RETRIES_MAX)
+        return true;
+    op_finish(op, SF_BUSY);
+    return false;
+}
+
+void op_kv(struct kv_op *kv, enum kv_kind kind, const struct key *key)
+{
+    memset(kv, 0, sizeof *kv);
+    kv->kind = kind;
+    kv->space = key->space;
+    kv->key = key_slice(key);
+}
+
+static void client_done(struct client_call *client, int status, const struct kv_reply *reply)
+{
+    struct op *op = container_of(client, struct op, client);
+    op->waits = OP_NOTHING;
+    op->then(op, status, reply);
+}
+
+void op_send(struct op *op, op_step *then)
+{
+    op->client =
+        (struct client_call){.on_done = client_done, .op = &op->kv, .timeout_ms = op_left_ms(op)};
+    op->then = then;
+    op->waits = OP_CLIENT;
+    op->sent |= !kv_is_read(op->kv.kind);
+    client_submit(op->tree->client, &op->client);
+}
+
+void op_send_mini(struct op *op, size_t checks, size_t ops, op_step *then)
+{
+    memset(&op->kv, 0, sizeof op->kv);
+    op->kv.kind = KV_MINI;
+    op->kv.space = op->ops[0].space;
+    op->kv.key = op->ops[0].key;
+    op->kv.checks = op->checks;
+    op->kv.check_count = checks;
+    op->kv.ops = op->ops;
+    op->kv.op_count = ops;
+    op_send(op, then);
+}
+
+static void value_done(struct value_call *value, int status, const struct kv_stat *stat,
+                       struct slice data)
+{
+    struct op *op = container_of(value, struct op, value);
+    op->waits = OP_NOTHING;
+    op->then_value(op, status, stat, data);
+}
+
+void op_value(struct op *op, enum value_kind kind, const struct key *key, op_value_step *then)
+{
+    op->value.on_done = value_done;
+    op->value.kind = kind;
+    op->value.space = key->space;
+    op->value.key = key_slice(key);
+    op->value.timeout_ms = op_left_ms(op);
+    op->then_value = then;
+    op->waits = OP_VALUE;
+    op->sent |= kind != VALUE_GET && kind != VALUE_READ;
+    value_submit(op->tree->client, &op->value);
+}
+
+static void id_done(struct client_id *id, int status, uint64_t number)
+{
+    struct op *op = container_of(id, struct op, id);
+    struct kv_reply reply = {.status = status, .ids_first = number};
+    op->waits = OP_NOTHING;
+    op->then(op, status, &reply);
+}
+
+void op_new_id(struct op *op, op_step *then)
+{
+    op->id = (struct client_id){.on_id = id_done, .timeout_ms = op_left_ms(op)};
+    op->then = then;
+    op->waits = OP_ID;
+    client_new_id(op->tree->client, &op->id);
+}
+
+static void timer_fired(struct env_timer *timer)
+{
+    struct op *op = container_of(timer, struct op, timer);
+    op->waits = OP_NOTHING;
+    op->then(op, SF_OK, NULL);
+}
+
+void op_later(struct op *op, uint64_t delay_ms, op_step *then)
+{
+    op->then = then;
+    op->waits = OP_TIMER;
+    env_timer_init(op->tree->env, &op->timer, timer_fired);
+    env_timer_start_ms(&op->timer, delay_ms);
+}
+
+void op_stat(struct op *op, const struct key *key, op_step *then)
+{
+    op_kv(&op->kv, KV_STAT, key);
+    op_send(op, then);
+}
+
+void op_count(struct kv_op *kv, const struct key *directory, int entries, int subdirectories)
+{
+    op_kv(kv, KV_ADD, directory);
+    kv->adds[0] =
+        (struct kv_add){.slot = DIRECTORY_SLOT_ENTRIES, .value = (uint64_t)(int64_t)entries};
+    kv->adds[1] = (struct kv_add){.slot = DIRECTORY_SLOT_SUBDIRECTORIES,
+                                  .value = (uint64_t)(int64_t)subdirectories};
+    kv->add_count = subdirectories != 0 ? 2 : 1;
+}
+
+int op_file_inode(struct op *op, const struct kv_stat *stat)
+{
+    return attr_file_inode(stat, op->tree->options.uid, op->tree->options.gid, &op->call->inode);
+}
