@@ -118,6 +118,13 @@ struct kv_add {
     uint64_t value;
 };
 #define KV_ADDS_MAX 8u
+#define KV_SLOTS_MAX 32u    /* slots of a record of counters */
+#define KV_IDS_MAX 4096u    /* ids of one NEW_IDS */
+#define KV_CLIENT_BYTES 16u /* a client's random id */
+#define KV_MINI_BYTES_MAX                                                                          \
+    (4u << 20)                     /* keys, data and attr of a MINI together: as a log entry it    \
+                                      shares a message with others */
+#define KV_SHARD_OF_KEY UINT32_MAX /* kv_target.shard: to be computed from the key */
 
 struct kv_op {
     enum kv_kind kind;
@@ -195,18 +202,39 @@ bool kv_kind_of_method(struct slice method, enum kv_kind *out);
 bool kv_is_read(enum kv_kind kind); /* GET, GET_RANGE, STAT, SCAN */
 
 /* Limits and shape of one operation, as a client and a server check it alike before anything else
- * (key length, value and attr length, tail order, offsets, a mini's nesting). SF_OK, SF_TOO_BIG,
- * SF_INVALID; *what (may be NULL) is a static text that names the field. */
+ * (key length, value and attr length, tail order, offsets, flags of another kind, a mini's
+ * nesting). SF_OK, SF_TOO_BIG, SF_INVALID; *what (may be NULL) is a static text that names the
+ * field. */
 SF_MUST_CHECK int kv_op_check(const struct kv_op *op, const char **what);
-/* The shard that the operation's key (or a mini's first key) belongs to. */
+/* The shard that the operation's key (or a mini's first key) belongs to. Only after kv_op_check. */
 uint32_t kv_op_shard(const struct kv_op *op, enum routing routing, uint32_t shard_count);
 
-/* Decoding allocates the arrays of a MINI or a SCAN; *_free releases them (all-zero is allowed).
- * The slices point into the bytes that were unpacked. SF_PROTOCOL, SF_TOO_BIG, SF_INVALID. */
+/* On the wire and in log entries. What is packed is canonical: the same operation gives the same
+ * bytes; a field that is zero or empty costs nothing. Decoding checks form and counts, and nothing
+ * that kv_op_check does; it allocates the arrays of a MINI or a SCAN, which *_free releases
+ * (all-zero is allowed; where decoding failed, it is all-zero). Slices point into the bytes that
+ * were unpacked. SF_PROTOCOL.
+ *
+ *  operation  [kind, fields, key, ...]: `fields` is a set of bits that says what follows, in order:
+ *      1 (nothing follows: the key is internal)   2 flags          4 pre.kind, pre.id
+ *      8 record_kind     16 data      32 attr     64 offset        128 length     256 created
+ *      512 mtime_ns      1024 ids_first           2048 tail        4096 if_tail
+ *      8192 adds: [slot, is_max, value, slot, ...]                 16384 shards: [shard, ...]
+ *      32768 checks: [operation, ...]             65536 ops: [operation, ...]
+ *  request    [gid, group identity, shard, forward, session, sequence, first incomplete,
+ * operation], or, of GET and STAT, [key]: a plain key, any group (gid 0, forward, KV_SHARD_OF_KEY)
+ *  reply      [status, data, fields, ...]:
+ *      1 (partial)       2 (more)     4 stat      8 old_length     16 ids_first   32 session
+ *      64 entries: [name, stat, data, name, ...]  128 replies: [reply, ...]       256 failed
+ *      512 leader        1024 config_num
+ *  stat       [kind, version, created, mtime_ns, ctime_ns, length, tail, attr]; left out if kind is
+ * 0 tail       one byte string, {u64 first_extent, u64 data_id} big-endian for each entry: a page
+ * of a SCAN stays within the objects that one message may have
+ */
 void kv_op_pack(struct buffer *b, const struct kv_op *op);
 SF_MUST_CHECK int kv_op_unpack(struct cursor *c, struct kv_op *op);
 void kv_op_free(struct kv_op *op);
-/* The params array of a request; its kind travels as the method's name. */
+/* The params array of a request; its kind travels as the method's name too. */
 void kv_request_pack(struct buffer *b, const struct kv_request *request);
 SF_MUST_CHECK int kv_request_unpack(const msgpack_object *params, enum kv_kind kind,
                                     struct kv_request *request);

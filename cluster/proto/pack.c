@@ -47,10 +47,15 @@ void pack_i64(struct buffer *b, int64_t v)
     msgpack_pack_int64(&packer, v);
 }
 
-void pack_bin(struct buffer *b, struct slice bytes)
+void pack_bin_begin(struct buffer *b, size_t n)
 {
     msgpack_packer packer = packer_of(b);
-    msgpack_pack_bin(&packer, bytes.n);
+    msgpack_pack_bin(&packer, n);
+}
+
+void pack_bin(struct buffer *b, struct slice bytes)
+{
+    pack_bin_begin(b, bytes.n);
     buffer_append(b, bytes.p, bytes.n);
 }
 

@@ -24,6 +24,7 @@ void pack_bool(struct buffer *b, bool v);
 void pack_u64(struct buffer *b, uint64_t v);
 void pack_i64(struct buffer *b, int64_t v);
 void pack_bin(struct buffer *b, struct slice bytes);
+void pack_bin_begin(struct buffer *b, size_t n); /* then n bytes, appended as they are */
 void pack_str(struct buffer *b, const char *text);
 void pack_array(struct buffer *b, size_t count); /* then that many objects */
 void pack_map(struct buffer *b, size_t count);   /* then twice that many objects */

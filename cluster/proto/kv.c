@@ -1,0 +1,59 @@
+#include "proto/kv.h"
+
+#include <string.h>
+
+static const char *const method_names[KV_KIND_LIMIT] = {
+    [KV_GET] = "kv.get",
+    [KV_GET_RANGE] = "kv.get_range",
+    [KV_STAT] = "kv.stat",
+    [KV_SCAN] = "kv.scan",
+    [KV_PUT] = "kv.put",
+    [KV_APPEND] = "kv.append",
+    [KV_PUT_HASH] = "kv.put_hash",
+    [KV_SET_RANGE] = "kv.set_range",
+    [KV_SET_LENGTH] = "kv.set_length",
+    [KV_PUNCH_RANGE] = "kv.punch_range",
+    [KV_SET_ATTR] = "kv.set_attr",
+    [KV_ADD] = "kv.add",
+    [KV_DELETE] = "kv.delete",
+    [KV_TAKE] = "kv.take",
+    [KV_RESERVE] = "kv.reserve",
+    [KV_NEW_IDS] = "kv.new_ids",
+    [KV_INTENT] = "kv.intent",
+    [KV_SESSION_OPEN] = "kv.session_open",
+    [KV_SESSION_CLOSE] = "kv.session_close",
+    [KV_ABANDON] = "kv.abandon",
+    [KV_MINI] = "kv.mini",
+};
+
+const char *kv_method_name(enum kv_kind kind)
+{
+    return (unsigned)kind < KV_KIND_LIMIT ? method_names[kind] : NULL;
+}
+
+bool kv_kind_of_method(struct slice method, enum kv_kind *out)
+{
+    for (unsigned kind = KV_GET; kind < KV_KIND_LIMIT; kind++) {
+        if (slice_equal(method, slice_str(method_names[kind]))) {
+            *out = (enum kv_kind)kind;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool kv_is_read(enum kv_kind kind)
+{
+    return kind >= KV_GET && kind <= KV_SCAN;
+}
+
+uint32_t kv_op_shard(const struct kv_op *op, enum routing routing, uint32_t shard_count)
+{
+    if (op->kind == KV_MINI) {
+        const struct kv_op *first = op->check_count > 0 ? op->checks : op->ops;
+        return kv_op_shard(first, routing, shard_count);
+    }
+    uint64_t route = op->space == KV_INTERNAL ? placement_route_internal(op->key)
+                                              : placement_route(routing, op->key);
+    return placement_shard(route, shard_count);
+}
