@@ -26,9 +26,8 @@ enum place { PLACE_ALONE, PLACE_CHECK, PLACE_OP }; /* by itself, or within a MIN
 /* The result of one rule. */
 static int verdict(bool holds, int error, const char *field, const char **what)
 {
-    if (!holds && what) {
+    if (!holds && what)
         *what = field;
-    }
     return holds ? SF_OK : error;
 }
 
@@ -45,9 +44,8 @@ static bool tail_is_sorted(const struct kv_tail *tail, size_t count)
 {
     uint64_t before = 0; /* extent 0 is the head */
     for (size_t i = 0; i < count; i++) {
-        if (tail[i].first_extent <= before) {
+        if (tail[i].first_extent <= before)
             return false;
-        }
         before = tail[i].first_extent;
     }
     return true;
@@ -90,9 +88,8 @@ static int check_scan(const struct kv_op *op, const char **what)
     RULE(op->data.n <= SF_KEY_BYTES_MAX, SF_TOO_BIG, "name to begin after");
     RULE(op->shard_count == 0 || op->space == KV_PLAIN, SF_INVALID, "shards");
     RULE(op->shard_count <= SF_SHARDS_MAX, SF_TOO_BIG, "shards");
-    for (size_t i = 0; i < op->shard_count; i++) {
+    for (size_t i = 0; i < op->shard_count; i++)
         RULE(op->shards[i] < SF_SHARDS_MAX, SF_INVALID, "shards");
-    }
     return SF_OK;
 }
 
@@ -107,9 +104,8 @@ static int check_add(const struct kv_op *op, const char **what)
 {
     RULE(op->add_count >= 1, SF_INVALID, "adds");
     RULE(op->add_count <= KV_ADDS_MAX, SF_TOO_BIG, "adds");
-    for (size_t i = 0; i < op->add_count; i++) {
+    for (size_t i = 0; i < op->add_count; i++)
         RULE(op->adds[i].slot < KV_SLOTS_MAX, SF_INVALID, "slot");
-    }
     return SF_OK;
 }
 
@@ -131,9 +127,8 @@ static int check_mini(const struct kv_op *op, const char **what)
         bool is_check = i < op->check_count;
         const struct kv_op *part = is_check ? &op->checks[i] : &op->ops[i - op->check_count];
         int status = check_within_mini(part, is_check ? PLACE_CHECK : PLACE_OP, what);
-        if (status) {
+        if (status)
             return status;
-        }
         bytes += size_of(part);
     }
     RULE(bytes <= KV_MINI_BYTES_MAX, SF_TOO_BIG, "operations");

@@ -69,16 +69,14 @@ static void release(const void *array)
 
 static void put_u64(struct buffer *b, bool there, uint64_t v)
 {
-    if (there) {
+    if (there)
         pack_u64(b, v);
-    }
 }
 
 static void put_bin(struct buffer *b, bool there, struct slice bytes)
 {
-    if (there) {
+    if (there)
         pack_bin(b, bytes);
-    }
 }
 
 static uint64_t get_u64(struct cursor *c, bool there)
@@ -149,40 +147,32 @@ static void put_adds(struct buffer *b, const struct kv_op *op)
 static void put_shards(struct buffer *b, const struct kv_op *op)
 {
     pack_array(b, op->shard_count);
-    for (size_t i = 0; i < op->shard_count; i++) {
+    for (size_t i = 0; i < op->shard_count; i++)
         pack_u64(b, op->shards[i]);
-    }
 }
 
 static void put_ops(struct buffer *b, const struct kv_op *ops, size_t count)
 {
     pack_array(b, count);
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         kv_op_pack(b, &ops[i]);
-    }
 }
 
 /* The fields that are lists. */
 static void put_op_lists(struct buffer *b, const struct kv_op *op, unsigned fields)
 {
-    if (fields & OP_TAIL) {
+    if (fields & OP_TAIL)
         put_tail(b, op->tail, op->tail_count);
-    }
-    if (fields & OP_IF_TAIL) {
+    if (fields & OP_IF_TAIL)
         put_tail(b, op->if_tail, op->if_tail_count);
-    }
-    if (fields & OP_ADDS) {
+    if (fields & OP_ADDS)
         put_adds(b, op);
-    }
-    if (fields & OP_SHARDS) {
+    if (fields & OP_SHARDS)
         put_shards(b, op);
-    }
-    if (fields & OP_CHECKS) {
+    if (fields & OP_CHECKS)
         put_ops(b, op->checks, op->check_count);
-    }
-    if (fields & OP_OPS) {
+    if (fields & OP_OPS)
         put_ops(b, op->ops, op->op_count);
-    }
 }
 
 void kv_op_pack(struct buffer *b, const struct kv_op *op)
@@ -223,9 +213,8 @@ static void get_shards(struct cursor *c, struct kv_op *op)
     struct cursor from = unpack_array(c, SF_SHARDS_MAX);
     uint32_t *shards = sf_calloc(unpack_left(&from), sizeof *shards);
     op->shards = shards;
-    while (unpack_left(&from) > 0) {
+    while (unpack_left(&from) > 0)
         shards[op->shard_count++] = (uint32_t)unpack_u64(&from, SF_SHARDS_MAX - 1);
-    }
     unpack_end(c, &from);
 }
 
@@ -236,32 +225,25 @@ static void get_ops(struct cursor *c, const struct kv_op **out, size_t *count)
     struct cursor from = unpack_array(c, SF_MINI_OPS_MAX);
     struct kv_op *ops = sf_calloc(unpack_left(&from), sizeof *ops);
     *out = ops;
-    while (unpack_left(&from) > 0) {
+    while (unpack_left(&from) > 0)
         get_op(&from, &ops[(*count)++], OP_NESTED_LIMIT);
-    }
     unpack_end(c, &from);
 }
 
 static void get_op_lists(struct cursor *c, struct kv_op *op, unsigned fields)
 {
-    if (fields & OP_TAIL) {
+    if (fields & OP_TAIL)
         op->tail_count = get_tail(c, op->tail);
-    }
-    if (fields & OP_IF_TAIL) {
+    if (fields & OP_IF_TAIL)
         op->if_tail_count = get_tail(c, op->if_tail);
-    }
-    if (fields & OP_ADDS) {
+    if (fields & OP_ADDS)
         get_adds(c, op);
-    }
-    if (fields & OP_SHARDS) {
+    if (fields & OP_SHARDS)
         get_shards(c, op);
-    }
-    if (fields & OP_CHECKS) {
+    if (fields & OP_CHECKS)
         get_ops(c, &op->checks, &op->check_count);
-    }
-    if (fields & OP_OPS) {
+    if (fields & OP_OPS)
         get_ops(c, &op->ops, &op->op_count);
-    }
 }
 
 /* *op is all-zero. Where c is bad afterwards, *op may hold arrays still. */
@@ -277,9 +259,8 @@ static void get_op(struct cursor *c, struct kv_op *op, unsigned fields_limit)
         op->pre.kind = (enum kv_pre_kind)unpack_u64(&from, KV_PRE_CREATED);
         op->pre.id = unpack_u64(&from, NUMBER_MAX);
     }
-    if (fields & OP_RECORD_KIND) {
+    if (fields & OP_RECORD_KIND)
         op->record_kind = (enum record_kind)unpack_u64(&from, RECORD_DIRECTORY);
-    }
     op->data = get_bin(&from, fields & OP_DATA);
     op->attr = get_bin(&from, fields & OP_ATTR);
     op->offset = get_u64(&from, fields & OP_OFFSET);
@@ -296,9 +277,8 @@ int kv_op_unpack(struct cursor *c, struct kv_op *op)
 {
     memset(op, 0, sizeof *op);
     get_op(c, op, OP_FIELDS_LIMIT);
-    if (unpack_ok(c)) {
+    if (unpack_ok(c))
         return SF_OK;
-    }
     kv_op_free(op);
     return SF_PROTOCOL;
 }
@@ -355,14 +335,12 @@ int kv_request_unpack(const msgpack_object *params, enum kv_kind kind, struct kv
 {
     struct cursor c = unpack_object(params);
     memset(request, 0, sizeof *request);
-    if ((kind == KV_GET || kind == KV_STAT) && unpack_left(&c) == 1) {
+    if ((kind == KV_GET || kind == KV_STAT) && unpack_left(&c) == 1)
         get_plain_request(&c, kind, request);
-    } else {
+    else
         get_request(&c, kind, request);
-    }
-    if (unpack_done(&c)) {
+    if (unpack_done(&c))
         return SF_OK;
-    }
     kv_request_free(request);
     return SF_PROTOCOL;
 }
@@ -450,9 +428,8 @@ static size_t reply_objects(unsigned fields)
 static void put_replies(struct buffer *b, const struct kv_reply *reply)
 {
     pack_array(b, reply->reply_count);
-    for (size_t i = 0; i < reply->reply_count; i++) {
+    for (size_t i = 0; i < reply->reply_count; i++)
         kv_reply_pack(b, &reply->replies[i]);
-    }
 }
 
 void kv_reply_pack(struct buffer *b, const struct kv_reply *reply)
@@ -462,22 +439,18 @@ void kv_reply_pack(struct buffer *b, const struct kv_reply *reply)
     pack_i64(b, reply->status);
     pack_bin(b, reply->data);
     pack_u64(b, fields);
-    if (fields & REPLY_STAT) {
+    if (fields & REPLY_STAT)
         put_stat(b, &reply->stat);
-    }
     put_u64(b, fields & REPLY_OLD_LENGTH, reply->old_length);
     put_u64(b, fields & REPLY_IDS, reply->ids_first);
     put_u64(b, fields & REPLY_SESSION, reply->session);
-    if (fields & REPLY_ENTRIES) {
+    if (fields & REPLY_ENTRIES)
         put_entries(b, reply);
-    }
-    if (fields & REPLY_REPLIES) {
+    if (fields & REPLY_REPLIES)
         put_replies(b, reply);
-    }
     put_u64(b, fields & REPLY_FAILED, reply->failed);
-    if (fields & REPLY_LEADER) {
+    if (fields & REPLY_LEADER)
         pack_str(b, reply->leader);
-    }
     put_u64(b, fields & REPLY_CONFIG, reply->config_num);
 }
 
@@ -511,27 +484,22 @@ static void get_reply(struct cursor *c, struct kv_reply *reply, bool nested)
     reply->data = unpack_bin(c, BYTES_MAX);
     unsigned fields = (unsigned)unpack_u64(c, REPLY_FIELDS_LIMIT - 1);
     c->bad = c->bad || (nested && (fields & (REPLY_ENTRIES | REPLY_REPLIES)));
-    if (c->bad) {
+    if (c->bad)
         return;
-    }
     reply->partial = fields & REPLY_PARTIAL;
     reply->more = fields & REPLY_MORE;
-    if (fields & REPLY_STAT) {
+    if (fields & REPLY_STAT)
         get_stat(c, &reply->stat);
-    }
     reply->old_length = get_u64(c, fields & REPLY_OLD_LENGTH);
     reply->ids_first = get_u64(c, fields & REPLY_IDS);
     reply->session = get_u64(c, fields & REPLY_SESSION);
-    if (fields & REPLY_ENTRIES) {
+    if (fields & REPLY_ENTRIES)
         get_entries(c, reply);
-    }
-    if (fields & REPLY_REPLIES) {
+    if (fields & REPLY_REPLIES)
         get_replies(c, reply);
-    }
     reply->failed = get_u64(c, fields & REPLY_FAILED);
-    if (fields & REPLY_LEADER) {
+    if (fields & REPLY_LEADER)
         unpack_str(c, reply->leader, sizeof reply->leader);
-    }
     reply->config_num = get_u64(c, fields & REPLY_CONFIG);
 }
 
@@ -540,9 +508,8 @@ int kv_reply_unpack(const msgpack_object *result, struct kv_reply *reply)
     struct cursor c = unpack_object(result);
     memset(reply, 0, sizeof *reply);
     get_reply(&c, reply, false);
-    if (unpack_done(&c)) {
+    if (unpack_done(&c))
         return SF_OK;
-    }
     kv_reply_free(reply);
     return SF_PROTOCOL;
 }

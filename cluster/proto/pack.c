@@ -28,11 +28,10 @@ void pack_nil(struct buffer *b)
 void pack_bool(struct buffer *b, bool v)
 {
     msgpack_packer packer = packer_of(b);
-    if (v) {
+    if (v)
         msgpack_pack_true(&packer);
-    } else {
+    else
         msgpack_pack_false(&packer);
-    }
 }
 
 void pack_u64(struct buffer *b, uint64_t v)
@@ -158,18 +157,16 @@ static struct head head_of(uint8_t first)
 static uint32_t number_big(const uint8_t *p, size_t bytes)
 {
     uint32_t v = 0;
-    for (size_t i = 0; i < bytes; i++) {
+    for (size_t i = 0; i < bytes; i++)
         v = v << 8 | p[i];
-    }
     return v;
 }
 
 /* An object ended: so do the containers of which it was the last one. */
 static void scan_object_ended(struct pack_scan *scan)
 {
-    while (scan->depth > 0 && --scan->open[scan->depth - 1] == 0) {
+    while (scan->depth > 0 && --scan->open[scan->depth - 1] == 0)
         scan->depth--;
-    }
     scan->done = scan->depth == 0;
 }
 
@@ -180,9 +177,8 @@ static int scan_container(struct pack_scan *scan, uint64_t count)
         scan_object_ended(scan);
         return SF_OK;
     }
-    if (scan->depth == PACK_DEPTH_MAX || count > PACK_OBJECTS_MAX - scan->objects) {
+    if (scan->depth == PACK_DEPTH_MAX || count > PACK_OBJECTS_MAX - scan->objects)
         return SF_TOO_BIG;
-    }
     scan->objects += count;
     scan->open[scan->depth++] = (uint32_t)count;
     return SF_OK;
@@ -193,23 +189,19 @@ static int scan_container(struct pack_scan *scan, uint64_t count)
 static int scan_object(struct pack_scan *scan, struct slice bytes)
 {
     struct head head = head_of(bytes.p[scan->offset]);
-    if (head.bad) {
+    if (head.bad)
         return SF_PROTOCOL;
-    }
-    if (bytes.n - scan->offset - 1 < head.length_bytes) {
+    if (bytes.n - scan->offset - 1 < head.length_bytes)
         return SF_NOT_YET;
-    }
     uint64_t count =
         head.inline_count + (uint64_t)number_big(bytes.p + scan->offset + 1, head.length_bytes);
     uint64_t end = scan->offset + 1u + head.length_bytes + head.fixed;
     end += head.per == 0 ? count : 0;
-    if (end > SF_MESSAGE_BYTES_MAX) {
+    if (end > SF_MESSAGE_BYTES_MAX)
         return SF_TOO_BIG;
-    }
     scan->offset = (size_t)end;
-    if (head.per > 0) {
+    if (head.per > 0)
         return scan_container(scan, count * head.per);
-    }
     scan_object_ended(scan);
     return SF_OK;
 }
@@ -220,12 +212,10 @@ long pack_scan_feed(struct pack_scan *scan, struct slice bytes)
     scan->objects = scan->objects > 0 ? scan->objects : 1;
     while (!scan->done && scan->offset < bytes.n) {
         int status = scan_object(scan, bytes);
-        if (status == SF_NOT_YET) {
+        if (status == SF_NOT_YET)
             return 0;
-        }
-        if (status) {
+        if (status)
             return status;
-        }
     }
     return scan->done && scan->offset <= bytes.n ? (long)scan->offset : 0;
 }
@@ -242,11 +232,10 @@ long pack_measure(struct slice bytes)
 
 int unpack_again(struct unpacked *u, struct slice bytes)
 {
-    if (u->zone) {
+    if (u->zone)
         msgpack_zone_clear(u->zone);
-    } else {
+    else
         u->zone = msgpack_zone_new(ZONE_CHUNK_BYTES);
-    }
     sf_assert(u->zone != NULL);
     size_t end = 0;
     msgpack_unpack_return result =
@@ -261,25 +250,21 @@ int unpack_again(struct unpacked *u, struct slice bytes)
 int unpack_open(struct slice bytes, struct unpacked *out)
 {
     long length = pack_measure(bytes);
-    if (length < 0) {
+    if (length < 0)
         return (int)length;
-    }
-    if (length == 0 || (size_t)length != bytes.n) {
+    if (length == 0 || (size_t)length != bytes.n)
         return SF_PROTOCOL;
-    }
     struct unpacked fresh = {0};
     int status = unpack_again(&fresh, bytes);
-    if (status == SF_OK) {
+    if (status == SF_OK)
         *out = fresh;
-    }
     return status;
 }
 
 void unpack_close(struct unpacked *u)
 {
-    if (u->zone) {
+    if (u->zone)
         msgpack_zone_free(u->zone);
-    }
     memset(u, 0, sizeof *u);
 }
 
@@ -358,9 +343,8 @@ uint64_t unpack_u64(struct cursor *c, uint64_t max)
 int64_t unpack_i64(struct cursor *c)
 {
     const msgpack_object *o = take(c);
-    if (o && o->type == MSGPACK_OBJECT_NEGATIVE_INTEGER) {
+    if (o && o->type == MSGPACK_OBJECT_NEGATIVE_INTEGER)
         return o->via.i64;
-    }
     if (!o || o->type != MSGPACK_OBJECT_POSITIVE_INTEGER || o->via.u64 > INT64_MAX) {
         c->bad = true;
         return 0;
@@ -387,9 +371,8 @@ void unpack_str(struct cursor *c, char *to, size_t size)
         c->bad = true;
         text.n = 0;
     }
-    if (text.n > 0) {
+    if (text.n > 0)
         memcpy(to, text.p, text.n);
-    }
     to[text.n] = 0;
 }
 
