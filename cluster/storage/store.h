@@ -59,13 +59,15 @@ void store_close(struct store *store);
 
 /* -- reading ------------------------------------------------------------------------------- */
 
-/* A value that is pinned in the store's cache until store_unpin. */
+/* A value that is pinned in the store's cache until store_unpin; one that is pending in a batch is
+ * borrowed from the batch, until that is cleared or freed. */
 struct store_value {
     struct slice bytes;
-    void *pin; /* the implementation's */
+    void *pin;                  /* the implementation's, and the function that gives it back; */
+    void (*release)(void *pin); /* NULL: nothing to give back */
 };
 
-/* batch: NULL or a batch of the same space, whose pending writes are seen. view: NULL for now.
+/* batch: NULL or a batch of the same store, whose pending writes are seen.
  * SF_NOT_FOUND, SF_IO, SF_CORRUPT. On SF_OK *value must be unpinned. */
 SF_MUST_CHECK int store_get(const struct space *space, const struct store_batch *batch,
                             struct slice key, struct store_value *value);
@@ -97,13 +99,14 @@ void store_batch_free(struct store_batch *batch);
 void store_batch_clear(struct store_batch *batch);
 void store_batch_put(struct store_batch *batch, struct slice key, struct slice value);
 void store_batch_delete(struct store_batch *batch, struct slice key);
-/* Deletes [from, to), pending puts of this batch included. Gets through the batch see it. */
+/* Deletes [from, to), pending puts of this batch included; an empty `to` means the end of the
+ * space. Gets through the batch see it. */
 void store_batch_delete_range(struct store_batch *batch, struct slice from, struct slice to);
 /* Puts and range deletes by full key, outside the batch's space (the replica's own records). */
 void store_batch_put_raw(struct store_batch *batch, struct slice full_key, struct slice value);
 void store_batch_delete_range_raw(struct store_batch *batch, struct slice from, struct slice to);
-size_t store_batch_bytes(const struct store_batch *batch);
-size_t store_batch_count(const struct store_batch *batch);
+size_t store_batch_bytes(const struct store_batch *batch); /* keys and values added since clear */
+size_t store_batch_count(const struct store_batch *batch); /* operations that writing it will do */
 
 /* All of it or nothing; the batch is unchanged and may be written again.
  * SF_BUSY (write stall: later), SF_NO_SPACE (later), SF_IO and SF_CORRUPT (fatal for the process).
