@@ -50,9 +50,15 @@ struct sim *sim_node_sim(const struct sim_node *node);
 /* The disk of the node's store, created on first use; rolled back by a crash. */
 struct store_image *sim_node_image(struct sim_node *node);
 void sim_node_start(struct sim_node *node);
-/* The process ends between two events: files keep what was synced and any prefix of what was not;
- * directory entries likewise; connections break (the peers learn at once or never). */
+/* The process ends between two events, or at the end of the present one if its own code is running.
+ * Mostly the machine loses power with it: files keep what was synced and any prefix of what was
+ * not, or parts; directory entries likewise (disk.h). At times only the process ends, and its files
+ * stay as written, still unsynced. Connections break: the peers learn soon, or when they next send.
+ */
 void sim_node_crash(struct sim_node *node);
+/* The process ends in good order: halt runs while its env still works, and files stay as written
+ * (unsynced data stays at risk, as it would). What its store did not flush is lost. */
+void sim_node_stop(struct sim_node *node);
 bool sim_node_is_up(const struct sim_node *node);
 struct env *sim_node_env(struct sim_node *node); /* NULL while down */
 /* Did the process end itself by env_fatal since the last start? Then it is down. */

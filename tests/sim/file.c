@@ -1,0 +1,249 @@
+/* env's calls on files, over the disk of the process's node. */
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+#include "env/memory.h"
+#include "sim/world.h"
+
+struct env_file {
+    struct env *env;
+    struct inode *inode;
+    size_t refs; /* 1 while it is open, and its syncs under way */
+    bool closed;
+    bool read_only;
+    struct env_file *prev, *next; /* in process->files while open */
+};
+
+struct env_lock {
+    struct env *env;
+    char *path;
+    struct env_lock *prev, *next;
+};
+
+static struct sim_disk *disk_of(struct env *env)
+{
+    return &process_of(env)->node->disk;
+}
+
+static bool is_dead(struct env *env)
+{
+    return process_of(env)->dead;
+}
+
+/* -- files --------------------------------------------------------------------------------- */
+
+static void file_release(struct env_file *file)
+{
+    if (--file->refs > 0)
+        return;
+    inode_release(file->inode);
+    free(file);
+}
+
+int file_open(struct env *env, const char *path, unsigned flags, struct env_file **out)
+{
+    struct inode *inode;
+    if (is_dead(env))
+        return SF_IO;
+    int status = disk_open(disk_of(env), path, flags, &inode);
+    if (status != SF_OK)
+        return status;
+    struct env_file *file = sf_calloc(1, sizeof *file);
+    file->env = env;
+    file->inode = inode;
+    file->refs = 1;
+    file->read_only = (flags & ENV_FILE_READ_ONLY) != 0;
+    DL_APPEND(process_of(env)->files, file);
+    *out = file;
+    return SF_OK;
+}
+
+void file_close(struct env_file *file)
+{
+    DL_DELETE(process_of(file->env)->files, file);
+    file->closed = true;
+    file_release(file);
+}
+
+int file_size(struct env_file *file, uint64_t *bytes)
+{
+    if (is_dead(file->env))
+        return SF_IO;
+    *bytes = inode_size(file->inode);
+    return SF_OK;
+}
+
+int file_read(struct env_file *file, uint64_t offset, void *to, size_t n, size_t *got)
+{
+    if (is_dead(file->env))
+        return SF_IO;
+    *got = inode_read(file->inode, offset, to, n);
+    return SF_OK;
+}
+
+static int can_write(const struct env_file *file)
+{
+    if (is_dead(file->env))
+        return SF_IO;
+    return file->read_only ? SF_PERMISSION : SF_OK;
+}
+
+int file_write(struct env_file *file, uint64_t offset, const void *from, size_t n)
+{
+    int status = can_write(file);
+    if (status != SF_OK)
+        return status;
+    if (disk_of(file->env)->full)
+        return SF_NO_SPACE;
+    inode_write(file->inode, offset, slice_of(from, n));
+    return SF_OK;
+}
+
+int file_truncate(struct env_file *file, uint64_t bytes)
+{
+    int status = can_write(file);
+    if (status == SF_OK)
+        inode_truncate(file->inode, bytes);
+    return status;
+}
+
+/* -- syncs --------------------------------------------------------------------------------- */
+
+struct sync_event {
+    struct event event;
+    struct env_file *file; /* counted */
+    struct env_sync *sync; /* valid while the file is open */
+    uint64_t mark;
+};
+
+static void sync_drop(struct event *event)
+{
+    struct sync_event *s = container_of(event, struct sync_event, event);
+    file_release(s->file);
+    free(s);
+}
+
+static void sync_run(struct event *event)
+{
+    struct sync_event *s = container_of(event, struct sync_event, event);
+    struct env_file *file = s->file;
+    struct process *process = process_of(file->env);
+    if (!file->closed && process_enter(process)) {
+        s->sync->status = disk_sync(disk_of(file->env), file->inode, s->mark);
+        s->sync->on_done(s->sync, s->sync->status);
+        process_leave(process);
+    }
+    sync_drop(event);
+}
+
+void file_sync(struct env_file *file, struct env_sync *sync)
+{
+    struct process *process = process_of(file->env);
+    struct sim *sim = process->sim;
+    const struct sim_faults *faults = &sim->faults;
+    if (process->dead)
+        return;
+    struct sync_event *s = sf_malloc(sizeof *s);
+    *s = (struct sync_event){
+        .event = {.kind = EVENT_SYNC,
+                  .node = process->node->number,
+                  .run = sync_run,
+                  .drop = sync_drop},
+        .file = file,
+        .sync = sync,
+        .mark = inode_mark(file->inode),
+    };
+    file->refs++;
+    world_post(
+        sim, &s->event,
+        random_between(&sim->world, faults->sync_us_min * 1000ull, faults->sync_us_max * 1000ull));
+}
+
+int file_sync_now(struct env_file *file)
+{
+    if (is_dead(file->env))
+        return SF_IO;
+    return disk_sync(disk_of(file->env), file->inode, inode_mark(file->inode));
+}
+
+/* -- directories --------------------------------------------------------------------------- */
+
+int file_dir_create(struct env *env, const char *path)
+{
+    return is_dead(env) ? SF_IO : disk_dir_create(disk_of(env), path);
+}
+
+int file_dir_list(struct env *env, const char *path, void (*visit)(void *ctx, const char *name),
+                  void *ctx)
+{
+    if (is_dead(env))
+        return SF_IO;
+    return disk_dir_list(disk_of(env), path, visit, ctx, &process_of(env)->sim->world);
+}
+
+int file_dir_sync(struct env *env, const char *path)
+{
+    return is_dead(env) ? SF_IO : disk_dir_sync(disk_of(env), path);
+}
+
+int file_dir_lock(struct env *env, const char *path, struct env_lock **out)
+{
+    struct process *process = process_of(env);
+    struct env_lock *lock;
+    if (process->dead)
+        return SF_IO;
+    if (!disk_dir_exists(disk_of(env), path))
+        return SF_NOT_FOUND;
+    DL_FOREACH(process->locks, lock)
+    {
+        if (strcmp(lock->path, path) == 0)
+            return SF_IN_USE;
+    }
+    lock = sf_calloc(1, sizeof *lock);
+    lock->env = env;
+    lock->path = sf_strdup(path);
+    DL_APPEND(process->locks, lock);
+    *out = lock;
+    return SF_OK;
+}
+
+void file_dir_unlock(struct env_lock *lock)
+{
+    DL_DELETE(process_of(lock->env)->locks, lock);
+    free(lock->path);
+    free(lock);
+}
+
+int file_rename(struct env *env, const char *from, const char *to)
+{
+    return is_dead(env) ? SF_IO : disk_rename(disk_of(env), from, to);
+}
+
+int file_remove(struct env *env, const char *path)
+{
+    return is_dead(env) ? SF_IO : disk_remove(disk_of(env), path);
+}
+
+int file_space(struct env *env, const char *path, uint64_t *free_bytes, uint64_t *total_bytes)
+{
+    const struct sim_disk *disk = disk_of(env);
+    if (is_dead(env))
+        return SF_IO;
+    if (!disk_dir_exists(disk, path))
+        return SF_NOT_FOUND;
+    uint64_t used = disk_used_bytes(disk);
+    *total_bytes = DISK_BYTES;
+    *free_bytes = disk->full || used > DISK_BYTES ? 0 : DISK_BYTES - used;
+    return SF_OK;
+}
+
+/* -- the end of a process ------------------------------------------------------------------ */
+
+void file_process_buried(struct process *process)
+{
+    while (process->files != NULL)
+        file_close(process->files);
+    while (process->locks != NULL)
+        file_dir_unlock(process->locks);
+}

@@ -1,0 +1,300 @@
+#include "sim/world.h"
+
+#include <stdlib.h>
+
+#include "env/log.h"
+#include "env/memory.h"
+
+/* 2024-01-01 in UTC: where the wall clocks start, each with a skew of its own. */
+#define WALL_START_NS 1704067200000000000u
+#define WORK_US_MIN 100
+#define WORK_US_MAX 5000
+
+/* -- life ---------------------------------------------------------------------------------- */
+
+static const struct env_ops process_ops;
+
+struct process *process_of(struct env *env)
+{
+    return container_of(env, struct process, env);
+}
+
+struct process *process_new(struct sim_node *node)
+{
+    struct sim *sim = node->sim;
+    struct process *process = sf_calloc(1, sizeof *process);
+    process->env = (struct env){.ops = &process_ops, .simulated = true};
+    process->sim = sim;
+    process->node = node;
+    random_init(&process->random, random_next(&sim->world));
+    process->next = sim->processes;
+    sim->processes = process;
+    return process;
+}
+
+void process_free(struct process *process)
+{
+    sf_assert(process->buried);
+    free(process);
+}
+
+static void die(struct process *process)
+{
+    if (process->dead)
+        return;
+    process->dead = true;
+    turn_stop(&process->turn);
+    network_process_died(process);
+}
+
+/* A timer that halt left armed would be read after its owner was freed. */
+static void check_timers(const struct process *process)
+{
+    const struct timer_heap *heap = &process->sim->timers;
+    for (size_t i = 0; i < heap->count; i++)
+        sf_assert(heap->timers[i]->env != &process->env);
+}
+
+static void bury(struct process *process)
+{
+    struct sim_node *node = process->node;
+    sf_assert(process->dead && !process->in_turn && !process->buried);
+    process->buried = true;
+    if (!process->halted)
+        node->program.halt(node->program.ctx, node);
+    check_timers(process);
+    network_process_buried(process);
+    file_process_buried(process);
+    node->process = NULL;
+    node_process_ended(node);
+}
+
+void process_kill(struct process *process)
+{
+    die(process);
+    if (!process->in_turn && !process->buried)
+        bury(process);
+}
+
+void process_stop(struct process *process)
+{
+    struct sim_node *node = process->node;
+    if (process_enter(process)) {
+        node->program.halt(node->program.ctx, node);
+        process->halted = true;
+        process_leave(process);
+    }
+    process_kill(process);
+}
+
+/* -- turns --------------------------------------------------------------------------------- */
+
+struct wake_event {
+    struct event event;
+    struct process *process;
+};
+
+bool process_enter(struct process *process)
+{
+    if (process->dead)
+        return false;
+    sf_assert(!process->in_turn);
+    process->in_turn = true;
+    return true;
+}
+
+void process_leave(struct process *process)
+{
+    turn_run(&process->turn);
+    network_flush(process);
+    process->in_turn = false;
+    if (process->dead)
+        bury(process);
+}
+
+void process_settle(struct process *process)
+{
+    if (!process->in_turn && process_enter(process))
+        process_leave(process);
+}
+
+static void wake_run(struct event *event)
+{
+    struct process *process = container_of(event, struct wake_event, event)->process;
+    free(event);
+    process->wake_queued = false;
+    if (process->dead && !process->buried && !process->in_turn)
+        bury(process);
+    else
+        process_settle(process);
+}
+
+void process_touch(struct process *process)
+{
+    if (process->in_turn || process->wake_queued || process->buried)
+        return;
+    struct wake_event *wake = sf_malloc(sizeof *wake);
+    *wake = (struct wake_event){
+        .event = {.kind = EVENT_WAKE,
+                  .node = process->node->number,
+                  .run = wake_run,
+                  .drop = world_drop},
+        .process = process,
+    };
+    process->wake_queued = true;
+    world_post(process->sim, &wake->event, 0);
+}
+
+static void process_defer(struct env *env, struct env_task *task)
+{
+    struct process *process = process_of(env);
+    turn_defer(&process->turn, task);
+    process_touch(process);
+}
+
+static void process_hook_add(struct env *env, struct env_hook *hook)
+{
+    if (!process_of(env)->dead)
+        turn_hook_add(&process_of(env)->turn, hook);
+}
+
+static void process_hook_remove(struct env *env, struct env_hook *hook)
+{
+    turn_hook_remove(&process_of(env)->turn, hook);
+}
+
+static void process_fatal(struct env *env, const char *why)
+{
+    struct process *process = process_of(env);
+    if (process->dead)
+        return;
+    log_error(process->node->name, "%s", why);
+    process->node->failed = true;
+    die(process);
+    process_touch(process);
+}
+
+/* -- time, randomness ---------------------------------------------------------------------- */
+
+static uint64_t process_now_ns(struct env *env)
+{
+    return process_of(env)->sim->now_ns;
+}
+
+static uint64_t process_wall_ns(struct env *env)
+{
+    const struct process *process = process_of(env);
+    return WALL_START_NS + process->sim->now_ns + (uint64_t)process->node->wall_skew_ns;
+}
+
+static uint64_t process_random(struct env *env)
+{
+    return random_next(&process_of(env)->random);
+}
+
+static void process_timer_arm(struct env *env, struct env_timer *timer)
+{
+    struct process *process = process_of(env);
+    if (process->dead)
+        return;
+    timer->sequence = ++process->sim->sequence;
+    timer_heap_insert(&process->sim->timers, timer);
+    process_touch(process);
+}
+
+static void process_timer_stop(struct env *env, struct env_timer *timer)
+{
+    timer_heap_remove(&process_of(env)->sim->timers, timer);
+}
+
+/* -- work ---------------------------------------------------------------------------------- */
+
+/* First the work happens, a while later its owner hears of it: a crash may come in between. */
+struct work_event {
+    struct event event;
+    struct process *process;
+    struct env_work *work; /* valid while the process lives */
+    bool worked;
+};
+
+static uint64_t work_ns(struct process *process)
+{
+    return random_between(&process->sim->world, WORK_US_MIN * 1000, WORK_US_MAX * 1000);
+}
+
+static void work_run(struct event *event)
+{
+    struct work_event *w = container_of(event, struct work_event, event);
+    struct process *process = w->process;
+    struct env_work *work = w->work;
+    if (process->dead) {
+        free(w);
+    } else if (!w->worked) {
+        work->work(work);
+        w->worked = true;
+        world_post(process->sim, event, work_ns(process));
+    } else {
+        free(w);
+        work->private_state = NULL;
+        if (process_enter(process)) {
+            work->done(work);
+            process_leave(process);
+        }
+    }
+}
+
+static void process_work(struct env *env, struct env_work *work)
+{
+    struct process *process = process_of(env);
+    if (process->dead)
+        return;
+    struct work_event *w = sf_malloc(sizeof *w);
+    *w = (struct work_event){
+        .event = {.kind = EVENT_WORK,
+                  .node = process->node->number,
+                  .run = work_run,
+                  .drop = world_drop},
+        .process = process,
+        .work = work,
+    };
+    work->private_state = w;
+    world_post(process->sim, &w->event, work_ns(process));
+}
+
+static const struct env_ops process_ops = {
+    .now_ns = process_now_ns,
+    .wall_ns = process_wall_ns,
+    .random = process_random,
+    .timer_arm = process_timer_arm,
+    .timer_stop = process_timer_stop,
+    .defer = process_defer,
+    .hook_add = process_hook_add,
+    .hook_remove = process_hook_remove,
+    .work = process_work,
+    .fatal = process_fatal,
+    .listen = network_listen,
+    .listener_address = network_listener_address,
+    .listener_close = network_listener_close,
+    .connect = network_connect,
+    .conn_accept = network_conn_accept,
+    .conn_send = network_conn_send,
+    .conn_queued_bytes = network_conn_queued_bytes,
+    .conn_read_enable = network_conn_read_enable,
+    .conn_close = network_conn_close,
+    .file_open = file_open,
+    .file_close = file_close,
+    .file_size = file_size,
+    .file_read = file_read,
+    .file_write = file_write,
+    .file_truncate = file_truncate,
+    .file_sync = file_sync,
+    .file_sync_now = file_sync_now,
+    .dir_create = file_dir_create,
+    .dir_list = file_dir_list,
+    .dir_sync = file_dir_sync,
+    .dir_lock = file_dir_lock,
+    .dir_unlock = file_dir_unlock,
+    .rename = file_rename,
+    .remove = file_remove,
+    .space = file_space,
+};

@@ -1,0 +1,214 @@
+#include "sim/sim.h"
+
+#include <stdlib.h>
+
+#include "env/memory.h"
+#include "sim/world.h"
+
+/* -- events -------------------------------------------------------------------------------- */
+
+void world_post(struct sim *sim, struct event *event, uint64_t delay_ns)
+{
+    event->at_ns = sim->now_ns + delay_ns;
+    event->sequence = ++sim->sequence;
+    event_queue_push(&sim->queue, event);
+}
+
+void world_drop(struct event *event)
+{
+    free(event);
+}
+
+uint64_t world_delay_ns(struct sim *sim)
+{
+    const struct sim_faults *f = &sim->faults;
+    return random_between(&sim->world, f->delay_us_min * 1000ull, f->delay_us_max * 1000ull);
+}
+
+static void note(struct sim *sim, enum event_kind kind, uint32_t node, size_t size)
+{
+    uint64_t value = sim->now_ns ^ (uint64_t)kind << 56 ^ (uint64_t)node << 40 ^ (uint64_t)size;
+    sim->hash = random_mix(sim->hash * 31 + value);
+    sim->event_count++;
+}
+
+static void fire_timer(struct sim *sim, struct env_timer *timer)
+{
+    struct process *process = process_of(timer->env);
+    timer_heap_remove(&sim->timers, timer);
+    note(sim, EVENT_TIMER, process->node->number, 0);
+    if (process_enter(process)) {
+        timer->on_fire(timer);
+        process_leave(process);
+    }
+}
+
+/* The time of what happens next; UINT64_MAX: nothing. *timer tells whether it is a timer. */
+static uint64_t next_ns(const struct sim *sim, bool *is_timer)
+{
+    const struct event *event = event_queue_top(&sim->queue);
+    const struct env_timer *timer = timer_heap_top(&sim->timers);
+    if (timer == NULL || timer->due_ns == UINT64_MAX) {
+        *is_timer = false;
+        return event == NULL ? UINT64_MAX : event->at_ns;
+    }
+    *is_timer = event == NULL || timer->due_ns < event->at_ns ||
+                (timer->due_ns == event->at_ns && timer->sequence < event->sequence);
+    return *is_timer ? timer->due_ns : event->at_ns;
+}
+
+/* The next event, unless it lies beyond limit_ns. */
+static bool step(struct sim *sim, uint64_t limit_ns)
+{
+    bool is_timer;
+    uint64_t at_ns = next_ns(sim, &is_timer);
+    if (at_ns == UINT64_MAX || at_ns > limit_ns)
+        return false;
+    sf_assert(at_ns >= sim->now_ns);
+    sim->now_ns = at_ns;
+    if (is_timer) {
+        fire_timer(sim, timer_heap_top(&sim->timers));
+    } else {
+        struct event *event = event_queue_pop(&sim->queue);
+        note(sim, event->kind, event->node, event->size);
+        event->run(event);
+    }
+    if (sim->check != NULL)
+        sim->check(sim->check_ctx, sim);
+    return true;
+}
+
+/* The test may have called into any process: their hooks have to see it. */
+static void settle_all(struct sim *sim)
+{
+    for (uint32_t i = 0; i < sim->node_count; i++) {
+        if (sim->nodes[i]->process != NULL)
+            process_settle(sim->nodes[i]->process);
+    }
+}
+
+/* -- the run ------------------------------------------------------------------------------- */
+
+struct sim *sim_new(uint64_t seed)
+{
+    struct sim *sim = sf_calloc(1, sizeof *sim);
+    sim->now_ns = ENV_SECOND_NS;
+    sim->hash = random_mix(seed);
+    random_init(&sim->world, seed);
+    random_init(&sim->test, ~seed);
+    sim->faults = (struct sim_faults){
+        .delay_us_min = 500, .delay_us_max = 1500, .sync_us_min = 100, .sync_us_max = 300};
+    sf_assert_slow_enabled = true;
+    return sim;
+}
+
+void sim_free(struct sim *sim)
+{
+    for (uint32_t i = 0; i < sim->node_count; i++) {
+        if (sim->nodes[i]->process != NULL)
+            process_kill(sim->nodes[i]->process);
+    }
+    event_queue_deinit(&sim->queue);
+    timer_heap_deinit(&sim->timers);
+    while (sim->processes != NULL) {
+        struct process *process = sim->processes;
+        sim->processes = process->next;
+        process_free(process);
+    }
+    for (uint32_t i = 0; i < sim->node_count; i++)
+        node_free(sim->nodes[i]);
+    free(sim);
+}
+
+uint64_t sim_now_ns(const struct sim *sim)
+{
+    return sim->now_ns;
+}
+
+uint64_t sim_random(struct sim *sim)
+{
+    return random_next(&sim->test);
+}
+
+uint64_t sim_random_below(struct sim *sim, uint64_t limit)
+{
+    return random_below(&sim->test, limit);
+}
+
+uint64_t sim_hash(const struct sim *sim)
+{
+    return sim->hash;
+}
+
+uint64_t sim_event_count(const struct sim *sim)
+{
+    return sim->event_count;
+}
+
+struct sim_faults *sim_faults(struct sim *sim)
+{
+    return &sim->faults;
+}
+
+void sim_on_event(struct sim *sim, void (*check)(void *ctx, struct sim *sim), void *ctx)
+{
+    sim->check = check;
+    sim->check_ctx = ctx;
+}
+
+bool sim_step(struct sim *sim)
+{
+    settle_all(sim);
+    return step(sim, UINT64_MAX);
+}
+
+void sim_run_ns(struct sim *sim, uint64_t ns)
+{
+    uint64_t end_ns = sim->now_ns + ns;
+    settle_all(sim);
+    while (step(sim, end_ns))
+        continue;
+    sim->now_ns = end_ns;
+}
+
+bool sim_run_until(struct sim *sim, bool (*done)(void *ctx), void *ctx, uint64_t limit_ns)
+{
+    uint64_t end_ns = sim->now_ns + limit_ns;
+    settle_all(sim);
+    while (!done(ctx)) {
+        if (!step(sim, end_ns)) {
+            sim->now_ns = end_ns;
+            return false;
+        }
+    }
+    return true;
+}
+
+/* -- the test's own events ----------------------------------------------------------------- */
+
+struct host_event {
+    struct event event;
+    struct sim *sim;
+    void (*run)(void *ctx);
+    void *ctx;
+};
+
+static void host_event_run(struct event *event)
+{
+    struct host_event *host = container_of(event, struct host_event, event);
+    host->run(host->ctx);
+    settle_all(host->sim);
+    free(host);
+}
+
+void sim_after_ns(struct sim *sim, uint64_t ns, void (*run)(void *ctx), void *ctx)
+{
+    struct host_event *host = sf_malloc(sizeof *host);
+    *host = (struct host_event){
+        .event = {.kind = EVENT_HOST, .run = host_event_run, .drop = world_drop},
+        .sim = sim,
+        .run = run,
+        .ctx = ctx,
+    };
+    world_post(sim, &host->event, ns);
+}
