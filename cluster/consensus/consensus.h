@@ -81,7 +81,9 @@ enum consensus_msg_type {
     MSG_VOTE,
     MSG_VOTE_REPLY,
     MSG_APPEND,          /* entries after (index, log_term); commit; context = newest read round */
-    MSG_APPEND_REPLY,    /* index = matched, or on reject the hint (index, log_term) */
+    MSG_APPEND_REPLY,    /* accepted: index = matched, context = read round, echoed; rejected:
+                            (index, log_term) = where the logs may match, context = the rejected
+                            message's index */
     MSG_HEARTBEAT,       /* commit (at most what the follower has); context = read round */
     MSG_HEARTBEAT_REPLY, /* context echoed */
     MSG_SNAPSHOT,        /* a chunk of a snapshot at (index, log_term) follows beside it */
@@ -98,7 +100,7 @@ struct consensus_msg {
     uint64_t index;    /* APPEND: entry before the first; VOTE: last index; replies: see above */
     uint64_t log_term; /* term of the entry at `index` */
     uint64_t commit;
-    uint64_t context; /* read round; APPEND_REPLY: index of the rejected message's `index` */
+    uint64_t context; /* read round; of a rejecting APPEND_REPLY the rejected message's `index` */
     bool reject;
     bool transfer;   /* VOTE/PRE_VOTE: part of a leader transfer, so leases do not refuse it */
     bool after_sync; /* in an update: wait for the sync (never on the wire) */
@@ -120,8 +122,8 @@ struct consensus_config {
     uint32_t election_ticks;           /* >= 3 heartbeat_ticks; time-outs are uniform in [e, 2e) */
     uint32_t heartbeat_ticks;          /* >= 1 */
     uint64_t seed;
-    size_t inflight_max;       /* APPEND messages under way to one follower */
-    size_t inflight_bytes_max; /* their payload bytes */
+    size_t inflight_max;       /* APPEND messages under way to one follower; 0: 256 */
+    size_t inflight_bytes_max; /* their payload bytes, the last message aside; 0: 8 MiB */
 };
 
 /* A read whose barrier has passed, or failed because this replica does not lead (any more). */
@@ -172,6 +174,9 @@ struct consensus_restore {
 
 struct consensus; /* an engine's instance; the first member of each engine's own struct */
 
+bool consensus_engine_is_built(
+    enum consensus_engine engine); /* may consensus_new be asked for it? */
+
 /* config and restore are borrowed until return. restore may be NULL for a new replica. Never fails:
  * what cannot be true of `restore` is the caller's bug. */
 struct consensus *consensus_new(const struct consensus_config *config,
@@ -179,7 +184,9 @@ struct consensus *consensus_new(const struct consensus_config *config,
 void consensus_free(struct consensus *c);
 
 /* Appends one entry to the log (payload: one reference taken, also on failure).
- * SF_NOT_LEADER; SF_OVERLOADED (too many bytes not yet committed). */
+ * SF_NOT_LEADER; SF_OVERLOADED (more than 32 MiB proposed and not yet committed, or leadership is
+ * being handed over: at most an election time-out). The first entry of a term is always taken, if
+ * no transfer was asked for. */
 SF_MUST_CHECK int consensus_propose(struct consensus *c, struct payload *payload, uint64_t *index,
                                     uint64_t *term);
 /* Asks for a read barrier; an update lists `id` when it has passed or failed. The caller must have
@@ -190,10 +197,23 @@ void consensus_tick(struct consensus *c);
 void consensus_persisted(struct consensus *c, uint64_t persist_mark);
 /* Forget entries up to and including index (<= applied); they are in the store. */
 void consensus_compact(struct consensus *c, uint64_t index);
-/* Leader: sending a snapshot at `index` to `peer` ended. ok: the follower confirmed it. */
+/* Hint: a connection to `peer` broke, so what is under way to it may be lost. It is sent again once
+ * the peer answers a heartbeat, without waiting for a time-out. */
+void consensus_connection_lost(struct consensus *c, replica_id peer);
+/* Leader: fills *msg with the MSG_SNAPSHOT that goes to `peer` beside a chunk of the snapshot at
+ * (index, term). SF_NOT_LEADER: stop sending; *msg is untouched. */
+SF_MUST_CHECK int consensus_snapshot_msg(const struct consensus *c, replica_id peer, uint64_t index,
+                                         uint64_t term, struct consensus_msg *msg);
+/* Leader: sending a snapshot at `index` to `peer` ended. ok: the follower confirmed it. Whoever
+ * stops leading forgets all that it was sending, and need not call this. */
 void consensus_snapshot_ended(struct consensus *c, replica_id peer, uint64_t index, bool ok);
+/* Follower: all chunks are here, and the store is about to become the snapshot. False: the log has
+ * reached it by other means meanwhile; drop the snapshot. True: until _installed the log takes no
+ * entries (those it would acknowledge were lost when the WAL is reset) and lists none as committed.
+ */
+SF_MUST_CHECK bool consensus_snapshot_begin(struct consensus *c, uint64_t index, uint64_t term);
 /* Follower: the store now is the snapshot at (index, term), durably, and the WAL was reset to begin
- * after it. */
+ * after it. Its leader is told by a MSG_SNAPSHOT_REPLY. */
 void consensus_snapshot_installed(struct consensus *c, uint64_t index, uint64_t term);
 /* Leader: hand leadership to `peer`. SF_NOT_LEADER, SF_INVALID (no such peer). */
 SF_MUST_CHECK int consensus_transfer(struct consensus *c, replica_id peer);

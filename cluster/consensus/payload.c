@@ -1,0 +1,44 @@
+/* The bytes of a log entry, shared by reference. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "consensus/consensus.h"
+#include "env/memory.h"
+
+struct payload *payload_alloc(size_t bytes)
+{
+    sf_assert(bytes <= UINT32_MAX);
+    struct payload *payload = sf_malloc(sizeof(*payload) + bytes);
+    payload->references = 1;
+    payload->bytes = (uint32_t)bytes;
+    return payload;
+}
+
+struct payload *payload_new(struct slice bytes)
+{
+    struct payload *payload = payload_alloc(bytes.n);
+    if (bytes.n > 0)
+        memcpy(payload->data, bytes.p, bytes.n);
+    return payload;
+}
+
+struct payload *payload_ref(struct payload *payload)
+{
+    sf_assert(payload->references > 0 && payload->references < UINT32_MAX);
+    payload->references++;
+    return payload;
+}
+
+void payload_unref(struct payload *payload)
+{
+    if (payload == NULL)
+        return;
+    sf_assert(payload->references > 0);
+    if (--payload->references == 0)
+        free(payload);
+}
+
+struct slice payload_slice(const struct payload *payload)
+{
+    return (struct slice){payload->data, payload->bytes};
+}

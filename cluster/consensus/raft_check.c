@@ -1,0 +1,110 @@
+/* The invariants of raft.h, asserted after every event in debug builds and in simulation. */
+#include "consensus/raft.h"
+
+/* R1. The log's terms rise, so that its last is the largest. */
+static bool log_is_valid(const struct raft *r)
+{
+    return raft_log_is_valid(&r->log) && raft_log_last_term(&r->log) <= r->hard.term;
+}
+
+/* R2 to R4. */
+static bool role_is_valid(const struct raft *r)
+{
+    bool stands = r->role == RAFT_CANDIDATE || r->role == RAFT_LEADER;
+    bool seeks = r->role == RAFT_CANDIDATE || r->role == RAFT_PRE_CANDIDATE;
+    if (stands && r->hard.vote != r->self)
+        return false;
+    if ((r->role == RAFT_LEADER) != (r->leader == r->self) || (seeks && r->leader != 0))
+        return false;
+    return r->election_timeout_ticks >= r->election_ticks &&
+           r->election_timeout_ticks < 2 * r->election_ticks;
+}
+
+/* R5, and P1, P3, P4 of progress.h. */
+static bool progress_is_valid(const struct raft *r, const struct progress *p)
+{
+    if (p->match >= p->next || p->match > raft_log_last(&r->log))
+        return false;
+    if (p->probing && p->state != PROGRESS_PROBE)
+        return false;
+    if (p->state != PROGRESS_REPLICATE)
+        return p->inflights.count == 0;
+    uint64_t newest = p->inflights.count > 0 ? inflights_newest(&p->inflights) : p->match;
+    return p->next - 1 == newest;
+}
+
+static bool peers_are_valid(const struct raft *r)
+{
+    for (size_t i = 0; r->role == RAFT_LEADER && i < r->peer_count; i++) {
+        if (!raft_is_self(r, &r->peers[i]) && !progress_is_valid(r, &r->peers[i]))
+            return false;
+    }
+    return true;
+}
+
+static uint64_t match_of(const struct progress *p)
+{
+    return p->match;
+}
+
+/* R6. */
+static bool commit_is_valid(const struct raft *r)
+{
+    uint64_t term;
+    if (r->role != RAFT_LEADER || !raft_log_term_at(&r->log, r->log.commit, &term) ||
+        term != r->hard.term)
+        return true;
+    return r->log.commit <= raft_quorum_reached(r, r->log.persisted, match_of);
+}
+
+/* R7. */
+static bool reads_are_valid(const struct raft *r)
+{
+    if (r->role != RAFT_LEADER && r->read_count > 0)
+        return false;
+    uint64_t round = r->round_confirmed + 1;
+    for (size_t i = 0; i < r->read_count; i++) {
+        uint64_t own = r->reads[i].round == 0 ? UINT64_MAX : r->reads[i].round;
+        if (own < round)
+            return false;
+        round = own;
+    }
+    return r->round_confirmed <= r->round;
+}
+
+/* R8. */
+static bool uncommitted_is_valid(const struct raft *r)
+{
+    size_t bytes = 0;
+    uint64_t last = raft_log_last(&r->log);
+    for (uint64_t i = last; r->role == RAFT_LEADER && i > r->log.commit; i--) {
+        const struct entry *entry = raft_log_at(&r->log, i);
+        bytes += entry->term == r->hard.term ? entry->payload->bytes : 0;
+    }
+    return bytes == r->uncommitted_bytes;
+}
+
+/* R9. */
+static bool transfer_is_valid(const struct raft *r)
+{
+    return r->transferee == 0 || (r->role == RAFT_LEADER && r->transferee != r->self);
+}
+
+/* R10, of which raft_log.h's L1 to L3 say the rest. */
+static bool installation_is_valid(const struct raft *r)
+{
+    return r->installing_index == 0 ||
+           (r->role != RAFT_LEADER && r->installing_index > r->log.listed);
+}
+
+void raft_check(const struct raft *r)
+{
+    sf_assert_slow(log_is_valid(r));
+    sf_assert_slow(role_is_valid(r));
+    sf_assert_slow(peers_are_valid(r));
+    sf_assert_slow(commit_is_valid(r));
+    sf_assert_slow(reads_are_valid(r));
+    sf_assert_slow(uncommitted_is_valid(r));
+    sf_assert_slow(transfer_is_valid(r));
+    sf_assert_slow(installation_is_valid(r));
+}

@@ -1,0 +1,125 @@
+/* Elections. A replica that hears no leader first asks whether it could win (pre-vote), so that one
+ * that was cut off does not raise the term of a group that is well; then it asks for votes.
+ * Source: dissertation, sections 3.4, 3.6.1 and 9.6; a bound follower: section 4.2.3. */
+#include "consensus/raft.h"
+
+static size_t ballot_count(const struct raft *r, enum raft_ballot kind)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < r->peer_count; i++)
+        count += r->ballots[i] == kind;
+    return count;
+}
+
+static bool election_is_won(const struct raft *r)
+{
+    return ballot_count(r, BALLOT_GRANTED) >= raft_quorum(r);
+}
+
+static bool election_is_lost(const struct raft *r)
+{
+    return ballot_count(r, BALLOT_REFUSED) > r->peer_count - raft_quorum(r);
+}
+
+static void ask_all(struct raft *r, enum consensus_msg_type type, uint64_t term, bool transfer)
+{
+    for (size_t i = 0; i < r->peer_count; i++) {
+        if (raft_is_self(r, &r->peers[i]))
+            continue;
+        raft_send(r, (struct consensus_msg){.type = type,
+                                            .to = r->peers[i].id,
+                                            .term = term,
+                                            .index = raft_log_last(&r->log),
+                                            .log_term = raft_log_last_term(&r->log),
+                                            .transfer = transfer,
+                                            .after_sync = true});
+    }
+}
+
+static void ask_for_votes(struct raft *r, bool transfer)
+{
+    raft_become_candidate(r);
+    ask_all(r, MSG_VOTE, r->hard.term, transfer);
+    if (election_is_won(r)) /* a group of one */
+        raft_become_leader(r);
+}
+
+void raft_campaign(struct raft *r)
+{
+    raft_become_pre_candidate(r);
+    ask_all(r, MSG_PRE_VOTE, r->hard.term + 1, false);
+    if (election_is_won(r))
+        ask_for_votes(r, false);
+}
+
+void raft_campaign_transferred(struct raft *r)
+{
+    ask_for_votes(r, true);
+}
+
+/* Whoever hears a leader takes no part in elections, unless that leader itself asked for one. */
+bool raft_is_bound_to_leader(const struct raft *r, const struct consensus_msg *msg)
+{
+    if ((msg->type != MSG_VOTE && msg->type != MSG_PRE_VOTE) || msg->transfer)
+        return false;
+    if (r->role == RAFT_LEADER) /* it hears a quorum, or would have stepped down */
+        return true;
+    return r->leader != 0 && r->election_elapsed_ticks < r->election_ticks;
+}
+
+void raft_step_pre_vote(struct raft *r, const struct consensus_msg *msg)
+{
+    bool grant = msg->term > r->hard.term && raft_log_admits(&r->log, msg->index, msg->log_term);
+    /* A grant is about the term asked for. A refusal says the own term: who asks may be behind. */
+    raft_send(r, (struct consensus_msg){.type = MSG_PRE_VOTE_REPLY,
+                                        .to = msg->from,
+                                        .term = grant ? msg->term : r->hard.term,
+                                        .reject = !grant,
+                                        .after_sync = true});
+}
+
+void raft_step_vote(struct raft *r, const struct consensus_msg *msg)
+{
+    bool grant = (r->hard.vote == 0 || r->hard.vote == msg->from) &&
+                 raft_log_admits(&r->log, msg->index, msg->log_term);
+    if (grant && r->hard.vote == 0) {
+        r->hard.vote = msg->from;
+        r->hard_changed = true;
+    }
+    if (grant)
+        r->election_elapsed_ticks = 0;
+    raft_send(r,
+              (struct consensus_msg){
+                  .type = MSG_VOTE_REPLY, .to = msg->from, .reject = !grant, .after_sync = true});
+}
+
+static void record_ballot(struct raft *r, const struct consensus_msg *msg)
+{
+    size_t position = (size_t)(raft_peer(r, msg->from) - r->peers);
+    if (r->ballots[position] == BALLOT_NONE)
+        r->ballots[position] = msg->reject ? BALLOT_REFUSED : BALLOT_GRANTED;
+}
+
+void raft_step_pre_vote_reply(struct raft *r, const struct consensus_msg *msg)
+{
+    if (r->role != RAFT_PRE_CANDIDATE)
+        return;
+    if (!msg->reject && msg->term != r->hard.term + 1)
+        return;
+    record_ballot(r, msg);
+    if (election_is_won(r))
+        ask_for_votes(r, false);
+    else if (election_is_lost(r))
+        raft_become_follower(r, r->hard.term, 0);
+}
+
+void raft_step_vote_reply(struct raft *r, const struct consensus_msg *msg)
+{
+    if (r->role != RAFT_CANDIDATE)
+        return;
+    record_ballot(r, msg);
+    if (election_is_won(r))
+        raft_become_leader(r);
+    else if (election_is_lost(r))
+        raft_become_follower(r, r->hard.term, 0);
+}
