@@ -1,5 +1,5 @@
-/* handoff: what a leader does so that shards move: it polls the masters for the next Config, pulls the
- * shards that its group gained, takes custody of them, and answers those that pull from it.
+/* handoff: what a leader does so that shards move: it polls the masters for the next Config, pulls
+ * the shards that its group gained, takes custody of them, and answers those that pull from it.
  */
 #ifndef SHARDKV_HANDOFF_H
 #define SHARDKV_HANDOFF_H
@@ -28,8 +28,8 @@ void handoff_restored(struct handoff *handoff, struct replica *replica);
 void handoff_applied(struct handoff *handoff);
 void handoff_lead(struct handoff *handoff, bool leads);
 
-/* Serves the methods of hand-off on one process's rpc. find: the handoff of the replica of this group
- * that the process hosts, or NULL. */
+/* Serves the methods of hand-off on one process's rpc. find: the handoff of the replica of this
+ * group that the process hosts, or NULL. */
 void handoff_serve(struct rpc *rpc, struct handoff *(*find)(void *ctx, group_id gid), void *ctx);
 
 #endif
