@@ -10,10 +10,18 @@
  *
  * The happy path of a call: rpc_call -> connected already or dialled -> sent at the turn's end ->
  * reply matched by id -> on_done. It can fail by: dial refused, connection lost, time over, an
- * error reply.
+ * error reply. An address that could not be dialled fails at once for the next 75 ms.
+ *
+ * A connection on which something is awaited and nothing is heard for 3 s is closed, after a hello
+ * that would have made a live peer answer: the next call dials anew. A peer with 1,024 unanswered
+ * requests on one connection is not read until half of them are answered.
+ *
+ * hello: params and answer are [protocol version, cluster id (0: any), role].
  */
 #ifndef RPC_RPC_H
 #define RPC_RPC_H
+
+#include <uthash.h>
 
 #include "env/env.h"
 #include "proto/pack.h"
@@ -25,10 +33,11 @@ struct rpc_request; /* a request that came in and was not answered yet */
 typedef uint64_t rpc_peer;
 
 struct rpc_options {
-    uint64_t cluster_id;    /* 0: any (a client, a tool): then no hello is sent */
+    uint64_t cluster_id;    /* 0: any (a client, a tool): then no connection begins with hello */
     const char *role;       /* "shardkv", "shardmaster", "client"; borrowed for ever (static) */
     size_t queue_bytes_max; /* outgoing bytes a connection may hold before notifications to it are
-                               dropped and requests on it fail SF_OVERLOADED; 0: 24 MiB */
+                               dropped and requests on it fail SF_OVERLOADED; a peer that leaves
+                               twice as much unread is cut off; 0: 24 MiB */
 };
 
 struct rpc *rpc_new(struct env *env, const struct rpc_options *options);
@@ -51,7 +60,7 @@ void rpc_on_notification(struct rpc *rpc, const char *method, rpc_notified *hand
 /* result: one packed object, taken (the buffer is emptied). The connection may be gone: then
  * dropped. */
 void rpc_reply(struct rpc_request *request, struct buffer *result);
-/* The error field becomes [code, text]. */
+/* The error field becomes [code, text]; text NULL: the error's own. */
 void rpc_reply_error(struct rpc_request *request, int error, const char *text);
 rpc_peer rpc_request_peer(const struct rpc_request *request);
 /* Notifies over the connection that `peer` came on; dropped where that is closed. */
@@ -59,35 +68,52 @@ void rpc_notify_peer(struct rpc *rpc, rpc_peer peer, const char *method, struct 
 
 /* -- calling ------------------------------------------------------------------------------- */
 
-/* An outgoing call in its caller's storage. Not moved, not freed, while it is open. */
+/* An outgoing call in its caller's storage. Not moved, not freed, while it is open. All-zero before
+ * its first use. */
 struct rpc_call {
-    /* status: SF_OK (result is borrowed until return); SF_UNREACHABLE, SF_OVERLOADED (it never
-     * left); SF_UNKNOWN (sent, no answer: the connection closed or the time was over); SF_PROTOCOL;
-     * or the code of the error reply (SF_NO_METHOD, SF_MISMATCH, ...). */
+    /* status: SF_OK (result is borrowed until return); SF_UNREACHABLE, SF_OVERLOADED, SF_TOO_BIG
+     * (it never left); SF_UNKNOWN (sent, no answer: the connection closed or the time was over);
+     * SF_PROTOCOL (an answer that says nothing); SF_MISMATCH (another cluster answers there); or
+     * the code of the error reply (SF_NO_METHOD, ...). */
     void (*on_done)(struct rpc_call *call, int status, const msgpack_object *result);
     struct rpc *rpc;
     struct rpc_call *prev, *next; /* in its connection's list, or the list of failing ones */
     struct env_timer timer;
-    void *conn; /* rpc's own */
-    uint32_t id;
-    int status;
+    void *conn;    /* rpc's own; NULL: failing */
+    void *waiting; /* rpc's own: the message, until the connection is open */
+    uint32_t id;   /* on the wire; while failing: the round in which on_done is due */
+    int status;    /* while failing: what on_done will get */
     bool open, sent;
+    UT_hash_handle hh; /* by id, while on a connection */
 };
 
-/* params: one packed array, taken. timeout_ms 0: none. on_done never fires before return. */
+/* params: one packed array, taken. timeout_ms 0: none. on_done never fires before return, and may
+ * start, cancel and free any call, this one too. */
 void rpc_call_start(struct rpc *rpc, struct rpc_call *call, const char *address, const char *method,
                     struct buffer *params, uint64_t timeout_ms,
                     void (*on_done)(struct rpc_call *call, int status,
                                     const msgpack_object *result));
-void rpc_call_cancel(struct rpc_call *call); /* on_done will not fire; also where it is not open */
+/* on_done will not fire; what has not left yet never will. Also where it is not open. */
+void rpc_call_cancel(struct rpc_call *call);
 /* A notification to an address; dialled if needed; dropped without a trace where that fails or too
  * many bytes wait. */
 void rpc_notify(struct rpc *rpc, const char *address, const char *method, struct buffer *params);
+
+/* -- large messages ------------------------------------------------------------------------ */
+
+/* Optional: leaves room for the message's head at the front of an empty buffer, so that what is
+ * packed after it is sent from where it stands. Without, it is moved once. The method must be the
+ * one that the buffer is sent with. For rpc_call_start; rpc_notify and rpc_notify_peer; rpc_reply.
+ */
+void rpc_begin_request(struct buffer *b, const char *method);
+void rpc_begin_notification(struct buffer *b, const char *method);
+void rpc_begin_reply(struct buffer *b);
 
 struct rpc_stats {
     uint64_t requests, replies, notifications; /* received */
     uint64_t bad_messages;                     /* connections closed for what came on them */
     uint64_t dropped;                          /* notifications dropped on the way out */
+    uint64_t slow_peers;                       /* connections closed for what they left unread */
 };
 void rpc_stats(const struct rpc *rpc, struct rpc_stats *out);
 

@@ -1,0 +1,161 @@
+/* endpoint: what the files of this room share: the endpoint, its connections, its open requests.
+ *
+ * A connection's states:
+ *
+ *   (dial) -> DIALING -> OPEN -> ENDED -> (freed)          REFUSED: an incoming one whose hello did
+ *                |        |        ^                       not fit. What comes is thrown away; it
+ * lives |        v        |                       on for a second so that the peer gets the |
+ * REFUSED ----+                       reason.
+ *                +-----------------+
+ *   (accept) -> OPEN
+ *
+ *   state     env conn  in by_peer  in by_address       timer
+ *   DIALING   yes       yes         yes                 gives up the dial
+ *   OPEN      yes       yes         if outgoing         looks for silence (armed or not)
+ *   REFUSED   yes       yes         no                  ends it
+ *   ENDED     no        no          if it shall not be  frees it
+ *                                   dialled at once
+ *
+ * Invariants
+ *  R1  An open call is either in the calls of one connection (DIALING or OPEN) and in rpc->calls,
+ * or in rpc->failing. R2  No call's on_done runs but from a message that came or from a timer:
+ * never within a call into this room. R3  conn_end frees nothing: a connection outlives whatever is
+ * on the stack, and is freed by its timer. R4  Messages wait in `waiting` only while DIALING. R5  A
+ * request names its connection by peer number, so it may outlive it.
+ */
+#ifndef RPC_ENDPOINT_H
+#define RPC_ENDPOINT_H
+
+#include "rpc/frame.h"
+#include "rpc/rpc.h"
+
+#define DIAL_MS 3000u    /* a dial that takes longer has failed */
+#define BACKOFF_MS 75u   /* an address that failed is not dialled again for so long */
+#define PROBE_MS 1500u   /* of silence, then a hello goes out */
+#define SILENCE_MS 3000u /* of silence, then the connection is closed */
+#define LINGER_MS 1000u  /* a refused peer may read the reason for so long */
+#define HELLO_TIMEOUT_MS 1000u
+#define FAIL_DELAY_MS 1u     /* so that a caller that tries again at once does not spin */
+#define UNANSWERED_MAX 1024u /* requests of one connection */
+#define IN_KEEP_BYTES 65536u /* an idle connection's input buffer is at most this big */
+#define QUEUE_BYTES_DEFAULT (24u << 20)
+#define ROLE_BYTES_MAX 32u
+#define PROTOCOL_VERSION 1u
+
+struct rpc_method {
+    const char *name;       /* static */
+    rpc_handler *handler;   /* NULL: no requests of this name */
+    rpc_notified *notified; /* NULL: no notifications of this name */
+    void *handler_ctx, *notified_ctx;
+    UT_hash_handle hh;
+};
+
+struct rpc {
+    struct env *env;
+    struct rpc_options options;    /* queue_bytes_max filled in */
+    struct env_listener *listener; /* NULL: none */
+    struct rpc_method *methods;
+    struct rpc_conn *conns;      /* all */
+    struct rpc_conn *by_address; /* what is dialled, or shall not be just now */
+    struct rpc_conn *by_peer;
+    struct rpc_call *calls;   /* by id: those on a connection */
+    struct rpc_call *failing; /* on_done is due when failing_timer fires */
+    struct env_timer failing_timer;
+    uint32_t failing_round;       /* what fails from now on is due in this round */
+    struct rpc_request *requests; /* unanswered */
+    struct unpacked message;      /* the one that is being handled; keeps its memory */
+    rpc_peer last_peer;
+    uint32_t last_id;
+    struct rpc_stats stats;
+};
+
+enum conn_state { CONN_DIALING = 1, CONN_OPEN, CONN_REFUSED, CONN_ENDED };
+
+struct rpc_waiting {
+    struct rpc_waiting *prev, *next;
+    struct buffer message;
+    struct rpc_call *call; /* NULL: a notification */
+};
+
+struct rpc_conn {
+    struct rpc *rpc;
+    enum conn_state state;
+    struct env_conn *conn; /* NULL once ENDED */
+    rpc_peer peer;
+    char address[SF_ADDRESS_BYTES_MAX]; /* "" if it came in */
+    struct env_timer timer;             /* by state, see above */
+    struct rpc_conn *prev, *next;       /* in rpc->conns */
+    UT_hash_handle hh_address, hh_peer;
+    /* receiving */
+    struct buffer in;        /* bytes not yet handled; begins with a message's first byte */
+    struct pack_scan scan;   /* of the first message in `in` */
+    size_t unanswered;       /* requests handed to handlers */
+    bool paused;             /* not read: too many unanswered */
+    struct env_timer resume; /* goes on with what is in `in` */
+    /* sending */
+    struct rpc_waiting *waiting;
+    size_t waiting_bytes;
+    struct rpc_call *calls;   /* open here */
+    struct rpc_call hello;    /* the endpoint's own */
+    uint64_t silent_since_ms; /* something is awaited since, and nothing was heard; 0: not so */
+};
+
+struct rpc_request {
+    struct rpc *rpc;
+    rpc_peer peer;
+    uint32_t id;
+    struct rpc_request *prev, *next; /* in rpc->requests */
+};
+
+/* -- conn.c -------------------------------------------------------------------------------- */
+
+void conn_on_accept(void *rpc, struct env_conn *conn);
+/* The connection to an address, dialled if there is none; NULL: it failed just now, or is no
+ * address. */
+struct rpc_conn *conn_to(struct rpc *rpc, const char *address);
+struct rpc_conn *conn_find_peer(struct rpc *rpc, rpc_peer peer); /* NULL: gone */
+/* Sends a whole message (taken). call: marked sent when it leaves; NULL: none. Ends a connection
+ * whose peer leaves far too much unread. */
+void conn_send(struct rpc_conn *conn, struct buffer *message, struct rpc_call *call);
+bool conn_is_full(const struct rpc_conn *conn); /* no requests, no notifications now */
+void conn_unqueue(struct rpc_conn *conn, struct rpc_waiting *waiting);
+void conn_request_ended(struct rpc_conn *conn); /* one of its requests was answered */
+void conn_refuse(struct rpc_conn *conn);        /* reads no more, ends soon */
+/* Its calls fail: those that left with `status`, the others SF_UNREACHABLE (SF_MISMATCH: all of
+ * them so). back_off: the address is not dialled again for BACKOFF_MS. */
+void conn_end(struct rpc_conn *conn, int status, bool back_off);
+void conn_free(struct rpc_conn *conn); /* for rpc_free: also where it did not end */
+
+/* -- message.c ----------------------------------------------------------------------------- */
+
+/* Handles one whole message. False: it breaks the protocol. */
+bool message_handle(struct rpc_conn *conn, struct slice bytes);
+
+/* -- call.c -------------------------------------------------------------------------------- */
+
+/* Puts a call on this connection; as rpc_call_start. */
+void call_start_on(struct rpc_conn *conn, struct rpc_call *call, const char *method,
+                   struct buffer *params, uint64_t timeout_ms,
+                   void (*on_done)(struct rpc_call *, int, const msgpack_object *));
+void call_fail_later(struct rpc_call *call, int status); /* on no connection any more */
+void call_detach(struct rpc_call *call);                 /* from wherever it is; stays open */
+struct rpc_call *call_find(struct rpc *rpc, uint32_t id);
+void call_finish(struct rpc_call *call, int status, const msgpack_object *result);
+void call_on_failing(struct env_timer *timer);
+
+/* -- request.c ----------------------------------------------------------------------------- */
+
+void request_dispatch(struct rpc_conn *conn, uint32_t id, struct slice method,
+                      const msgpack_object *params);
+void request_free(struct rpc_request *request);
+
+/* -- hello.c ------------------------------------------------------------------------------- */
+
+void hello_send(struct rpc_conn *conn); /* one is open already: nothing happens */
+void hello_on_request(void *rpc, struct rpc_request *request, const msgpack_object *params);
+
+/* -- rpc.c --------------------------------------------------------------------------------- */
+
+struct rpc_method *method_find(struct rpc *rpc, struct slice name);
+
+#endif
