@@ -28,6 +28,7 @@ struct replica_proposal {
      * SF_NOT_LEADER: this replica lost the lead first; the entry may still be committed by another.
      */
     void (*on_done)(struct replica_proposal *proposal, int status, struct slice reply);
+    struct replica *replica; /* from here on the replica's own */
     struct replica_proposal *prev, *next;
     uint64_t index, term;
     bool open;
@@ -43,6 +44,7 @@ void replica_proposal_forget(struct replica_proposal *proposal); /* on_done will
  * (SF_OK: read the store in that same callback), or with SF_NOT_LEADER. */
 struct replica_read {
     void (*on_done)(struct replica_read *read, int status);
+    struct replica *replica; /* from here on the replica's own */
     struct replica_read *prev, *next;
     uint64_t id, index;
     bool open, passed;

@@ -1,9 +1,9 @@
 /* server: what the programs `shardmaster` and `shardkv` have in common: options, the directory, the
  * disk store, the loop, signals, and the line that says that they are ready.
  *
- * A program's main: getopt_long over SERVER_LONG_OPTIONS and its own options, server_take_option for
- * each; server_check_options; server_run. All that goes wrong is said in one line on standard error,
- * "PROGRAM: what is wrong".
+ * A program's main: getopt_long over SERVER_LONG_OPTIONS and its own options, server_take_option
+ * for each; server_check_options; server_run. All that goes wrong is said in one line on standard
+ * error, "PROGRAM: what is wrong".
  */
 #ifndef REPLICA_SERVER_H
 #define REPLICA_SERVER_H
@@ -13,14 +13,14 @@
 #include "replica/replica.h"
 
 struct server_options {
-    const char *program;   /* "shardmaster": its role, and its name in messages. Static */
-    const char *dir;       /* --dir; borrowed from argv, as listen */
-    const char *listen;    /* --listen HOST:PORT */
-    uint64_t cluster_id;   /* --cluster HEX; 0: not given */
-    uint32_t shard_count;  /* --shards; 0: not given */
-    enum routing routing;  /* --routing; 0: not given */
-    bool create;           /* --create */
-    bool insecure;         /* --insecure */
+    const char *program;  /* "shardmaster": its role, and its name in messages. Static */
+    const char *dir;      /* --dir; borrowed from argv, as listen */
+    const char *listen;   /* --listen HOST:PORT */
+    uint64_t cluster_id;  /* --cluster HEX; 0: not given */
+    uint32_t shard_count; /* --shards; 0: not given */
+    enum routing routing; /* --routing; 0: not given */
+    bool create;          /* --create */
+    bool insecure;        /* --insecure */
 };
 
 enum server_option {
@@ -60,11 +60,11 @@ enum server_option {
 enum server_taken { SERVER_TAKEN, SERVER_NOT_MINE, SERVER_BAD };
 
 /* `option` and `value` as getopt_long gave them. SERVER_BAD: the line is printed; exit with 2. */
-enum server_taken server_take_option(struct server_options *options, int option,
-                                     const char *value);
+enum server_taken server_take_option(struct server_options *options, int option, const char *value);
 /* Everything that must be given is there, and fits. False: the line is printed; exit with 2. */
 SF_MUST_CHECK bool server_check_options(const struct server_options *options);
-/* "A:1,B:2,C:3" as the group `gid`, which must contain `listen`. False: the line is printed; exit with
+/* "A:1,B:2,C:3" as the group `gid`, which must contain `listen`. False: the line is printed; exit
+ * with
  * 2. *out: free with server_group_deinit. */
 SF_MUST_CHECK bool server_parse_group(const struct server_options *options, group_id gid,
                                       const char *text, struct group *out);
@@ -76,14 +76,15 @@ struct server_program {
      * directory's) and registers what they serve. *why as of host_add. */
     int (*add)(void *ctx, const struct server_options *options, struct env *env, struct host *host,
                char **why);
-    /* Frees what add made beside the host, before the host is freed. Also after a failed add. May be
-     * NULL. */
+    /* Frees what add made beside the host, before the host is freed. Also after a failed add. May
+     * be NULL. */
     void (*stop)(void *ctx);
     void *ctx;
 };
 
 /* Serves until SIGTERM or SIGINT. Prints "PROGRAM ADDRESS serves group G as replica I of N ..." on
- * standard output once it listens. Returns the exit status: 0, or 1 after a line on standard error. */
+ * standard output once it listens. Returns the exit status: 0, or 1 after a line on standard error.
+ */
 SF_MUST_CHECK int server_run(const struct server_options *options,
                              const struct server_program *program);
 

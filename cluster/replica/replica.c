@@ -1,0 +1,231 @@
+/* replica: one member of a group: its life, the carrying out of updates, and the questions that the
+ * machine above it asks. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "env/log.h"
+#include "env/memory.h"
+#include "replica/inside.h"
+
+#define INFLIGHT_MAX 128u
+#define INFLIGHT_BYTES_MAX (4u << 20)
+
+void (*replica_on_apply)(const struct replica *replica, const struct entry *entry);
+
+/* -- life ---------------------------------------------------------------------------------- */
+
+static void set_identity(struct replica *r, const struct identity_replica *identity)
+{
+    r->identity = *identity;
+    identity_copy_group(&r->identity.group, &identity->group);
+    r->likeness = identity_likeness(identity);
+    r->group_identity = group_identity(&identity->group);
+    for (replica_id id = 1; id <= identity->group.address_count; id++)
+        if (id != identity->self)
+            r->peers[r->peer_count++] =
+                (struct peer){.id = id, .address = r->identity.group.addresses[id - 1]};
+}
+
+static struct consensus *make_engine(struct replica *r, const struct consensus_restore *restore)
+{
+    const struct host_options *o = &r->host->options;
+    struct consensus_config config = {.engine = r->identity.engine,
+                                      .self = r->identity.self,
+                                      .peer_count = r->identity.group.address_count,
+                                      .election_ticks = o->election_ticks,
+                                      .heartbeat_ticks = o->heartbeat_ticks,
+                                      .seed = env_random(r->host->env),
+                                      .inflight_max = INFLIGHT_MAX,
+                                      .inflight_bytes_max = INFLIGHT_BYTES_MAX};
+    for (size_t i = 0; i < config.peer_count; i++)
+        config.peers[i] = (replica_id)(i + 1);
+    return consensus_new(&config, restore);
+}
+
+int replica_new(struct host *host, const struct identity_replica *identity, struct machine *machine,
+                struct replica **out, char **why)
+{
+    struct consensus_restore restore = {0};
+    struct replica *r = sf_calloc(1, sizeof *r);
+    r->host = host;
+    r->machine = machine;
+    machine->replica = r;
+    set_identity(r, identity);
+    apply_init(r);
+    install_init(r);
+    int status = restore_read(r, &restore, why);
+    if (status != SF_OK) {
+        replica_free(r);
+        return status;
+    }
+    restore_drop_leftovers(r);
+    r->consensus = make_engine(r, &restore);
+    flush_restart_samples(r);
+    r->batch = store_batch_new(&r->space);
+    machine->ops->restored(machine, &r->space, r->applied.index);
+    *out = r;
+    return SF_OK;
+}
+
+void replica_free(struct replica *r)
+{
+    snapshot_send_stop_all(r);
+    install_deinit(r);
+    apply_deinit(r);
+    outbox_deinit(r);
+    r->machine->ops->free(r->machine);
+    if (r->consensus != NULL)
+        consensus_free(r->consensus);
+    free(r->samples);
+    free(r->identity.group.addresses);
+    free(r);
+}
+
+/* -- carrying out -------------------------------------------------------------------------- */
+
+static void append_to_log(struct replica *r, const struct consensus_update *u)
+{
+    struct wal *wal = r->host->wal;
+    if (u->hard_state_changed)
+        wal_hard_state(wal, r->identity.key, u->hard_state);
+    if (u->truncate_from != 0)
+        wal_truncate(wal, r->identity.key, u->truncate_from);
+    for (size_t i = 0; i < u->entry_count; i++) {
+        wal_append(wal, r->identity.key, &u->entries[i]);
+        leader_note_time(r, u->entries[i].payload);
+    }
+}
+
+static void send_now(struct replica *r, const struct consensus_update *u)
+{
+    for (size_t i = 0; i < u->message_count; i++)
+        if (!u->messages[i].after_sync)
+            transport_send(r, &u->messages[i]);
+}
+
+static void carry_out(struct replica *r, struct consensus_update *u)
+{
+    append_to_log(r, u);
+    send_now(r, u);
+    outbox_add(r, u);
+    leader_note(r, u);
+    apply_push(r, u->committed, u->committed_count);
+    reads_note(r, u->reads, u->read_count);
+    for (size_t i = 0; i < u->snapshot_wanted_count; i++)
+        snapshot_send_wanted(r, u->snapshot_wanted[i]);
+    if (u->snapshot_offered.index != 0)
+        install_offered(r, u->snapshot_offered.index, u->snapshot_offered.term,
+                        u->snapshot_offered.from);
+}
+
+bool replica_step(struct replica *r)
+{
+    bool stepped = false;
+    leader_propose_noop(r);
+    reads_ask(r);
+    while (consensus_has_update(r->consensus)) {
+        struct consensus_update update;
+        consensus_take(r->consensus, &update);
+        carry_out(r, &update);
+        consensus_update_deinit(&update);
+        stepped = true;
+    }
+    outbox_release(r, wal_synced(r->host->wal));
+    install_turn(r);
+    return stepped;
+}
+
+void replica_synced(struct replica *r, uint64_t position)
+{
+    outbox_release(r, position);
+}
+
+void replica_tick(struct replica *r)
+{
+    consensus_tick(r->consensus);
+    snapshot_send_needed(r);
+}
+
+/* -- questions ----------------------------------------------------------------------------- */
+
+struct peer *replica_peer(struct replica *r, replica_id id)
+{
+    for (size_t i = 0; i < r->peer_count; i++)
+        if (r->peers[i].id == id)
+            return &r->peers[i];
+    return NULL;
+}
+
+bool replica_leads(const struct replica *replica)
+{
+    return replica->announced;
+}
+
+uint64_t replica_term(const struct replica *replica)
+{
+    return replica->term;
+}
+
+uint64_t replica_applied(const struct replica *replica)
+{
+    return replica->applied.index;
+}
+
+const struct space *replica_space(const struct replica *replica)
+{
+    return &replica->space;
+}
+
+const char *replica_leader_address(const struct replica *replica)
+{
+    const struct group *group = &replica->identity.group;
+    if (replica->leader == 0 || replica->leader > group->address_count)
+        return "";
+    return group->addresses[replica->leader - 1];
+}
+
+group_id replica_gid(const struct replica *replica)
+{
+    return replica->identity.group.gid;
+}
+
+uint64_t replica_group_identity(const struct replica *replica)
+{
+    return replica->group_identity;
+}
+
+const struct group *replica_group(const struct replica *replica)
+{
+    return &replica->identity.group;
+}
+
+uint32_t replica_shard_count(const struct replica *replica)
+{
+    return replica->identity.shard_count;
+}
+
+enum routing replica_routing(const struct replica *replica)
+{
+    return replica->identity.routing;
+}
+
+struct env *replica_env(const struct replica *replica)
+{
+    return replica->host->env;
+}
+
+struct rpc *replica_rpc(const struct replica *replica)
+{
+    return replica->host->rpc;
+}
+
+void replica_consensus_status(const struct replica *replica, struct consensus_status *out)
+{
+    consensus_status(replica->consensus, out);
+}
+
+bool replica_term_at(const struct replica *replica, uint64_t index, uint64_t *term)
+{
+    return consensus_term_at(replica->consensus, index, term);
+}

@@ -1,0 +1,150 @@
+/* replica_transport: consensus messages between the members of a group, as notifications
+ *
+ *   consensus [gid, likeness, from, to, low, needs, message]
+ *
+ *   likeness  hash of all that members must agree on (identity.h): another one's message is refused
+ *   low       bool, the sender's disk is nearly full
+ *   needs     the sender asks for a snapshot at this index or a later one; 0: it does not
+ *
+ * A request goes to the peer's address, an answer back on the connection that the peer's last
+ * message came by. What cannot be sent is dropped: engines repeat.
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <utlist.h>
+
+#include "env/memory.h"
+#include "proto/codec.h"
+#include "replica/inside.h"
+
+#define METHOD "consensus"
+#define LOW_BELIEVED_NS (5 * ENV_SECOND_NS)
+
+/* -- sending ------------------------------------------------------------------------------- */
+
+static bool is_answer(enum consensus_msg_type type)
+{
+    return type == MSG_PRE_VOTE_REPLY || type == MSG_VOTE_REPLY || type == MSG_APPEND_REPLY ||
+           type == MSG_HEARTBEAT_REPLY || type == MSG_SNAPSHOT_REPLY;
+}
+
+void transport_send(struct replica *r, const struct consensus_msg *msg)
+{
+    const struct peer *peer = replica_peer(r, msg->to);
+    struct rpc *rpc = r->host->rpc;
+    struct buffer params = {0};
+    sf_assert(peer != NULL);
+    pack_array(&params, 7);
+    pack_u64(&params, r->identity.group.gid);
+    pack_u64(&params, r->likeness);
+    pack_u64(&params, r->identity.self);
+    pack_u64(&params, msg->to);
+    pack_bool(&params, r->host->low);
+    pack_u64(&params, r->needs);
+    codec_pack_msg(&params, msg);
+    if (is_answer(msg->type) && peer->has_back)
+        rpc_notify_peer(rpc, peer->back, METHOD, &params);
+    else
+        rpc_notify(rpc, peer->address, METHOD, &params);
+}
+
+/* -- receiving ----------------------------------------------------------------------------- */
+
+static void note_peer(struct replica *r, struct peer *peer, rpc_peer back, bool low)
+{
+    peer->back = back;
+    peer->has_back = true;
+    peer->low_until_ns = low ? env_now_ns(r->host->env) + LOW_BELIEVED_NS : 0;
+}
+
+static void on_consensus(void *ctx, rpc_peer back, const msgpack_object *params)
+{
+    struct host *host = ctx;
+    struct cursor c = unpack_object(params);
+    struct consensus_msg msg;
+    group_id gid = unpack_u64(&c, UINT64_MAX);
+    uint64_t likeness = unpack_u64(&c, UINT64_MAX);
+    uint64_t from = unpack_u64(&c, UINT64_MAX);
+    uint64_t to = unpack_u64(&c, UINT64_MAX);
+    bool low = unpack_bool(&c);
+    uint64_t needs = unpack_u64(&c, UINT64_MAX);
+    if (host->dead || !unpack_ok(&c))
+        return;
+    struct replica *r = host_find_message(host, gid, likeness, from, to);
+    if (r == NULL)
+        return;
+    if (codec_unpack_msg(&c, &msg) != SF_OK) {
+        host->refused++;
+        return;
+    }
+    if (unpack_done(&c) && msg.from == from && msg.to == to && msg.type != MSG_SNAPSHOT) {
+        struct peer *peer = replica_peer(r, msg.from);
+        note_peer(r, peer, back, low);
+        peer->needs = needs;
+        consensus_step(r->consensus, &msg);
+    } else {
+        host->refused++;
+    }
+    consensus_msg_deinit(&msg);
+}
+
+void transport_register(struct host *host)
+{
+    rpc_on_notification(host->rpc, METHOD, on_consensus, host);
+}
+
+/* -- the outbox ---------------------------------------------------------------------------- */
+
+static void move_message(struct outbox_item *item, struct consensus_msg *msg)
+{
+    item->messages[item->message_count++] = *msg;
+    msg->entries = NULL;
+    msg->entry_count = 0;
+}
+
+void outbox_add(struct replica *r, struct consensus_update *u)
+{
+    size_t waiting = 0;
+    for (size_t i = 0; i < u->message_count; i++)
+        waiting += u->messages[i].after_sync;
+    if (waiting == 0 && u->persist_mark == 0)
+        return;
+    struct outbox_item *item = sf_calloc(1, sizeof *item);
+    item->position = wal_position(r->host->wal);
+    item->persist_mark = u->persist_mark;
+    item->messages = sf_calloc(waiting, sizeof *item->messages);
+    for (size_t i = 0; i < u->message_count; i++)
+        if (u->messages[i].after_sync)
+            move_message(item, &u->messages[i]);
+    DL_APPEND(r->outbox, item);
+}
+
+static void free_item(struct outbox_item *item)
+{
+    for (size_t i = 0; i < item->message_count; i++)
+        consensus_msg_deinit(&item->messages[i]);
+    free(item->messages);
+    free(item);
+}
+
+void outbox_release(struct replica *r, uint64_t position)
+{
+    while (r->outbox != NULL && r->outbox->position <= position) {
+        struct outbox_item *item = r->outbox;
+        DL_DELETE(r->outbox, item);
+        for (size_t i = 0; i < item->message_count; i++)
+            transport_send(r, &item->messages[i]);
+        if (item->persist_mark != 0)
+            consensus_persisted(r->consensus, item->persist_mark);
+        free_item(item);
+    }
+}
+
+void outbox_deinit(struct replica *r)
+{
+    while (r->outbox != NULL) {
+        struct outbox_item *item = r->outbox;
+        DL_DELETE(r->outbox, item);
+        free_item(item);
+    }
+}

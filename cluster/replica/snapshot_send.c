@@ -1,0 +1,213 @@
+/* snapshot_send: a leader gives its state to a follower that its log no longer reaches.
+ *
+ * The request, one for each chunk, one chunk under way at a time:
+ *   replica.snapshot [gid, likeness, from, to, message, sequence, last, time_ns, pairs] -> [status]
+ *   message   MSG_SNAPSHOT with the applied (index, log_term) that the view of the store was taken
+ * at sequence  of the chunk, from 0 pairs     bin: u32 key length, key, u32 value length, value;
+ * ... (little-endian)
+ *
+ * The happy path is: a view of the store -> chunk after chunk, the same one again where no answer
+ * came
+ * -> the answer to the last one, which says that the follower holds all of it durably. It can fail
+ * by: the lead is lost; the follower refuses (it has a newer state, or another snapshot began); no
+ * answer for TRIES_MAX tries.
+ */
+#include <stdlib.h>
+
+#include "env/memory.h"
+#include "proto/codec.h"
+#include "replica/inside.h"
+
+#define METHOD "replica.snapshot"
+#define ANSWER_MS 2000u
+#define PAUSE_MS 200u
+#define TRIES_MAX 30u
+
+struct snapshot_send {
+    struct replica *replica;
+    struct peer *peer;
+    struct rpc_call call;
+    struct env_timer pause; /* before the same chunk again */
+    struct store_view *view;
+    struct store_iter *iter;
+    uint64_t index, log_term, time_ns;
+    uint64_t sequence;
+    struct buffer pairs; /* of the chunk under way */
+    bool last;
+    bool asked_by_engine; /* it wants to know how it ended */
+    unsigned tries;       /* of this chunk */
+};
+
+static void send_chunk(struct snapshot_send *s);
+
+/* -- end ----------------------------------------------------------------------------------- */
+
+static void stop(struct snapshot_send *s)
+{
+    s->peer->send = NULL;
+    rpc_call_cancel(&s->call);
+    env_timer_stop(&s->pause);
+    store_iter_free(s->iter);
+    store_view_free(s->view);
+    buffer_deinit(&s->pairs);
+    free(s);
+}
+
+static void end(struct snapshot_send *s, bool ok)
+{
+    struct replica *r = s->replica;
+    replica_id id = s->peer->id;
+    uint64_t index = s->index;
+    bool asked = s->asked_by_engine;
+    if (ok)
+        s->peer->needs = 0;
+    stop(s);
+    if (asked)
+        consensus_snapshot_ended(r->consensus, id, index, ok);
+}
+
+void snapshot_send_stop_all(struct replica *r)
+{
+    for (size_t i = 0; i < r->peer_count; i++)
+        if (r->peers[i].send != NULL)
+            stop(r->peers[i].send);
+}
+
+/* -- chunks -------------------------------------------------------------------------------- */
+
+/* The next pairs, at least one. False: the store cannot be read. */
+static bool fill_chunk(struct snapshot_send *s)
+{
+    size_t limit = s->replica->host->options.chunk_bytes;
+    buffer_clear(&s->pairs);
+    while (store_iter_valid(s->iter) && s->pairs.n < limit) {
+        buffer_put_slice(&s->pairs, store_iter_key(s->iter));
+        buffer_put_slice(&s->pairs, store_iter_value(s->iter));
+        store_iter_next(s->iter);
+    }
+    s->last = !store_iter_valid(s->iter);
+    s->tries = 0;
+    return store_iter_status(s->iter) == SF_OK;
+}
+
+static void send_next(struct snapshot_send *s)
+{
+    if (fill_chunk(s))
+        send_chunk(s);
+    else
+        host_fatal(s->replica->host, "the store of %s cannot be read: %s",
+                   s->replica->host->options.dir, sf_error_text(store_iter_status(s->iter)));
+}
+
+static int answer_status(const msgpack_object *result)
+{
+    struct cursor c = unpack_object(result);
+    int64_t status = unpack_i64(&c);
+    return unpack_done(&c) && status <= 0 && status > INT32_MIN ? (int)status : SF_PROTOCOL;
+}
+
+static bool is_worth_another_try(int status)
+{
+    return status == SF_UNKNOWN || status == SF_UNREACHABLE || status == SF_OVERLOADED ||
+           status == SF_BUSY;
+}
+
+static void on_answer(struct rpc_call *call, int status, const msgpack_object *result)
+{
+    struct snapshot_send *s = container_of(call, struct snapshot_send, call);
+    if (status == SF_OK)
+        status = answer_status(result);
+    if (is_worth_another_try(status) && s->tries < TRIES_MAX) {
+        env_timer_start_ms(&s->pause, PAUSE_MS);
+    } else if (status != SF_OK || s->last) {
+        end(s, status == SF_OK);
+    } else {
+        s->sequence++;
+        send_next(s);
+    }
+}
+
+static void on_pause_over(struct env_timer *timer)
+{
+    send_chunk(container_of(timer, struct snapshot_send, pause));
+}
+
+static void pack_chunk(const struct snapshot_send *s, const struct consensus_msg *msg,
+                       struct buffer *params)
+{
+    const struct replica *r = s->replica;
+    pack_array(params, 9);
+    pack_u64(params, r->identity.group.gid);
+    pack_u64(params, r->likeness);
+    pack_u64(params, r->identity.self);
+    pack_u64(params, s->peer->id);
+    codec_pack_msg(params, msg);
+    pack_u64(params, s->sequence);
+    pack_bool(params, s->last);
+    pack_u64(params, s->time_ns);
+    pack_bin(params, buffer_slice(&s->pairs));
+}
+
+static void send_chunk(struct snapshot_send *s)
+{
+    struct replica *r = s->replica;
+    struct consensus_msg msg;
+    struct buffer params = {0};
+    s->tries++;
+    if (consensus_snapshot_msg(r->consensus, s->peer->id, s->index, s->log_term, &msg) != SF_OK) {
+        end(s, false);
+        return;
+    }
+    pack_chunk(s, &msg, &params);
+    rpc_call_start(r->host->rpc, &s->call, s->peer->address, METHOD, &params, ANSWER_MS, on_answer);
+}
+
+/* -- begin --------------------------------------------------------------------------------- */
+
+static struct snapshot_send *begin(struct replica *r, struct peer *peer)
+{
+    struct snapshot_send *s = sf_calloc(1, sizeof *s);
+    s->replica = r;
+    s->peer = peer;
+    s->index = r->applied.index;
+    s->log_term = r->applied.term;
+    s->time_ns = r->applied.time_ns;
+    s->view = store_view_new(r->host->options.store);
+    s->iter = store_iter_new(&r->space, s->view, slice_of(NULL, 0), slice_of(NULL, 0));
+    env_timer_init(r->host->env, &s->pause, on_pause_over);
+    peer->send = s;
+    send_next(s);
+    return s;
+}
+
+void snapshot_send_wanted(struct replica *r, replica_id id)
+{
+    struct peer *peer = replica_peer(r, id);
+    sf_assert(peer != NULL);
+    if (peer->send == NULL && !install_holds_apply(r))
+        begin(r, peer);
+    if (peer->send != NULL)
+        peer->send->asked_by_engine = true;
+    else
+        consensus_snapshot_ended(r->consensus, id, r->applied.index, false);
+}
+
+void snapshot_send_needed(struct replica *r)
+{
+    if (!r->leads || r->needs != 0 || install_holds_apply(r))
+        return;
+    for (size_t i = 0; i < r->peer_count; i++) {
+        struct peer *peer = &r->peers[i];
+        if (peer->needs != 0 && peer->needs <= r->applied.index && peer->send == NULL)
+            begin(r, peer);
+    }
+}
+
+uint64_t snapshot_send_floor(const struct replica *r)
+{
+    uint64_t floor = UINT64_MAX;
+    for (size_t i = 0; i < r->peer_count; i++)
+        if (r->peers[i].send != NULL && r->peers[i].send->index < floor)
+            floor = r->peers[i].send->index;
+    return floor;
+}
