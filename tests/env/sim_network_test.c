@@ -1,0 +1,449 @@
+/* The simulated network: order, loss, cuts, closing, back-pressure, and the same run from a seed. */
+#include "cmocka_all.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "env/bytes.h"
+#include "env/memory.h"
+#include "sim/sim.h"
+
+#define SECOND ENV_SECOND_NS
+#define LOG_MAX 4096
+
+/* A program with one listener and at most one connection, which notes the numbers it gets. */
+struct party {
+    struct env *env;
+    struct env_listener *listener;
+    struct env_conn *conn;
+    struct reader partial;
+    struct buffer stream;
+    uint64_t got[LOG_MAX];
+    size_t got_count;
+    int opened, closed, reason;
+    bool close_on_data, refuse;
+};
+
+static void note_numbers(struct party *p)
+{
+    struct reader r = reader_of(buffer_slice(&p->stream));
+    while (reader_left(&r) >= sizeof(uint64_t)) {
+        assert_true(p->got_count < LOG_MAX);
+        p->got[p->got_count++] = reader_u64(&r);
+    }
+    struct buffer rest = {0};
+    buffer_append(&rest, r.p, reader_left(&r));
+    buffer_deinit(&p->stream);
+    p->stream = rest;
+}
+
+static void party_on_open(void *ctx)
+{
+    struct party *p = ctx;
+    p->opened++;
+}
+
+static void party_on_data(void *ctx, const uint8_t *bytes, size_t n)
+{
+    struct party *p = ctx;
+    assert_true(n > 0);
+    buffer_append(&p->stream, bytes, n);
+    note_numbers(p);
+    if (p->close_on_data) {
+        env_conn_close(p->conn);
+        p->conn = NULL;
+    }
+}
+
+static void party_on_close(void *ctx, int reason)
+{
+    struct party *p = ctx;
+    p->conn = NULL;
+    p->closed++;
+    p->reason = reason;
+}
+
+static const struct env_conn_events party_events = {party_on_open, party_on_data, party_on_close};
+
+static void party_on_accept(void *ctx, struct env_conn *conn)
+{
+    struct party *p = ctx;
+    if (p->refuse) {
+        env_conn_close(conn);
+        return;
+    }
+    p->conn = conn;
+    env_conn_accept(conn, &party_events, p);
+}
+
+static void party_boot(void *ctx, struct sim_node *node, struct env *env)
+{
+    struct party *p = ctx;
+    char address[64];
+    p->env = env;
+    snprintf(address, sizeof address, "%s:7000", sim_node_name(node));
+    assert_int_equal(env_listen(env, address, party_on_accept, p, &p->listener), SF_OK);
+    assert_string_equal(env_listener_address(p->listener), address);
+}
+
+static void party_halt(void *ctx, struct sim_node *node)
+{
+    struct party *p = ctx;
+    (void)node;
+    if (p->conn != NULL)
+        env_conn_close(p->conn);
+    p->conn = NULL;
+    env_listener_close(p->listener);
+    p->listener = NULL;
+    buffer_deinit(&p->stream);
+}
+
+static void party_send(struct party *p, uint64_t number)
+{
+    struct buffer b = {0};
+    size_t n;
+    buffer_put_u64(&b, number);
+    uint8_t *bytes = buffer_take(&b, &n);
+    env_conn_send(p->conn, bytes, n);
+}
+
+struct world {
+    struct sim *sim;
+    struct party a, b;
+    struct sim_node *node_a, *node_b;
+};
+
+static void world_init(struct world *w, uint64_t seed)
+{
+    *w = (struct world){.sim = sim_new(seed)};
+    struct sim_program program_a = {party_boot, party_halt, &w->a};
+    struct sim_program program_b = {party_boot, party_halt, &w->b};
+    w->node_a = sim_node_new(w->sim, "a", &program_a);
+    w->node_b = sim_node_new(w->sim, "b", &program_b);
+    sim_node_start(w->node_a);
+    sim_node_start(w->node_b);
+}
+
+static void world_dial(struct world *w)
+{
+    assert_int_equal(env_connect(w->a.env, "b:7000", &party_events, &w->a, &w->a.conn), SF_OK);
+    sim_run_ns(w->sim, SECOND);
+}
+
+static void connects_and_answers(void **state)
+{
+    (void)state;
+    struct world w;
+    world_init(&w, 1);
+    world_dial(&w);
+    assert_int_equal(w.a.opened, 1);
+    assert_non_null(w.b.conn);
+    party_send(&w.a, 17);
+    party_send(&w.b, 18);
+    assert_int_equal(env_conn_queued_bytes(w.a.conn), 8);
+    sim_run_ns(w.sim, SECOND);
+    assert_int_equal(env_conn_queued_bytes(w.a.conn), 0);
+    assert_int_equal(w.b.got_count, 1);
+    assert_int_equal(w.b.got[0], 17);
+    assert_int_equal(w.a.got[0], 18);
+    env_conn_close(w.a.conn);
+    w.a.conn = NULL;
+    sim_run_ns(w.sim, SECOND);
+    assert_int_equal(w.a.closed, 0);
+    assert_int_equal(w.b.closed, 1);
+    assert_int_equal(w.b.reason, SF_CLOSED);
+    sim_free(w.sim);
+}
+
+static void what_is_sent_before_it_opens_arrives(void **state)
+{
+    (void)state;
+    struct world w;
+    world_init(&w, 2);
+    assert_int_equal(env_connect(w.a.env, "b:7000", &party_events, &w.a, &w.a.conn), SF_OK);
+    party_send(&w.a, 1);
+    party_send(&w.a, 2);
+    sim_run_ns(w.sim, SECOND);
+    assert_int_equal(w.b.got_count, 2);
+    assert_int_equal(w.b.got[1], 2);
+    sim_free(w.sim);
+}
+
+static void a_reliable_network_keeps_the_order(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 0; seed < 20; seed++) {
+        struct world w;
+        world_init(&w, seed);
+        sim_faults(w.sim)->delay_us_max = 50000;
+        world_dial(&w);
+        for (uint64_t i = 0; i < 200; i++) {
+            party_send(&w.a, i);
+            sim_run_ns(w.sim, sim_random_below(w.sim, ENV_MS_NS));
+        }
+        sim_run_ns(w.sim, SECOND);
+        assert_int_equal(w.b.got_count, 200);
+        for (uint64_t i = 0; i < 200; i++)
+            assert_int_equal(w.b.got[i], i);
+        sim_free(w.sim);
+    }
+}
+
+static void loss_duplication_and_reordering_show(void **state)
+{
+    (void)state;
+    struct world w;
+    size_t seen[300] = {0}, lost = 0, doubled = 0, overtaken = 0;
+    world_init(&w, 5);
+    world_dial(&w);
+    *sim_faults(w.sim) = (struct sim_faults){
+        .delay_us_min = 500,
+        .delay_us_max = 600,
+        .loss = 100,
+        .duplicate = 100,
+        .reorder = 200,
+        .slow_us_max = 20000,
+    };
+    for (uint64_t i = 0; i < 300; i++) {
+        party_send(&w.a, i);
+        sim_run_ns(w.sim, ENV_MS_NS);
+    }
+    sim_run_ns(w.sim, SECOND);
+    for (size_t i = 0; i < w.b.got_count; i++) {
+        seen[w.b.got[i]]++;
+        overtaken += i > 0 && w.b.got[i] < w.b.got[i - 1];
+    }
+    for (size_t i = 0; i < 300; i++) {
+        lost += seen[i] == 0;
+        doubled += seen[i] == 2;
+    }
+    assert_in_range(lost, 10, 60);
+    assert_in_range(doubled, 10, 60);
+    assert_in_range(overtaken, 10, 150);
+    assert_int_equal(w.b.closed, 0);
+    assert_int_equal(env_conn_queued_bytes(w.a.conn), 0);
+    sim_free(w.sim);
+}
+
+static void a_cut_loses_one_direction_until_it_heals(void **state)
+{
+    (void)state;
+    struct world w;
+    world_init(&w, 6);
+    world_dial(&w);
+    sim_cut(w.sim, w.node_a, w.node_b);
+    party_send(&w.a, 1);
+    party_send(&w.b, 2);
+    sim_run_ns(w.sim, SECOND);
+    assert_int_equal(w.b.got_count, 0);
+    assert_int_equal(w.a.got_count, 1);
+    sim_heal(w.sim, w.node_a, w.node_b);
+    party_send(&w.a, 3);
+    sim_run_ns(w.sim, SECOND);
+    assert_int_equal(w.b.got_count, 1);
+    assert_int_equal(w.b.got[0], 3);
+
+    /* Under way when the cut comes: lost as well. */
+    party_send(&w.a, 4);
+    sim_run_ns(w.sim, 1000);
+    sim_cut(w.sim, w.node_a, w.node_b);
+    sim_run_ns(w.sim, SECOND);
+    sim_heal_all(w.sim);
+    sim_run_ns(w.sim, SECOND);
+    assert_int_equal(w.b.got_count, 1);
+    sim_free(w.sim);
+}
+
+static void dials_into_nothing_fail(void **state)
+{
+    (void)state;
+    static const char *const addresses[] = {"b:7001", "nobody:7000", "b:7000"};
+    for (size_t i = 0; i < 3; i++) {
+        struct world w;
+        world_init(&w, 7 + i);
+        if (i == 2)
+            sim_cut(w.sim, w.node_b, w.node_a);
+        assert_int_equal(env_connect(w.a.env, addresses[i], &party_events, &w.a, &w.a.conn), SF_OK);
+        assert_int_equal(w.a.closed, 0);
+        sim_run_ns(w.sim, 3 * SECOND);
+        assert_int_equal(w.a.opened, 0);
+        assert_int_equal(w.a.closed, 1);
+        assert_int_equal(w.a.reason, SF_UNREACHABLE);
+        assert_null(w.b.conn);
+        sim_free(w.sim);
+    }
+}
+
+static void addresses_are_checked(void **state)
+{
+    (void)state;
+    struct world w;
+    struct env_conn *conn;
+    struct env_listener *listener;
+    world_init(&w, 8);
+    assert_int_equal(env_connect(w.a.env, "nonsense", &party_events, &w.a, &conn), SF_ADDRESS);
+    assert_int_equal(env_listen(w.a.env, "b:1", party_on_accept, &w.a, &listener), SF_ADDRESS);
+    assert_int_equal(env_listen(w.a.env, "a:7000", party_on_accept, &w.a, &listener), SF_IN_USE);
+    assert_int_equal(env_listen(w.a.env, "a:0", party_on_accept, &w.a, &listener), SF_OK);
+    assert_true(env_address_is_valid(env_listener_address(listener)));
+    env_listener_close(listener);
+    sim_free(w.sim);
+}
+
+static void a_refusing_listener_closes(void **state)
+{
+    (void)state;
+    struct world w;
+    world_init(&w, 9);
+    w.b.refuse = true;
+    world_dial(&w);
+    assert_int_equal(w.a.opened, 1);
+    assert_int_equal(w.a.closed, 1);
+    assert_int_equal(w.a.reason, SF_CLOSED);
+    sim_free(w.sim);
+}
+
+static void closing_inside_on_data_is_silent(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 0; seed < 50; seed++) {
+        struct world w;
+        world_init(&w, seed);
+        world_dial(&w);
+        w.b.close_on_data = true;
+        party_send(&w.a, 1);
+        party_send(&w.a, 2);
+        sim_run_ns(w.sim, SECOND);
+        assert_int_equal(w.b.closed, 0);
+        assert_true(w.b.got_count <= 1);
+        assert_int_equal(w.a.closed, 1);
+        sim_free(w.sim);
+    }
+}
+
+static void a_paused_reader_gets_it_later_in_order(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 0; seed < 50; seed++) {
+        struct world w;
+        world_init(&w, seed);
+        world_dial(&w);
+        env_conn_read_enable(w.b.conn, false);
+        for (uint64_t i = 0; i < 20; i++)
+            party_send(&w.a, i);
+        sim_run_ns(w.sim, SECOND);
+        assert_int_equal(w.b.got_count, 0);
+        assert_int_equal(env_conn_queued_bytes(w.a.conn), 20 * 8);
+        env_conn_close(w.a.conn);
+        w.a.conn = NULL;
+        sim_run_ns(w.sim, SECOND);
+        assert_int_equal(w.b.closed, 0);
+        env_conn_read_enable(w.b.conn, true);
+        sim_run_ns(w.sim, SECOND);
+        assert_int_equal(w.b.got_count, 20);
+        for (uint64_t i = 0; i < 20; i++)
+            assert_int_equal(w.b.got[i], i);
+        assert_int_equal(w.b.closed, 1);
+        sim_free(w.sim);
+    }
+}
+
+/* Soon, or when it next sends: never left in doubt for ever. */
+static void a_crash_breaks_the_connections(void **state)
+{
+    (void)state;
+    int at_once = 0, at_send = 0;
+    for (uint64_t seed = 0; seed < 40; seed++) {
+        struct world w;
+        world_init(&w, seed);
+        world_dial(&w);
+        sim_node_crash(w.node_b);
+        assert_null(w.b.conn);
+        assert_false(sim_node_is_up(w.node_b));
+        sim_run_ns(w.sim, SECOND);
+        if (w.a.closed == 1) {
+            at_once++;
+        } else {
+            party_send(&w.a, 1);
+            sim_run_ns(w.sim, SECOND);
+            assert_int_equal(w.a.closed, 1);
+            at_send++;
+        }
+        sim_node_start(w.node_b);
+        world_dial(&w);
+        assert_int_equal(w.a.opened, 2);
+        sim_free(w.sim);
+    }
+    assert_in_range(at_once, 5, 35);
+    assert_in_range(at_send, 5, 35);
+}
+
+/* A storm of everything; the hash tells whether the run was the same. */
+static uint64_t storm(uint64_t seed)
+{
+    struct world w;
+    world_init(&w, seed);
+    *sim_faults(w.sim) = (struct sim_faults){
+        .delay_us_min = 100,
+        .delay_us_max = 5000,
+        .loss = 50,
+        .duplicate = 50,
+        .reorder = 100,
+        .slow_us_max = 10000,
+    };
+    for (int i = 0; i < 300; i++) {
+        uint64_t what = sim_random_below(w.sim, 20);
+        w.a.got_count = w.b.got_count = 0;
+        if (!sim_node_is_up(w.node_b))
+            sim_node_start(w.node_b);
+        if (w.a.conn == NULL)
+            assert_int_equal(env_connect(w.a.env, "b:7000", &party_events, &w.a, &w.a.conn), SF_OK);
+        party_send(&w.a, what);
+        if (w.b.conn != NULL)
+            party_send(&w.b, what);
+        if (what == 0)
+            sim_node_crash(w.node_b);
+        if (what == 1)
+            sim_cut(w.sim, w.node_a, w.node_b);
+        if (what == 2)
+            sim_heal_all(w.sim);
+        if (what == 3 && w.a.conn != NULL) {
+            env_conn_close(w.a.conn);
+            w.a.conn = NULL;
+        }
+        sim_run_ns(w.sim, sim_random_below(w.sim, SECOND / 10));
+    }
+    uint64_t hash = sim_hash(w.sim);
+    sim_free(w.sim);
+    return hash;
+}
+
+static void the_same_seed_gives_the_same_run(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 0; seed < 20; seed++) {
+        uint64_t hash = storm(seed);
+        assert_int_equal(hash, storm(seed));
+        assert_int_not_equal(hash, storm(seed + 1000));
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(connects_and_answers),
+        cmocka_unit_test(what_is_sent_before_it_opens_arrives),
+        cmocka_unit_test(a_reliable_network_keeps_the_order),
+        cmocka_unit_test(loss_duplication_and_reordering_show),
+        cmocka_unit_test(a_cut_loses_one_direction_until_it_heals),
+        cmocka_unit_test(dials_into_nothing_fail),
+        cmocka_unit_test(addresses_are_checked),
+        cmocka_unit_test(a_refusing_listener_closes),
+        cmocka_unit_test(closing_inside_on_data_is_silent),
+        cmocka_unit_test(a_paused_reader_gets_it_later_in_order),
+        cmocka_unit_test(a_crash_breaks_the_connections),
+        cmocka_unit_test(the_same_seed_gives_the_same_run),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
