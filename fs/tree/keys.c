@@ -40,6 +40,19 @@ void key_of_entries(uint64_t id, struct key *out)
     internal_key(out, id, SECTION_ENTRY, slice_of(NULL, 0));
 }
 
+int tree_record_key(const struct tree_place *place, enum kv_space *space, uint8_t *key,
+                    size_t *bytes)
+{
+    struct key found;
+    int status = key_of_entry(place->directory, place->name, &found);
+    if (status != SF_OK)
+        return status;
+    *space = found.space;
+    *bytes = found.n;
+    memcpy(key, found.bytes, found.n);
+    return SF_OK;
+}
+
 struct slice key_slice(const struct key *key)
 {
     return slice_of(key->bytes, key->n);

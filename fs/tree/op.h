@@ -10,7 +10,7 @@
 #include "tree/attr.h"
 #include "tree/tree.h"
 
-#define KEY_BYTES_MAX (8u + 1u + TREE_NAME_BYTES_MAX)
+#define KEY_BYTES_MAX TREE_KEY_BYTES_MAX
 #define OP_RETRIES_MAX 100u /* of a read-modify-write that others keep overtaking */
 
 /* The key of a record, and which space it is in. */

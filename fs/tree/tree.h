@@ -140,6 +140,7 @@ struct tree_call {
     uint64_t old_length;
     bool created, end;
     struct tree_space space;
+    void *ctx;   /* the caller's */
     void *state; /* the tree's own */
 };
 
@@ -163,10 +164,16 @@ struct tree_walk {
     uint32_t mode, uid, gid; /* of directories that are made */
     struct tree_place place; /* out */
     struct tree_inode inode; /* out */
+    void *ctx;               /* the caller's */
     struct tree_call call;   /* the tree's own */
     struct tree *tree;
     size_t at;
 };
 void tree_walk(struct tree *tree, struct tree_walk *walk);
+/* The record of a file's place, for operations that the tree does not have (a Put of the whole value).
+ * key: TREE_KEY_BYTES_MAX bytes. SF_NAME_TOO_LONG, SF_INVALID. */
+#define TREE_KEY_BYTES_MAX (9u + TREE_NAME_BYTES_MAX)
+SF_MUST_CHECK int tree_record_key(const struct tree_place *place, enum kv_space *space,
+                                  uint8_t *key, size_t *bytes);
 
 #endif

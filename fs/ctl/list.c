@@ -1,0 +1,77 @@
+/* ls: the names of a directory, one a line; with -l what is known of each. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "ctl/session.h"
+
+struct listing {
+    struct tree_call call;
+    bool full;
+    size_t count; /* of this page */
+    char last[TREE_NAME_BYTES_MAX];
+    size_t last_bytes;
+};
+
+static void print_full(const struct tree_inode *inode)
+{
+    time_t seconds = (time_t)((int64_t)inode->mtime_ns / 1000000000);
+    char text[32] = "-";
+    struct tm local;
+    if (inode->mtime_ns != 0 && localtime_r(&seconds, &local))
+        strftime(text, sizeof text, "%Y-%m-%d %H:%M", &local);
+    printf("%c %04o %12llu %16s ", S_ISDIR(inode->mode) ? 'd' : '-', inode->mode & 07777,
+           (unsigned long long)inode->size, text);
+}
+
+static bool on_entry(struct tree_call *call, struct slice name, const struct tree_inode *inode)
+{
+    struct listing *listing = container_of(call, struct listing, call);
+    if (listing->full)
+        print_full(inode);
+    fwrite(name.p, 1, name.n, stdout);
+    putchar('\n');
+    memcpy(listing->last, name.p, name.n);
+    listing->last_bytes = name.n;
+    listing->count++;
+    return true;
+}
+
+static int list(struct session *s, const struct tree_place *directory, bool full)
+{
+    struct listing listing = {.full = full};
+    int status;
+    do {
+        listing.count = 0;
+        listing.call.kind = TREE_READDIR;
+        listing.call.on_entry = on_entry;
+        listing.call.place = *directory;
+        listing.call.after = slice_of(listing.last, listing.last_bytes);
+        status = session_tree(s, &listing.call);
+    } while (status == SF_OK && !listing.call.end && listing.count > 0);
+    return status;
+}
+
+int command_ls(const struct ctl_options *options, size_t argc, char **argv)
+{
+    struct session s;
+    const char *name = argc > 0 ? argv[0] : "";
+    int exit_status = session_open(&s, options);
+    if (exit_status != 0)
+        return exit_status;
+    struct tree_walk walk = {.path = slice_str(name)};
+    int status = session_walk(&s, &walk);
+    if (status == SF_OK && walk.place.is_directory) {
+        status = list(&s, &walk.place, options->full);
+    } else if (status == SF_OK) {
+        if (options->full)
+            print_full(&walk.inode);
+        puts(name);
+    }
+    if (status != SF_OK)
+        exit_status = fail("%s: %s", name, sf_error_text(status));
+    session_close(&s);
+    return exit_status;
+}

@@ -1,0 +1,117 @@
+#include "ctl/probe.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "env/memory.h"
+
+#define PROBE_MS 1500u
+
+static const msgpack_object *find(const msgpack_object *map, const char *key)
+{
+    for (uint32_t i = 0; map && map->type == MSGPACK_OBJECT_MAP && i < map->via.map.size; i++) {
+        const msgpack_object *k = &map->via.map.ptr[i].key;
+        if (k->type == MSGPACK_OBJECT_STR && k->via.str.size == strlen(key) &&
+            memcmp(k->via.str.ptr, key, strlen(key)) == 0)
+            return &map->via.map.ptr[i].val;
+    }
+    return NULL;
+}
+
+static uint64_t find_u64(const msgpack_object *map, const char *key)
+{
+    const msgpack_object *value = find(map, key);
+    return value && value->type == MSGPACK_OBJECT_POSITIVE_INTEGER ? value->via.u64 : 0;
+}
+
+static bool find_bool(const msgpack_object *map, const char *key)
+{
+    const msgpack_object *value = find(map, key);
+    return value && value->type == MSGPACK_OBJECT_BOOLEAN && value->via.boolean;
+}
+
+static void copy_text(const msgpack_object *text, char *to, size_t size)
+{
+    to[0] = 0;
+    if (!text || text->type != MSGPACK_OBJECT_STR || text->via.str.size >= size)
+        return;
+    memcpy(to, text->via.str.ptr, text->via.str.size);
+    to[text->via.str.size] = 0;
+}
+
+static void take_addresses(struct probe_replica *replica, const msgpack_object *array)
+{
+    if (!array || array->type != MSGPACK_OBJECT_ARRAY || array->via.array.size > SF_REPLICAS_MAX)
+        return;
+    replica->address_count = array->via.array.size;
+    replica->addresses = sf_calloc(replica->address_count, sizeof replica->addresses[0]);
+    for (size_t i = 0; i < replica->address_count; i++)
+        copy_text(&array->via.array.ptr[i], replica->addresses[i], SF_ADDRESS_BYTES_MAX);
+}
+
+static void take_replica(struct probe_replica *replica, const msgpack_object *map)
+{
+    const msgpack_object *machine = find(map, "machine");
+    *replica = (struct probe_replica){
+        .gid = find_u64(map, "gid"),
+        .replica = find_u64(map, "replica"),
+        .term = find_u64(map, "term"),
+        .commit = find_u64(map, "commit"),
+        .applied = find_u64(map, "applied"),
+        .leads = find_bool(map, "leads"),
+        .low_space = find_bool(map, "low"),
+        .disk_free = find_u64(map, "disk_free"),
+        .disk_total = find_u64(map, "disk_total"),
+        .config = find_u64(machine, "config"),
+        .serving = find_u64(machine, "serving"),
+        .moving = find_u64(machine, "moving"),
+        .holding = find_u64(machine, "holding"),
+    };
+    copy_text(find(map, "engine"), replica->engine, sizeof replica->engine);
+    copy_text(find(map, "leader"), replica->leader, sizeof replica->leader);
+    take_addresses(replica, find(map, "addresses"));
+}
+
+static void take_status(struct probe *probe, const msgpack_object *map)
+{
+    const msgpack_object *replicas = find(map, "replicas");
+    if (!replicas || replicas->type != MSGPACK_OBJECT_ARRAY) {
+        probe->status = SF_PROTOCOL;
+        return;
+    }
+    probe->cluster_id = find_u64(map, "cluster");
+    probe->replica_count = replicas->via.array.size;
+    probe->replicas = sf_calloc(probe->replica_count, sizeof *probe->replicas);
+    for (size_t i = 0; i < probe->replica_count; i++)
+        take_replica(&probe->replicas[i], &replicas->via.array.ptr[i]);
+}
+
+void probe_run(struct session *s, const char *address, struct probe *out)
+{
+    struct buffer params = {0};
+    struct unpacked result;
+    memset(out, 0, sizeof *out);
+    pack_array(&params, 0);
+    out->status = session_rpc(s, address, "host.status", &params, PROBE_MS, &result);
+    if (out->status != SF_OK)
+        return;
+    take_status(out, &result.root);
+    unpack_close(&result);
+}
+
+void probe_deinit(struct probe *probe)
+{
+    for (size_t i = 0; i < probe->replica_count; i++)
+        free(probe->replicas[i].addresses);
+    free(probe->replicas);
+    memset(probe, 0, sizeof *probe);
+}
+
+const struct probe_replica *probe_find(const struct probe *probe, group_id gid)
+{
+    for (size_t i = 0; i < probe->replica_count; i++) {
+        if (probe->replicas[i].gid == gid)
+            return &probe->replicas[i];
+    }
+    return NULL;
+}
