@@ -1,4 +1,4 @@
-/* env's calls on files, over the disk of the process's node. */
+/* env's calls on files, over the volume of the process's node. */
 #include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
@@ -8,7 +8,7 @@
 
 struct env_file {
     struct env *env;
-    struct inode *inode;
+    struct vfile *vfile;
     size_t refs; /* 1 while it is open, and its syncs under way */
     bool closed;
     bool read_only;
@@ -21,9 +21,9 @@ struct env_lock {
     struct env_lock *prev, *next;
 };
 
-static struct sim_disk *disk_of(struct env *env)
+static struct volume *volume_of(struct env *env)
 {
-    return &process_of(env)->node->disk;
+    return &process_of(env)->node->volume;
 }
 
 static bool is_dead(struct env *env)
@@ -37,21 +37,21 @@ static void file_release(struct env_file *file)
 {
     if (--file->refs > 0)
         return;
-    inode_release(file->inode);
+    vfile_release(file->vfile);
     free(file);
 }
 
-int file_open(struct env *env, const char *path, unsigned flags, struct env_file **out)
+static int file_open(struct env *env, const char *path, unsigned flags, struct env_file **out)
 {
-    struct inode *inode;
+    struct vfile *vfile;
     if (is_dead(env))
         return SF_IO;
-    int status = disk_open(disk_of(env), path, flags, &inode);
+    int status = volume_open(volume_of(env), path, flags, &vfile);
     if (status != SF_OK)
         return status;
     struct env_file *file = sf_calloc(1, sizeof *file);
     file->env = env;
-    file->inode = inode;
+    file->vfile = vfile;
     file->refs = 1;
     file->read_only = (flags & ENV_FILE_READ_ONLY) != 0;
     DL_APPEND(process_of(env)->files, file);
@@ -59,26 +59,26 @@ int file_open(struct env *env, const char *path, unsigned flags, struct env_file
     return SF_OK;
 }
 
-void file_close(struct env_file *file)
+static void file_close(struct env_file *file)
 {
     DL_DELETE(process_of(file->env)->files, file);
     file->closed = true;
     file_release(file);
 }
 
-int file_size(struct env_file *file, uint64_t *bytes)
+static int file_size(struct env_file *file, uint64_t *bytes)
 {
     if (is_dead(file->env))
         return SF_IO;
-    *bytes = inode_size(file->inode);
+    *bytes = vfile_size(file->vfile);
     return SF_OK;
 }
 
-int file_read(struct env_file *file, uint64_t offset, void *to, size_t n, size_t *got)
+static int file_read(struct env_file *file, uint64_t offset, void *to, size_t n, size_t *got)
 {
     if (is_dead(file->env))
         return SF_IO;
-    *got = inode_read(file->inode, offset, to, n);
+    *got = vfile_read(file->vfile, offset, to, n);
     return SF_OK;
 }
 
@@ -89,22 +89,22 @@ static int can_write(const struct env_file *file)
     return file->read_only ? SF_PERMISSION : SF_OK;
 }
 
-int file_write(struct env_file *file, uint64_t offset, const void *from, size_t n)
+static int file_write(struct env_file *file, uint64_t offset, const void *from, size_t n)
 {
     int status = can_write(file);
     if (status != SF_OK)
         return status;
-    if (disk_of(file->env)->full)
+    if (volume_of(file->env)->full)
         return SF_NO_SPACE;
-    inode_write(file->inode, offset, slice_of(from, n));
+    vfile_write(file->vfile, offset, slice_of(from, n));
     return SF_OK;
 }
 
-int file_truncate(struct env_file *file, uint64_t bytes)
+static int file_truncate(struct env_file *file, uint64_t bytes)
 {
     int status = can_write(file);
     if (status == SF_OK)
-        inode_truncate(file->inode, bytes);
+        vfile_truncate(file->vfile, bytes);
     return status;
 }
 
@@ -130,14 +130,14 @@ static void sync_run(struct event *event)
     struct env_file *file = s->file;
     struct process *process = process_of(file->env);
     if (!file->closed && process_enter(process)) {
-        s->sync->status = disk_sync(disk_of(file->env), file->inode, s->mark);
+        s->sync->status = volume_sync(volume_of(file->env), file->vfile, s->mark);
         s->sync->on_done(s->sync, s->sync->status);
         process_leave(process);
     }
     sync_drop(event);
 }
 
-void file_sync(struct env_file *file, struct env_sync *sync)
+static void file_sync(struct env_file *file, struct env_sync *sync)
 {
     struct process *process = process_of(file->env);
     struct sim *sim = process->sim;
@@ -152,7 +152,7 @@ void file_sync(struct env_file *file, struct env_sync *sync)
                   .drop = sync_drop},
         .file = file,
         .sync = sync,
-        .mark = inode_mark(file->inode),
+        .mark = vfile_mark(file->vfile),
     };
     file->refs++;
     world_post(
@@ -160,40 +160,40 @@ void file_sync(struct env_file *file, struct env_sync *sync)
         random_between(&sim->world, faults->sync_us_min * 1000ull, faults->sync_us_max * 1000ull));
 }
 
-int file_sync_now(struct env_file *file)
+static int file_sync_now(struct env_file *file)
 {
     if (is_dead(file->env))
         return SF_IO;
-    return disk_sync(disk_of(file->env), file->inode, inode_mark(file->inode));
+    return volume_sync(volume_of(file->env), file->vfile, vfile_mark(file->vfile));
 }
 
 /* -- directories --------------------------------------------------------------------------- */
 
-int file_dir_create(struct env *env, const char *path)
+static int file_dir_create(struct env *env, const char *path)
 {
-    return is_dead(env) ? SF_IO : disk_dir_create(disk_of(env), path);
+    return is_dead(env) ? SF_IO : volume_dir_create(volume_of(env), path);
 }
 
-int file_dir_list(struct env *env, const char *path, void (*visit)(void *ctx, const char *name),
-                  void *ctx)
+static int file_dir_list(struct env *env, const char *path,
+                         void (*visit)(void *ctx, const char *name), void *ctx)
 {
     if (is_dead(env))
         return SF_IO;
-    return disk_dir_list(disk_of(env), path, visit, ctx, &process_of(env)->sim->world);
+    return volume_dir_list(volume_of(env), path, visit, ctx, &process_of(env)->sim->world);
 }
 
-int file_dir_sync(struct env *env, const char *path)
+static int file_dir_sync(struct env *env, const char *path)
 {
-    return is_dead(env) ? SF_IO : disk_dir_sync(disk_of(env), path);
+    return is_dead(env) ? SF_IO : volume_dir_sync(volume_of(env), path);
 }
 
-int file_dir_lock(struct env *env, const char *path, struct env_lock **out)
+static int file_dir_lock(struct env *env, const char *path, struct env_lock **out)
 {
     struct process *process = process_of(env);
     struct env_lock *lock;
     if (process->dead)
         return SF_IO;
-    if (!disk_dir_exists(disk_of(env), path))
+    if (!volume_dir_exists(volume_of(env), path))
         return SF_NOT_FOUND;
     DL_FOREACH(process->locks, lock)
     {
@@ -208,33 +208,34 @@ int file_dir_lock(struct env *env, const char *path, struct env_lock **out)
     return SF_OK;
 }
 
-void file_dir_unlock(struct env_lock *lock)
+static void file_dir_unlock(struct env_lock *lock)
 {
     DL_DELETE(process_of(lock->env)->locks, lock);
     free(lock->path);
     free(lock);
 }
 
-int file_rename(struct env *env, const char *from, const char *to)
+static int file_rename(struct env *env, const char *from, const char *to)
 {
-    return is_dead(env) ? SF_IO : disk_rename(disk_of(env), from, to);
+    return is_dead(env) ? SF_IO : volume_rename(volume_of(env), from, to);
 }
 
-int file_remove(struct env *env, const char *path)
+static int file_remove(struct env *env, const char *path)
 {
-    return is_dead(env) ? SF_IO : disk_remove(disk_of(env), path);
+    return is_dead(env) ? SF_IO : volume_remove(volume_of(env), path);
 }
 
-int file_space(struct env *env, const char *path, uint64_t *free_bytes, uint64_t *total_bytes)
+static int file_space(struct env *env, const char *path, uint64_t *free_bytes,
+                      uint64_t *total_bytes)
 {
-    const struct sim_disk *disk = disk_of(env);
+    const struct volume *volume = volume_of(env);
     if (is_dead(env))
         return SF_IO;
-    if (!disk_dir_exists(disk, path))
+    if (!volume_dir_exists(volume, path))
         return SF_NOT_FOUND;
-    uint64_t used = disk_used_bytes(disk);
-    *total_bytes = DISK_BYTES;
-    *free_bytes = disk->full || used > DISK_BYTES ? 0 : DISK_BYTES - used;
+    uint64_t used = volume_used_bytes(volume);
+    *total_bytes = VOLUME_BYTES;
+    *free_bytes = volume->full || used > VOLUME_BYTES ? 0 : VOLUME_BYTES - used;
     return SF_OK;
 }
 
@@ -246,4 +247,24 @@ void file_process_buried(struct process *process)
         file_close(process->files);
     while (process->locks != NULL)
         file_dir_unlock(process->locks);
+}
+
+void file_ops(struct env_ops *ops)
+{
+    ops->file_open = file_open;
+    ops->file_close = file_close;
+    ops->file_size = file_size;
+    ops->file_read = file_read;
+    ops->file_write = file_write;
+    ops->file_truncate = file_truncate;
+    ops->file_sync = file_sync;
+    ops->file_sync_now = file_sync_now;
+    ops->dir_create = file_dir_create;
+    ops->dir_list = file_dir_list;
+    ops->dir_sync = file_dir_sync;
+    ops->dir_lock = file_dir_lock;
+    ops->dir_unlock = file_dir_unlock;
+    ops->rename = file_rename;
+    ops->remove = file_remove;
+    ops->space = file_space;
 }

@@ -389,7 +389,7 @@ static void read_run(struct event *event)
     link_event_drop(event);
 }
 
-void network_conn_read_enable(struct env_conn *conn, bool enable)
+static void network_conn_read_enable(struct env_conn *conn, bool enable)
 {
     conn->paused = !enable;
     if (!enable || conn->inbox == NULL || conn->read_queued || process_of(conn->env)->dead)
@@ -419,9 +419,9 @@ static uint16_t pick_port(struct process *process)
     return process->node->next_port;
 }
 
-int network_listen(struct env *env, const char *address,
-                   void (*on_accept)(void *ctx, struct env_conn *conn), void *ctx,
-                   struct env_listener **out)
+static int network_listen(struct env *env, const char *address,
+                          void (*on_accept)(void *ctx, struct env_conn *conn), void *ctx,
+                          struct env_listener **out)
 {
     struct process *process = process_of(env);
     struct address parsed;
@@ -446,12 +446,12 @@ int network_listen(struct env *env, const char *address,
     return SF_OK;
 }
 
-const char *network_listener_address(const struct env_listener *listener)
+static const char *network_listener_address(const struct env_listener *listener)
 {
     return listener->address;
 }
 
-void network_listener_close(struct env_listener *listener)
+static void network_listener_close(struct env_listener *listener)
 {
     DL_DELETE(process_of(listener->env)->listeners, listener);
     free(listener);
@@ -530,8 +530,8 @@ static void connect_run(struct event *event)
     link_event_drop(event);
 }
 
-int network_connect(struct env *env, const char *address, const struct env_conn_events *events,
-                    void *ctx, struct env_conn **out)
+static int network_connect(struct env *env, const char *address,
+                           const struct env_conn_events *events, void *ctx, struct env_conn **out)
 {
     struct process *process = process_of(env);
     struct address parsed;
@@ -552,14 +552,15 @@ int network_connect(struct env *env, const char *address, const struct env_conn_
     return SF_OK;
 }
 
-void network_conn_accept(struct env_conn *conn, const struct env_conn_events *events, void *ctx)
+static void network_conn_accept(struct env_conn *conn, const struct env_conn_events *events,
+                                void *ctx)
 {
     conn_set_events(conn, events, ctx);
 }
 
 /* -- sending, closing ---------------------------------------------------------------------- */
 
-void network_conn_send(struct env_conn *conn, uint8_t *bytes, size_t n)
+static void network_conn_send(struct env_conn *conn, uint8_t *bytes, size_t n)
 {
     struct process *process = process_of(conn->env);
     if (process->dead || conn->ending || n == 0) {
@@ -574,12 +575,12 @@ void network_conn_send(struct env_conn *conn, uint8_t *bytes, size_t n)
     process_touch(process);
 }
 
-size_t network_conn_queued_bytes(const struct env_conn *conn)
+static size_t network_conn_queued_bytes(const struct env_conn *conn)
 {
     return conn->link->queued_bytes[conn->side];
 }
 
-void network_conn_close(struct env_conn *conn)
+static void network_conn_close(struct env_conn *conn)
 {
     struct process *process = process_of(conn->env);
     if (conn->ending)
@@ -613,4 +614,17 @@ void network_process_buried(struct process *process)
         conn_free(process->conns);
     while (process->listeners != NULL)
         network_listener_close(process->listeners);
+}
+
+void network_ops(struct env_ops *ops)
+{
+    ops->listen = network_listen;
+    ops->listener_address = network_listener_address;
+    ops->listener_close = network_listener_close;
+    ops->connect = network_connect;
+    ops->conn_accept = network_conn_accept;
+    ops->conn_send = network_conn_send;
+    ops->conn_queued_bytes = network_conn_queued_bytes;
+    ops->conn_read_enable = network_conn_read_enable;
+    ops->conn_close = network_conn_close;
 }

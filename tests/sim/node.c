@@ -27,7 +27,7 @@ struct sim_node *sim_node_new(struct sim *sim, const char *name, const struct si
 void node_free(struct sim_node *node)
 {
     sf_assert(node->process == NULL);
-    disk_deinit(&node->disk);
+    volume_deinit(&node->volume);
     if (node->image != NULL)
         node->image_free(node->image);
     free(node->name);
@@ -50,7 +50,7 @@ void node_process_ended(struct sim_node *node)
     if (node->image != NULL)
         node->image_crash(node->image, choice);
     if (!node->orderly && random_chance(random, POWER_CUT_PER_MILLE))
-        disk_power_cut(&node->disk, random);
+        volume_power_cut(&node->volume, random);
     node->orderly = false;
 }
 
@@ -126,15 +126,15 @@ void sim_heal_all(struct sim *sim)
 
 void sim_disk_fill(struct sim_node *node, bool full)
 {
-    node->disk.full = full;
+    node->volume.full = full;
 }
 
 void sim_disk_fail_sync(struct sim_node *node)
 {
-    node->disk.fail_sync = true;
+    node->volume.fail_sync = true;
 }
 
 int sim_disk_damage(struct sim_node *node, const char *path, uint64_t offset)
 {
-    return disk_damage(&node->disk, path, offset);
+    return volume_damage(&node->volume, path, offset);
 }

@@ -10,26 +10,11 @@
 #define WORK_US_MIN 100
 #define WORK_US_MAX 5000
 
-/* -- life ---------------------------------------------------------------------------------- */
-
-static const struct env_ops process_ops;
+/* -- death --------------------------------------------------------------------------------- */
 
 struct process *process_of(struct env *env)
 {
     return container_of(env, struct process, env);
-}
-
-struct process *process_new(struct sim_node *node)
-{
-    struct sim *sim = node->sim;
-    struct process *process = sf_calloc(1, sizeof *process);
-    process->env = (struct env){.ops = &process_ops, .simulated = true};
-    process->sim = sim;
-    process->node = node;
-    random_init(&process->random, random_next(&sim->world));
-    process->next = sim->processes;
-    sim->processes = process;
-    return process;
 }
 
 void process_free(struct process *process)
@@ -261,40 +246,34 @@ static void process_work(struct env *env, struct env_work *work)
     world_post(process->sim, &w->event, work_ns(process));
 }
 
-static const struct env_ops process_ops = {
-    .now_ns = process_now_ns,
-    .wall_ns = process_wall_ns,
-    .random = process_random,
-    .timer_arm = process_timer_arm,
-    .timer_stop = process_timer_stop,
-    .defer = process_defer,
-    .hook_add = process_hook_add,
-    .hook_remove = process_hook_remove,
-    .work = process_work,
-    .fatal = process_fatal,
-    .listen = network_listen,
-    .listener_address = network_listener_address,
-    .listener_close = network_listener_close,
-    .connect = network_connect,
-    .conn_accept = network_conn_accept,
-    .conn_send = network_conn_send,
-    .conn_queued_bytes = network_conn_queued_bytes,
-    .conn_read_enable = network_conn_read_enable,
-    .conn_close = network_conn_close,
-    .file_open = file_open,
-    .file_close = file_close,
-    .file_size = file_size,
-    .file_read = file_read,
-    .file_write = file_write,
-    .file_truncate = file_truncate,
-    .file_sync = file_sync,
-    .file_sync_now = file_sync_now,
-    .dir_create = file_dir_create,
-    .dir_list = file_dir_list,
-    .dir_sync = file_dir_sync,
-    .dir_lock = file_dir_lock,
-    .dir_unlock = file_dir_unlock,
-    .rename = file_rename,
-    .remove = file_remove,
-    .space = file_space,
-};
+/* -- birth --------------------------------------------------------------------------------- */
+
+static void set_ops(struct env_ops *ops)
+{
+    ops->now_ns = process_now_ns;
+    ops->wall_ns = process_wall_ns;
+    ops->random = process_random;
+    ops->timer_arm = process_timer_arm;
+    ops->timer_stop = process_timer_stop;
+    ops->defer = process_defer;
+    ops->hook_add = process_hook_add;
+    ops->hook_remove = process_hook_remove;
+    ops->work = process_work;
+    ops->fatal = process_fatal;
+    network_ops(ops);
+    file_ops(ops);
+}
+
+struct process *process_new(struct sim_node *node)
+{
+    struct sim *sim = node->sim;
+    struct process *process = sf_calloc(1, sizeof *process);
+    set_ops(&process->ops);
+    process->env = (struct env){.ops = &process->ops, .simulated = true};
+    process->sim = sim;
+    process->node = node;
+    random_init(&process->random, random_next(&sim->world));
+    process->next = sim->processes;
+    sim->processes = process;
+    return process;
+}

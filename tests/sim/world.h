@@ -4,7 +4,8 @@
  *   sim.c                 the run: one event after the other
  *   node.c, process.c     machines; the env of the process that runs on one
  *   network.c             listeners, connections, messages
- *   disk.c, file.c        a machine's files and what a crash leaves of them; env's calls on them
+ *   volume.c, vfile.c     a machine's files and what a crash leaves of them
+ *   file.c                env's calls on them
  *   image.c               the disk of the memory store
  *
  *  W1  Nothing depends on an address in memory, on a hash table's order or on the machine's clock.
@@ -17,7 +18,7 @@
 
 #include "env/timer_heap.h"
 #include "env/turn.h"
-#include "sim/disk.h"
+#include "sim/volume.h"
 #include "sim/event_queue.h"
 #include "sim/random.h"
 #include "sim/sim.h"
@@ -27,6 +28,7 @@
 /* A process: one incarnation of a node. */
 struct process {
     struct env env;
+    struct env_ops ops;
     struct sim *sim;
     struct sim_node *node;
     struct random random;
@@ -50,7 +52,7 @@ struct sim_node {
     uint32_t number; /* from 1 */
     struct sim_program program;
     struct process *process; /* NULL: down */
-    struct sim_disk disk;
+    struct volume volume;
     int64_t wall_skew_ns;
     uint16_t next_port;
     bool failed;
@@ -118,39 +120,11 @@ void network_flush(struct process *process);          /* the outbox leaves */
 void network_process_died(struct process *process);   /* its connections break */
 void network_process_buried(struct process *process); /* frees what halt left open */
 
-int network_listen(struct env *env, const char *address,
-                   void (*on_accept)(void *ctx, struct env_conn *conn), void *ctx,
-                   struct env_listener **out);
-const char *network_listener_address(const struct env_listener *listener);
-void network_listener_close(struct env_listener *listener);
-int network_connect(struct env *env, const char *address, const struct env_conn_events *events,
-                    void *ctx, struct env_conn **out);
-void network_conn_accept(struct env_conn *conn, const struct env_conn_events *events, void *ctx);
-void network_conn_send(struct env_conn *conn, uint8_t *bytes, size_t n);
-size_t network_conn_queued_bytes(const struct env_conn *conn);
-void network_conn_read_enable(struct env_conn *conn, bool enable);
-void network_conn_close(struct env_conn *conn);
+void network_ops(struct env_ops *ops); /* fills in its part */
 
 /* -- file.c -------------------------------------------------------------------------------- */
 
 void file_process_buried(struct process *process); /* frees what halt left open */
-
-int file_open(struct env *env, const char *path, unsigned flags, struct env_file **out);
-void file_close(struct env_file *file);
-int file_size(struct env_file *file, uint64_t *bytes);
-int file_read(struct env_file *file, uint64_t offset, void *to, size_t n, size_t *got);
-int file_write(struct env_file *file, uint64_t offset, const void *from, size_t n);
-int file_truncate(struct env_file *file, uint64_t bytes);
-void file_sync(struct env_file *file, struct env_sync *sync);
-int file_sync_now(struct env_file *file);
-int file_dir_create(struct env *env, const char *path);
-int file_dir_list(struct env *env, const char *path, void (*visit)(void *ctx, const char *name),
-                  void *ctx);
-int file_dir_sync(struct env *env, const char *path);
-int file_dir_lock(struct env *env, const char *path, struct env_lock **out);
-void file_dir_unlock(struct env_lock *lock);
-int file_rename(struct env *env, const char *from, const char *to);
-int file_remove(struct env *env, const char *path);
-int file_space(struct env *env, const char *path, uint64_t *free_bytes, uint64_t *total_bytes);
+void file_ops(struct env_ops *ops);                /* fills in its part */
 
 #endif

@@ -1,0 +1,67 @@
+/* volume: the files of a simulated machine, and what a crash leaves of them.
+ *
+ * Every change is visible at once and durable later:
+ *  D1  Writes and truncations of a file are durable once a sync that began after them succeeded.
+ *      A power cut keeps a prefix of the others or, as chance has it, any of them, torn at sectors
+ *      of 512 bytes.
+ *  D2  Creations, renames and removals of files are durable once their directory was synced (a
+ *      rename's is that of its new name); a power cut keeps a prefix of the others, directory by
+ *      directory. Syncing a new file makes its creation durable too, and with it what was done in
+ *      that directory before.
+ *  D3  Directories are durable when they are made or removed.
+ *
+ * Paths are compared as text, after doubled and trailing slashes are gone. A parent must exist; "/"
+ * and "" (the working directory) always do.
+ */
+#ifndef SIM_VOLUME_H
+#define SIM_VOLUME_H
+
+#include "sim/random.h"
+#include "sim/vfile.h"
+
+#define VOLUME_BYTES (1ull << 34) /* its capacity, as env_space tells it */
+
+struct volume_name {
+    char *path;
+    struct vfile *file; /* counted */
+};
+
+/* All names at one moment, in order of creation. */
+struct volume_names {
+    struct volume_name *list;
+    size_t count, cap;
+};
+
+struct volume {
+    struct volume_names now, durable;
+    struct name_change *changes; /* durable + changes, in order = now */
+    bool full;                   /* nothing more fits */
+    bool fail_sync;              /* the next sync of a file fails */
+};
+
+void volume_deinit(struct volume *volume);
+
+/* flags: enum env_file_flags. *out is counted: vfile_release.
+ * SF_NOT_FOUND, SF_EXISTS, SF_NO_SPACE, SF_INVALID (it is a directory). */
+SF_MUST_CHECK int volume_open(struct volume *volume, const char *path, unsigned flags,
+                              struct vfile **out);
+/* Syncs what stands before the mark. SF_IO, once after fail_sync was set: nothing became durable.
+ */
+SF_MUST_CHECK int volume_sync(struct volume *volume, struct vfile *file, uint64_t mark);
+SF_MUST_CHECK int volume_dir_create(struct volume *volume, const char *path); /* with parents */
+bool volume_dir_exists(const struct volume *volume, const char *path);
+/* In an order drawn from `random`. SF_NOT_FOUND. */
+SF_MUST_CHECK int volume_dir_list(const struct volume *volume, const char *path,
+                                  void (*visit)(void *ctx, const char *name), void *ctx,
+                                  struct random *random);
+SF_MUST_CHECK int volume_dir_sync(struct volume *volume, const char *path); /* SF_NOT_FOUND */
+SF_MUST_CHECK int volume_rename(struct volume *volume, const char *from, const char *to);
+SF_MUST_CHECK int volume_remove(struct volume *volume, const char *path);
+uint64_t volume_used_bytes(const struct volume *volume);
+
+/* What was not durable survives or not, drawn from `random`. No file is open. */
+void volume_power_cut(struct volume *volume, struct random *random);
+/* Inverts a byte of a file. SF_NOT_FOUND: no such file or byte. */
+SF_MUST_CHECK int volume_damage(struct volume *volume, const char *path, uint64_t offset);
+
+#endif
