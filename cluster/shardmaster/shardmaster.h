@@ -6,12 +6,12 @@
  *   method         params      payload where status is SF_OK
  *   master.query   [num]       the Config (codec_pack_config); num -1 or too large: the newest,
  *                              linearizable
- *   master.join    [op]        the reply (codec_pack_master_reply); op as codec_pack_master_op packs
- *   master.leave   [op]        it, and of the kind that the method names. reply.status is the
+ *   master.join    [op]        the reply (codec_pack_master_reply); op as codec_pack_master_op
+ * packs master.leave   [op]        it, and of the kind that the method names. reply.status is the
  *   master.move    [op]        operation's own result (SF_GROUP_EXISTS, SF_NO_GROUP, SF_STALE, ...)
  *
- *   status   int. SF_OK: the payload is there. Else it is nil and nothing is known to have happened:
- *            SF_NOT_LEADER (ask `leader`; an operation may still be committed: send it again under
+ *   status   int. SF_OK: the payload is there. Else it is nil and nothing is known to have
+ * happened: SF_NOT_LEADER (ask `leader`; an operation may still be committed: send it again under
  *            the same client id and sequence), SF_OVERLOADED, SF_NO_SPACE (ask again later).
  *   leader   str. Address of the replica that is thought to lead the masters; "" where unknown.
  *
@@ -30,7 +30,8 @@
 
 #define SHARDMASTER_CLIENTS_MAX 4096u
 
-/* For replica_options.machine of group 0. The number of shards and the routing are the replica's. */
+/* For replica_options.machine of group 0. The number of shards and the routing are the replica's.
+ */
 struct machine *shardmaster_new(void);
 /* Answers the methods on the replica's rpc: after host_add, before host_start. */
 void shardmaster_serve(struct machine *machine);
