@@ -35,7 +35,7 @@ void keys_copy_from(struct key *key, struct shard_copy copy)
     key->n = 0;
     put_big(key, 'S', 1);
     put_big(key, copy.shard, 2);
-    put_big(key, copy.gained, 8);
+    put_big(key, copy.home, 8);
 }
 
 void keys_copy_to(struct key *key, struct shard_copy copy)

@@ -1,14 +1,15 @@
 /* keys: where everything that a shard is stands in a replica's space.
  *
  * A group may hold several copies of one shard at once (one that it serves, frozen ones that it
- * still owes), so a copy is named by the shard and the number of the Config at which this group
- * gained it. All of a copy lies under one prefix and nothing else does: hand-off copies the range,
- * a delete is one range delete. Numbers are big-endian, so that byte order is their order.
+ * still owes), so a copy is named by the shard and its home: the number of the Config at which its
+ * data came to this group (shards.h). All of a copy lies under one prefix and nothing else does:
+ * hand-off copies the range, a delete is one range delete. Numbers are big-endian, so that byte
+ * order is their order.
  *
  *   offset size
  *        0    1  'S'
  *        1    2  shard
- *        3    8  number of the Config at which it was gained
+ *        3    8  home
  *       11    1  section, then:
  *
  *   'b'  space, u16 key length, user key, u32 block   32 KiB block of a head (head.h); absent:
@@ -28,13 +29,13 @@
 #include "env/bytes.h"
 #include "proto/kv.h"
 
-#define KEYS_COPY_BYTES 11u /* 'S', shard, gained */
+#define KEYS_COPY_BYTES 11u /* 'S', shard, home */
 #define KEYS_BYTES_MAX (KEYS_COPY_BYTES + SF_KEY_BYTES_MAX + 8u)
 
 /* A copy of a shard within a group's space. */
 struct shard_copy {
-    uint32_t shard;  /* < SF_SHARDS_MAX */
-    uint64_t gained; /* number of the Config at which this group gained it */
+    uint32_t shard; /* < SF_SHARDS_MAX */
+    uint64_t home;  /* see above */
 };
 
 /* A store key in its owner's storage. */

@@ -6,16 +6,16 @@
 #define ID_EPOCH_SHIFT 32
 #define ID_EPOCH_MAX 0x7fffu
 
-void shard_create_empty(struct store_batch *batch, uint32_t shard, uint64_t gained)
+void shard_create_empty(struct store_batch *batch, uint32_t shard, uint64_t home)
 {
-    uint64_t epoch = gained < ID_EPOCH_MAX ? gained : ID_EPOCH_MAX;
+    uint64_t epoch = home < ID_EPOCH_MAX ? home : ID_EPOCH_MAX;
     struct shard_meta meta = {.next_id = (epoch << ID_EPOCH_SHIFT) + 1,
                               .next_session = (epoch << ID_EPOCH_SHIFT) + 1,
                               .next_trash = 1};
     struct buffer b = {0};
     struct key key;
     shard_meta_pack(&b, &meta);
-    keys_meta(&key, (struct shard_copy){shard, gained});
+    keys_meta(&key, (struct shard_copy){shard, home});
     store_batch_put(batch, key_slice(&key), buffer_slice(&b));
     buffer_deinit(&b);
 }

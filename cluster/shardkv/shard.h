@@ -28,8 +28,8 @@ struct shard_meta {
 };
 
 /* Adds the meta of a shard that never had an owner to the batch. The counters begin at a place that
- * depends on `gained`, so that ids are not given again should a shard be begun anew. */
-void shard_create_empty(struct store_batch *batch, uint32_t shard, uint64_t gained);
+ * depends on `home`, so that ids are not given again should a shard be begun anew. */
+void shard_create_empty(struct store_batch *batch, uint32_t shard, uint64_t home);
 
 void shard_meta_pack(struct buffer *b, const struct shard_meta *meta);
 SF_MUST_CHECK int shard_meta_unpack(struct slice bytes, struct shard_meta *meta); /* SF_CORRUPT */

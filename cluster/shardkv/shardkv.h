@@ -7,8 +7,6 @@
  * Of a read: read barrier -> is the shard served here? -> store -> answer. It can fail by: not the
  * leader (NOT_LEADER, or passed on where target.forward asks for it), shard not here (WRONG_GROUP),
  * too much to do (OVERLOADED), disk full (NO_SPACE), and the operation's own results.
- *
- * Bodies of log entries: u8 kind (enum entry_kind), then what that kind says.
  */
 #ifndef SHARDKV_SHARDKV_H
 #define SHARDKV_SHARDKV_H
@@ -39,15 +37,6 @@ struct machine *shardkv_machine_new(struct shardkv *shardkv, group_id gid);
 struct router *shardkv_router(struct shardkv *shardkv);
 struct env *shardkv_env(struct shardkv *shardkv);
 struct rpc *shardkv_rpc(struct shardkv *shardkv);
-
-/* First byte of a log entry's body. */
-enum entry_kind {
-    ENTRY_REQUEST = 1,       /* a mutation of one shard (request.h) */
-    ENTRY_TICK = 2,          /* ages grow, idle sessions of every served shard are dropped */
-    ENTRY_TRASH_DONE = 3,    /* extents of these trash entries are removed (trash.h) */
-    ENTRY_CONFIG_FIRST = 16, /* 16 .. 31: Configs and hand-off (shards.h) */
-    ENTRY_CONFIG_LAST = 31,
-};
 
 /* For shards.c: this group serves the shard no more; who waits in it is answered WRONG_GROUP.
  * Called after the entry that took it was applied (machine_ops.applied or later), never within

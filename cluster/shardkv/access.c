@@ -1,0 +1,104 @@
+#include "shardkv/access.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "env/memory.h"
+
+struct access_chunk {
+    struct access_chunk *next;
+    uint8_t bytes[];
+};
+
+int access_load_meta(struct access *access)
+{
+    struct key key;
+    struct draft_value value;
+    keys_meta(&key, access->copy);
+    if (!draft_get(&access->draft, key_slice(&key), &value))
+        return access->draft.error != SF_OK ? access->draft.error : SF_CORRUPT;
+    int status = shard_meta_unpack(value.bytes, &access->meta);
+    draft_put_back(&value);
+    return status;
+}
+
+int access_open(struct access *access, const struct space *space, struct store_batch *batch,
+                struct shard_copy copy, uint64_t time_ns)
+{
+    *access = (struct access){.copy = copy, .time_ns = time_ns};
+    draft_init(&access->draft, space, batch);
+    int status = access_load_meta(access);
+    if (status == SF_OK)
+        shard_advance(&access->meta, time_ns);
+    return status;
+}
+
+void access_open_read(struct access *access, const struct space *space, struct shard_copy copy)
+{
+    *access = (struct access){.copy = copy};
+    draft_init(&access->draft, space, NULL);
+}
+
+static void save_meta(struct access *access)
+{
+    struct key key;
+    struct buffer b = {0};
+    keys_meta(&key, access->copy);
+    shard_meta_pack(&b, &access->meta);
+    draft_put(&access->draft, key_slice(&key), buffer_slice(&b));
+    buffer_deinit(&b);
+}
+
+int access_close(struct access *access)
+{
+    if (access->draft.batch != NULL)
+        save_meta(access);
+    int error = access->draft.error;
+    draft_deinit(&access->draft);
+    while (access->chunks != NULL) {
+        struct access_chunk *chunk = access->chunks;
+        access->chunks = chunk->next;
+        free(chunk);
+    }
+    return error;
+}
+
+uint8_t *access_alloc(struct access *access, size_t bytes)
+{
+    struct access_chunk *chunk = sf_malloc(sizeof(*chunk) + bytes);
+    chunk->next = access->chunks;
+    access->chunks = chunk;
+    return chunk->bytes;
+}
+
+struct slice access_copy(struct access *access, struct slice bytes)
+{
+    uint8_t *copy = access_alloc(access, bytes.n);
+    if (bytes.n > 0)
+        memcpy(copy, bytes.p, bytes.n);
+    return slice_of(copy, bytes.n);
+}
+
+uint64_t access_new_id(struct access *access)
+{
+    return shard_new_ids(&access->meta, access->copy.shard, 1);
+}
+
+void access_hold(struct access *access)
+{
+    draft_hold(&access->draft);
+    access->held_meta = access->meta;
+    access->held_intents = access->intents;
+}
+
+void access_release(struct access *access)
+{
+    draft_release(&access->draft);
+}
+
+void access_drop(struct access *access)
+{
+    draft_drop(&access->draft);
+    access->meta = access->held_meta;
+    access->intents = access->held_intents;
+}

@@ -1,0 +1,110 @@
+#include "shardkv/apply.h"
+
+#include "shardkv/completion.h"
+#include "shardkv/mini.h"
+#include "shardkv/ops.h"
+#include "shardkv/session.h"
+
+static void execute(struct access *access, const struct kv_op *op, struct buffer *answer)
+{
+    struct kv_reply reply;
+    if (op->kind == KV_MINI)
+        mini_execute(access, op, &reply);
+    else
+        ops_execute(access, op, &reply);
+    completion_pack(answer, &reply);
+}
+
+/* Deleting an internal record has the same outcome however often it is done, as its key is never
+ * used again for something else. So whoever removes trash needs no session. */
+static bool is_idempotent(const struct kv_op *op)
+{
+    return op->kind == KV_DELETE && op->space == KV_INTERNAL;
+}
+
+static void execute_once(struct access *access, const struct request *request,
+                         struct buffer *answer)
+{
+    struct session session;
+    if (request->session.session == 0 && is_idempotent(&request->op)) {
+        execute(access, &request->op, answer);
+        return;
+    }
+    if (session_begin(access, &request->session, &session, answer) != SESSION_EXECUTE)
+        return;
+    execute(access, &request->op, answer);
+    session_record(access, &session, request->session.sequence, buffer_slice(answer));
+}
+
+static void dispatch(struct access *access, const struct request *request, struct buffer *answer)
+{
+    const struct kv_op *op = &request->op;
+    struct kv_reply reply;
+    if (op->kind == KV_ABANDON) {
+        session_abandon(access, &request->session, op->length, answer);
+        return;
+    }
+    if (op->kind != KV_SESSION_OPEN && op->kind != KV_SESSION_CLOSE) {
+        execute_once(access, request, answer);
+        return;
+    }
+    if (op->kind == KV_SESSION_OPEN)
+        session_open(access, op->data, &reply);
+    else
+        session_close(access, request->session.session, &reply);
+    completion_pack(answer, &reply);
+}
+
+int apply_request(const struct space *space, struct store_batch *batch, struct shard_copy copy,
+                  uint64_t time_ns, const struct request *request, struct buffer *answer)
+{
+    struct access access;
+    struct buffer own = {0};
+    int status = access_open(&access, space, batch, copy, time_ns);
+    if (status != SF_OK)
+        return status;
+    dispatch(&access, request, &own);
+    status = access_close(&access);
+    buffer_append(answer, own.p, own.n);
+    buffer_deinit(&own);
+    return status;
+}
+
+int apply_wants_tick(const struct space *space, struct shard_copy copy, bool *wants)
+{
+    struct access access;
+    access_open_read(&access, space, copy);
+    int status = access_load_meta(&access);
+    int closed = access_close(&access);
+    if (status != SF_OK || closed != SF_OK)
+        return status != SF_OK ? status : closed;
+    *wants = access.meta.session_count > 0 || access.meta.trash_count > 0;
+    return SF_OK;
+}
+
+int apply_tick(const struct space *space, struct store_batch *batch, struct shard_copy copy,
+               uint64_t time_ns, size_t *limit)
+{
+    struct access access;
+    bool wants = false;
+    int status = apply_wants_tick(space, copy, &wants);
+    if (status != SF_OK || !wants)
+        return status;
+    status = access_open(&access, space, batch, copy, time_ns);
+    if (status != SF_OK)
+        return status;
+    *limit -= session_expire(&access, *limit);
+    return access_close(&access);
+}
+
+int apply_trash_done(const struct space *space, struct store_batch *batch, struct shard_copy copy,
+                     uint64_t time_ns, const uint64_t *numbers, size_t count)
+{
+    struct access access;
+    int status = access_open(&access, space, batch, copy, time_ns);
+    if (status != SF_OK)
+        return status;
+    for (size_t i = 0; i < count; i++)
+        trash_remove(&access, numbers[i]);
+    return access_close(&access);
+}

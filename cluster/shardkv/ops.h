@@ -1,0 +1,32 @@
+/* ops: the operations of proto/kv.h on one key, against an access.
+ *
+ * kv_op_check has passed on every operation that comes here, and its key belongs to the access's
+ * shard. An operation that fails (its status is not SF_OK) changes nothing.
+ *
+ * What an operation answers where it does not apply:
+ *   pre or if_tail does not hold        SF_PRECONDITION; stat.kind is 0 where there is no such key
+ *   no such key                         SF_NOT_FOUND, unless the operation creates it
+ *   a directory or a reference          SF_IS_DIRECTORY, SF_IS_REFERENCE with its bytes in data, of
+ * an operation on values, and of PUT and DELETE unless their precondition names that very record
+ * (VERSION, CREATED) The stat of the record as it is comes with each of them, if there is one.
+ */
+#ifndef SHARDKV_OPS_H
+#define SHARDKV_OPS_H
+
+#include "shardkv/subject.h"
+
+/* Any kind but SCAN, MINI, ABANDON and SESSION_*. What the reply points at stays until
+ * access_close. A kind that changes something needs an access with a batch. */
+void ops_execute(struct access *access, const struct kv_op *op, struct kv_reply *reply);
+/* Precondition and if_tail of an operation on its subject. */
+SF_MUST_CHECK int ops_precondition(const struct subject *subject);
+
+/* One function for each kind. They are called once precondition, presence and record kind are as
+ * the table in ops.c says, and return SF_OK or, with nothing changed, why not. */
+typedef int op_function(struct subject *subject, struct kv_reply *reply);
+op_function op_get, op_get_range, op_stat;               /* ops_read.c */
+op_function op_put, op_append, op_put_hash, op_reserve;  /* ops_put.c */
+op_function op_set_range, op_set_length, op_punch_range; /* ops_range.c */
+op_function op_set_attr, op_add, op_delete, op_take;     /* ops_record.c */
+
+#endif

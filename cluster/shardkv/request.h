@@ -1,0 +1,28 @@
+/* request: a mutation of one shard as it stands in the log (ENTRY_REQUEST).
+ *
+ * Little-endian: u8 ENTRY_REQUEST, u32 shard, u64 session, u64 sequence, u64 first incomplete, then
+ * the operation as kv_op_pack writes it. */
+#ifndef SHARDKV_REQUEST_H
+#define SHARDKV_REQUEST_H
+
+#include "proto/kv.h"
+
+enum entry_kind {
+    ENTRY_REQUEST = 1,
+    ENTRY_TICK = 2,       /* ages grow, idle sessions of every served shard are dropped */
+    ENTRY_TRASH_DONE = 3, /* the extents of these trash entries are removed */
+};
+
+struct request {
+    uint32_t shard;
+    struct kv_session session;
+    struct kv_op op;
+    struct unpacked unpacked; /* what op points into, with the entry's body */
+};
+
+void request_pack(struct buffer *b, const struct kv_request *request);
+/* body: lent until request_deinit. SF_PROTOCOL: nothing is held then. */
+SF_MUST_CHECK int request_unpack(struct slice body, struct request *request);
+void request_deinit(struct request *request);
+
+#endif

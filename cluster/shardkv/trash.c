@@ -1,0 +1,158 @@
+#include "shardkv/trash.h"
+
+static uint64_t extent_count(uint64_t length)
+{
+    return (length + SF_EXTENT_BYTES - 1) / SF_EXTENT_BYTES;
+}
+
+/* Extents [first, end) under one data id; `open` where it is the tail's last, so that the id may
+ * also have been written beyond the length. */
+struct run {
+    uint64_t data_id, first, end;
+    bool open;
+};
+
+static struct run run_at(const struct trash_extents *extents, size_t i)
+{
+    struct run run = {.data_id = extents->tail[i].data_id, .first = extents->tail[i].first_extent};
+    run.open = i + 1 == extents->tail_count;
+    run.end = extent_count(extents->length);
+    if (!run.open && extents->tail[i + 1].first_extent < run.end)
+        run.end = extents->tail[i + 1].first_extent;
+    if (run.end < run.first)
+        run.end = run.first;
+    return run;
+}
+
+/* Adds what of `run` no run of `after` keeps. An id that goes on at the end of `after` keeps all
+ * that follows, also beyond the length: an extension writes there. Runs are in order of their
+ * extents. */
+static void lose_run(struct access *access, struct run run, const struct trash_extents *after)
+{
+    for (size_t i = 0; i < after->tail_count; i++) {
+        struct run kept = run_at(after, i);
+        if (kept.data_id != run.data_id)
+            continue;
+        if (kept.first > run.first && run.first < run.end)
+            trash_add(access, run.data_id, run.first, kept.first < run.end ? kept.first : run.end);
+        if (kept.open)
+            return;
+        run.first = kept.end > run.first ? kept.end : run.first;
+    }
+    if (run.open || run.first < run.end)
+        trash_add(access, run.data_id, run.first, run.open ? 0 : run.end);
+}
+
+void trash_lost(struct access *access, const struct trash_extents *before,
+                const struct trash_extents *after)
+{
+    for (size_t i = 0; i < before->tail_count; i++)
+        lose_run(access, run_at(before, i), after);
+}
+
+void trash_add(struct access *access, uint64_t data_id, uint64_t first, uint64_t end)
+{
+    struct key key;
+    struct buffer b = {0};
+    keys_trash(&key, access->copy, access->meta.next_trash++);
+    buffer_put_u64(&b, data_id);
+    buffer_put_u64(&b, first);
+    buffer_put_u64(&b, end);
+    buffer_put_u64(&b, access->meta.age_ns);
+    draft_put(&access->draft, key_slice(&key), buffer_slice(&b));
+    buffer_deinit(&b);
+    access->meta.trash_count++;
+}
+
+int trash_unpack(struct slice store_key, struct slice value, struct trash *out)
+{
+    struct reader key = reader_of(keys_rest(store_key)), r = reader_of(value);
+    struct trash got;
+    got.number = reader_u64_big(&key);
+    got.data_id = reader_u64(&r);
+    got.first = reader_u64(&r);
+    got.end = reader_u64(&r);
+    got.age_ns = reader_u64(&r);
+    if (!reader_done(&key) || !reader_done(&r))
+        return SF_CORRUPT;
+    *out = got;
+    return SF_OK;
+}
+
+void trash_remove(struct access *access, uint64_t number)
+{
+    struct key key;
+    keys_trash(&key, access->copy, number);
+    if (!draft_has(&access->draft, key_slice(&key)))
+        return;
+    draft_delete(&access->draft, key_slice(&key));
+    access->meta.trash_count--;
+}
+
+/* The session that an intent belongs to; 0: there is no such intent. */
+static uint64_t intent_owner(struct access *access, struct key *key)
+{
+    struct draft_value value;
+    if (!draft_get(&access->draft, key_slice(key), &value))
+        return 0;
+    struct reader r = reader_of(value.bytes);
+    uint64_t session = reader_u64(&r);
+    if (!reader_done(&r))
+        draft_fail(&access->draft, SF_CORRUPT);
+    draft_put_back(&value);
+    return session;
+}
+
+void intent_add(struct access *access, uint64_t data_id)
+{
+    struct key key;
+    struct buffer b = {0};
+    keys_intent(&key, access->copy, data_id);
+    if (intent_owner(access, &key) != 0)
+        return;
+    buffer_put_u64(&b, access->session);
+    draft_put(&access->draft, key_slice(&key), buffer_slice(&b));
+    buffer_deinit(&b);
+    access->intents++;
+}
+
+bool intent_is_there(struct access *access, uint64_t data_id)
+{
+    struct key key;
+    keys_intent(&key, access->copy, data_id);
+    return access->session != 0 && intent_owner(access, &key) == access->session;
+}
+
+void intent_consume(struct access *access, uint64_t data_id)
+{
+    struct key key;
+    keys_intent(&key, access->copy, data_id);
+    draft_delete(&access->draft, key_slice(&key));
+    access->intents--;
+}
+
+static void trash_intent(struct access *access, uint64_t session, struct slice store_key,
+                         struct slice value)
+{
+    struct reader key = reader_of(keys_rest(store_key)), r = reader_of(value);
+    uint64_t data_id = reader_u64_big(&key);
+    if (reader_u64(&r) != session)
+        return;
+    trash_add(access, data_id, 1, 0);
+    draft_delete(&access->draft, store_key);
+}
+
+void intent_trash_all(struct access *access, uint64_t session)
+{
+    struct key from, to;
+    keys_section(&from, access->copy, 'n');
+    to = from;
+    keys_after_prefix(&to);
+    struct store_iter *iter =
+        store_iter_new(access->draft.space, NULL, key_slice(&from), key_slice(&to));
+    for (; store_iter_valid(iter); store_iter_next(iter))
+        trash_intent(access, session, store_iter_key(iter), store_iter_value(iter));
+    if (store_iter_status(iter) != SF_OK)
+        draft_fail(&access->draft, store_iter_status(iter));
+    store_iter_free(iter);
+}

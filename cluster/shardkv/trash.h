@@ -1,0 +1,53 @@
+/* trash: extents that no record names any more, and how they go.
+ *
+ * The entry that replaces, cuts or deletes a record with a tail adds what is lost to the shard's
+ * trash, in the same batch. A minute later, as the shard's age counts, the group's leader deletes
+ * the extents, as a client of their shards, and when all are answered an entry removes the trash.
+ * Readers that still hold an old tail have that minute.
+ *
+ * An intent names extents that are being written before a record names them. The Put that names
+ * them consumes it; the end of the session that made it turns it into trash.
+ *
+ *   trash   (keys.h 't')  u64 data id, u64 first extent, u64 end (0: unknown), u64 age when added
+ *   intent  (keys.h 'n')  u64 session
+ */
+#ifndef SHARDKV_TRASH_H
+#define SHARDKV_TRASH_H
+
+#include "shardkv/access.h"
+#include "shardkv/record.h"
+
+#define TRASH_DELAY_NS 60000000000ull
+
+/* Extents first .. end - 1 of a data id. end 0: to be found out by asking until none is left (they
+ * may have been written beyond what the record's length says). */
+struct trash {
+    uint64_t number; /* within the shard's copy; not part of the stored value */
+    uint64_t data_id, first, end;
+    uint64_t age_ns; /* the shard's, when it was added */
+};
+
+/* The extents that a record names: those of its tail within its length. */
+struct trash_extents {
+    uint64_t length;
+    const struct kv_tail *tail;
+    size_t tail_count;
+};
+
+/* Adds everything that `before` names and `after` does not. */
+void trash_lost(struct access *access, const struct trash_extents *before,
+                const struct trash_extents *after);
+void trash_add(struct access *access, uint64_t data_id, uint64_t first, uint64_t end);
+SF_MUST_CHECK int trash_unpack(struct slice store_key, struct slice value, struct trash *out);
+/* Removes entries, those that are still there. */
+void trash_remove(struct access *access, uint64_t number);
+
+/* An intent of the session that asks (access->session). Again: nothing changes. */
+void intent_add(struct access *access, uint64_t data_id);
+/* Did the session that asks have this intent? Then it is consumed. */
+bool intent_is_there(struct access *access, uint64_t data_id);
+void intent_consume(struct access *access, uint64_t data_id);
+/* Every intent of a session becomes trash. */
+void intent_trash_all(struct access *access, uint64_t session);
+
+#endif
