@@ -39,13 +39,16 @@ void client_submit(struct client *client, struct client_call *call);
 /* Gives up: on_done will not fire. A mutation that was sent is abandoned in the background, and a
  * later mutation of the same key waits until its outcome is settled. */
 void client_cancel(struct client_call *call);
+bool client_call_was_sent(const struct client_call *call); /* it is a mutation and may have left */
 
 /* A fresh id for data (extents) or a directory; ids come in blocks from the cluster.
  * on_id fires later; status as in client_call. */
 struct client_id {
     void (*on_id)(struct client_id *request, int status, uint64_t id);
-    uint64_t timeout_ms;
-    struct client_id *next;
+    uint64_t timeout_ms; /* 0: none */
+    /* the client's own */
+    uint64_t deadline_ms, round;
+    struct client_id *prev, *next;
     void *state;
 };
 void client_new_id(struct client *client, struct client_id *request);
@@ -86,6 +89,7 @@ struct value_call {
 
 void value_submit(struct client *client, struct value_call *call);
 void value_cancel(struct value_call *call);
+bool value_call_was_sent(const struct value_call *call); /* something of it may have been changed */
 /* Heads whose mtime is behind because an overwrite touched extents alone: brought up to date for
  * one key before this client answers a stat, at fsync and at close; by itself within a second. */
 void value_sync_mtime(struct client *client, enum kv_space space, struct slice key,

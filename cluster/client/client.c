@@ -1,0 +1,53 @@
+#include "client/inner.h"
+#include "client/head_cache.h"
+#include "client/touch.h"
+
+/* -- life ---------------------------------------------------------------------------------- */
+
+static void on_config(struct router_waiter *waiter)
+{
+    struct client *client = container_of(waiter, struct client, waiter);
+    while (client->starting) {
+        struct op *op = client->starting;
+        DL_DELETE(client->starting, op);
+        op_begin(op);
+    }
+}
+
+static void on_sweep(struct env_timer *timer)
+{
+    struct client *client = container_of(timer, struct client, sweep);
+    session_sweep(client);
+    if (client->sessions)
+        env_timer_start_ms(&client->sweep, SESSION_SWEEP_MS);
+}
+
+struct client *client_new(struct env *env, struct router *router)
+{
+    struct client *client = sf_calloc(1, sizeof *client);
+    client->env = env;
+    client->router = router;
+    client->waiter.on_config = on_config;
+    env_timer_init(env, &client->sweep, on_sweep);
+    id_pool_init(&client->ids, client);
+    client->heads = head_cache_new();
+    return client;
+}
+
+void client_free(struct client *client)
+{
+    value_free_all(client);
+    touch_free_all(client);
+    id_pool_deinit(&client->ids);
+    op_free_all(client);
+    session_free_all(client);
+    router_await_cancel(client->router, &client->waiter);
+    env_timer_stop(&client->sweep);
+    head_cache_free(client->heads);
+    free(client);
+}
+
+struct router *client_router(struct client *client)
+{
+    return client->router;
+}

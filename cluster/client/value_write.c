@@ -1,0 +1,244 @@
+/* WRITE and PUNCH.
+ *
+ * Within the first MiB it is one request to the head. Else write_plan says what is next, again
+ * after each answer, from what the head showed last:
+ *
+ *   1 the extents are not written under the ids that rule now: write them (a value's first extents
+ *     get a fresh id)
+ *   2 the head's own bytes, if there are any, once
+ *   3 the value grows, or got an id: SET_LENGTH, if the tail is still as it was seen
+ *   4 the head was not seen since the extents were written: STAT
+ *   5 done
+ */
+#include "client/value.h"
+
+static void write_plan(struct value_op *op);
+
+static bool is_punch(const struct value_op *op)
+{
+    return op->call->kind == VALUE_PUNCH;
+}
+
+static uint64_t extents_from(const struct value_op *op)
+{
+    return op->offset > VALUE_HEAD_BYTES ? op->offset : VALUE_HEAD_BYTES;
+}
+
+/* Where the extents' part ends: a punch stays within the value. */
+static uint64_t extents_end(const struct value_op *op)
+{
+    if (is_punch(op) && op->end > op->stat.length)
+        return op->stat.length;
+    return op->end;
+}
+
+/* -- the first look at the head ------------------------------------------------------------ */
+
+static void stat_then(struct value_op *op, int status, const struct kv_reply *reply)
+{
+    (void)reply;
+    bool may_create =
+        !is_punch(op) && (op->pre.kind == KV_PRE_NONE || op->pre.kind == KV_PRE_ABSENT);
+    if (status == SF_NOT_FOUND && may_create)
+        value_head_create(op, write_plan);
+    else if (status != SF_OK)
+        value_fail(op, status);
+    else if (value_is_plain(op, &op->stat))
+        write_plan(op);
+}
+
+/* The key was deleted since it was seen. Whoever wants this very file is told so; else the write
+ * makes a new one. */
+static void write_anew(struct value_op *op)
+{
+    op->head_done = op->head_seen = false;
+    value_head_stat(op, stat_then);
+}
+
+/* -- questions to the head, once extents are written --------------------------------------- */
+
+static void answer_then(struct value_op *op, int status, const struct kv_reply *reply)
+{
+    bool other_tail = status == SF_PRECONDITION && reply && (op->head_op.flags & KV_IF_TAIL) &&
+                      value_pre_holds(op, &reply->stat);
+    if (status == SF_NOT_FOUND && !is_punch(op) && op->pre.kind == KV_PRE_NONE) {
+        write_anew(op);
+    } else if (status != SF_OK && !other_tail) {
+        value_fail(op, status);
+    } else if (value_is_plain(op, &op->stat)) {
+        op->head_seen = true;
+        if (!kv_is_read(op->head_op.kind) && status == SF_OK)
+            op->head_changed = true;
+        write_plan(op);
+    }
+}
+
+static void write_head_part(struct value_op *op)
+{
+    uint64_t n = VALUE_HEAD_BYTES - op->offset;
+    op->head_done = true;
+    op->head_op = (struct kv_op){.kind = KV_SET_RANGE, .offset = op->offset};
+    if (is_punch(op)) {
+        op->head_op.kind = KV_PUNCH_RANGE;
+        op->head_op.length = n;
+    } else {
+        op->head_op.data = slice_of(op->call->data.p, (size_t)n);
+    }
+    value_head_send(op, answer_then);
+}
+
+static void write_length(struct value_op *op)
+{
+    op->head_op = (struct kv_op){.kind = KV_SET_LENGTH, .flags = KV_LENGTH_MAX, .length = op->end};
+    value_set_if_tail(op, &op->tail);
+    if (!tail_equal(&op->tail, &op->fan_tail))
+        value_set_tail(op, &op->fan_tail);
+    value_head_send(op, answer_then);
+}
+
+/* -- extents ------------------------------------------------------------------------------- */
+
+static bool punch_prepare(struct fan *fan, struct fan_piece *piece)
+{
+    struct value_op *op = fan->owner;
+    uint64_t id = tail_id(&op->fan_tail, piece->extent);
+    if (id == 0)
+        return false;
+    piece->op.kind = KV_PUNCH_RANGE;
+    piece->op.offset = piece->at;
+    piece->op.length = piece->n;
+    fan_set_key(piece, id);
+    return true;
+}
+
+static int absent_is_fine(struct fan *fan, struct fan_piece *piece, int status,
+                          const struct kv_reply *reply)
+{
+    (void)fan;
+    (void)piece;
+    (void)reply;
+    return status == SF_NOT_FOUND ? SF_OK : status;
+}
+
+static const struct fan_work fan_punch = {punch_prepare, absent_is_fine};
+
+static void write_extents(struct value_op *op)
+{
+    op->covered = extents_end(op);
+    op->head_seen = false;
+    op->fan_hidden = tail_has_gap(&op->tail); /* a fresh id, or holes that are punched */
+    value_fan_run(op, is_punch(op) ? &fan_punch : &value_fan_write, extents_from(op), op->covered,
+                  write_plan);
+}
+
+/* -- an id that was not needed after all ---------------------------------------------------- */
+
+static bool discard_prepare(struct fan *fan, struct fan_piece *piece)
+{
+    struct value_op *op = fan->owner;
+    piece->op.kind = KV_DELETE;
+    fan_set_key(piece, op->fresh_id);
+    return true;
+}
+
+static const struct fan_work fan_discard = {discard_prepare, absent_is_fine};
+
+static void write_done(struct value_op *op)
+{
+    if (!op->head_changed)
+        touch_mark(op->client, op->call->space, op->call->key, op->stat.created);
+    value_finish(op, slice_of(NULL, 0));
+}
+
+/* Another client gave the value's extents an id first. Ours is in no head and never will be. */
+static void write_discard(struct value_op *op)
+{
+    op->fan_hidden = true;
+    value_fan_run(op, &fan_discard, extents_from(op), op->end, write_done);
+}
+
+/* -- the plan ------------------------------------------------------------------------------ */
+
+static void fresh_id_then(struct value_op *op, uint64_t id)
+{
+    op->fresh_id = id;
+    write_plan(op);
+}
+
+/* The ids under which the extents have to stand. False: a fresh one is needed first. */
+static bool find_target(const struct value_op *op, struct tail *target)
+{
+    *target = op->tail;
+    if (is_punch(op) || !tail_has_gap(target))
+        return true;
+    return op->fresh_id != 0 && tail_fill_gap(target, op->fresh_id);
+}
+
+static bool extents_stand(const struct value_op *op, const struct tail *target)
+{
+    uint64_t from = extents_from(op), end = extents_end(op);
+    if (end <= from)
+        return true;
+    return op->covered >= end && tail_same_ids(&op->fan_tail, target, from / SF_EXTENT_BYTES,
+                                               (end - 1) / SF_EXTENT_BYTES);
+}
+
+static void write_plan(struct value_op *op)
+{
+    struct tail target;
+    if (!find_target(op, &target)) {
+        if (op->fresh_id == 0)
+            value_id_get(op, fresh_id_then);
+        else
+            value_fail(op, SF_TOO_BIG);
+        return;
+    }
+    bool stand = extents_stand(op, &target);
+    bool grows = !is_punch(op) && op->end > op->stat.length;
+    op->fan_tail = target;
+    if (!stand)
+        write_extents(op);
+    else if (op->offset < VALUE_HEAD_BYTES && !op->head_done)
+        write_head_part(op);
+    else if (grows || !tail_equal(&target, &op->tail))
+        write_length(op);
+    else if (!op->head_seen)
+        value_head_stat(op, answer_then);
+    else if (op->fresh_id != 0 && !tail_names(&op->tail, op->fresh_id))
+        write_discard(op);
+    else
+        write_done(op);
+}
+
+/* -- within the head ----------------------------------------------------------------------- */
+
+static void small_then(struct value_op *op, int status, const struct kv_reply *reply)
+{
+    (void)reply;
+    if (status == SF_OK)
+        value_finish(op, slice_of(NULL, 0));
+    else
+        value_fail(op, status);
+}
+
+static void write_small(struct value_op *op)
+{
+    op->head_op = (struct kv_op){.kind = KV_SET_RANGE, .data = op->call->data};
+    if (op->end > op->offset)
+        op->head_op.offset = op->offset; /* else it is only made where it is absent */
+    if (is_punch(op)) {
+        op->head_op.kind = KV_PUNCH_RANGE;
+        op->head_op.length = op->end - op->offset;
+    }
+    value_head_send(op, small_then);
+}
+
+void value_write_begin(struct value_op *op)
+{
+    if (op->end <= VALUE_HEAD_BYTES || op->end == op->offset)
+        write_small(op);
+    else if (value_take_hint(op, VALUE_HINT_MS))
+        write_plan(op);
+    else
+        value_head_stat(op, stat_then);
+}
