@@ -87,7 +87,7 @@ enum consensus_msg_type {
     MSG_HEARTBEAT,       /* commit (at most what the follower has); context = read round */
     MSG_HEARTBEAT_REPLY, /* context echoed */
     MSG_SNAPSHOT,        /* a chunk of a snapshot at (index, log_term) follows beside it */
-    MSG_SNAPSHOT_REPLY,  /* the follower's log now begins after index */
+    MSG_SNAPSHOT_REPLY,  /* the follower has all up to index, by this snapshot or without it */
     MSG_TIMEOUT_NOW,     /* leader transfer: campaign at once */
     MSG_TYPE_LIMIT
 };
@@ -185,8 +185,7 @@ void consensus_free(struct consensus *c);
 
 /* Appends one entry to the log (payload: one reference taken, also on failure).
  * SF_NOT_LEADER; SF_OVERLOADED (more than 32 MiB proposed and not yet committed, or leadership is
- * being handed over: at most an election time-out). The first entry of a term is always taken, if
- * no transfer was asked for. */
+ * being handed over: at most an election time-out). A leader's first entry is always taken. */
 SF_MUST_CHECK int consensus_propose(struct consensus *c, struct payload *payload, uint64_t *index,
                                     uint64_t *term);
 /* Asks for a read barrier; an update lists `id` when it has passed or failed. The caller must have

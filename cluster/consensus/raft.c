@@ -96,7 +96,7 @@ static void enter_role(struct raft *r, enum raft_role role, replica_id leader)
     raft_fail_reads(r);
     restart_election_timer(r);
     for (size_t i = 0; i < r->peer_count; i++)
-        r->ballots[i] = raft_is_self(r, &r->peers[i]) ? BALLOT_GRANTED : BALLOT_NONE;
+        r->ballots[i] = BALLOT_NONE;
 }
 
 void raft_become_follower(struct raft *r, uint64_t term, replica_id leader)
@@ -206,6 +206,7 @@ static void raft_persisted(struct consensus *c, uint64_t persist_mark)
 {
     struct raft *r = raft_of(c);
     raft_log_persisted(&r->log, persist_mark);
+    raft_maybe_count_own_vote(r);
     if (r->role == RAFT_LEADER)
         raft_maybe_commit(r);
     raft_check(r);

@@ -130,6 +130,7 @@ bool raft_hard_state_is_durable(const struct raft *r);
 
 /* -- raft_election.c ------------------------------------------------------------------------- */
 
+void raft_maybe_count_own_vote(struct raft *r); /* once it is durable */
 void raft_campaign(struct raft *r);             /* asks for pre-votes first */
 void raft_campaign_transferred(struct raft *r); /* the leader said so: votes at once */
 bool raft_is_bound_to_leader(const struct raft *r, const struct consensus_msg *msg);

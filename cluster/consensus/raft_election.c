@@ -36,11 +36,28 @@ static void ask_all(struct raft *r, enum consensus_msg_type type, uint64_t term,
     }
 }
 
+static void record_ballot(struct raft *r, replica_id voter, bool granted)
+{
+    for (size_t i = 0; i < r->peer_count; i++) {
+        if (r->peers[i].id == voter && r->ballots[i] == BALLOT_NONE)
+            r->ballots[i] = granted ? BALLOT_GRANTED : BALLOT_REFUSED;
+    }
+}
+
+/* Its own vote counts like any other's: when it is durable (raft_maybe_count_own_vote). */
 static void ask_for_votes(struct raft *r, bool transfer)
 {
     raft_become_candidate(r);
     ask_all(r, MSG_VOTE, r->hard.term, transfer);
-    if (election_is_won(r)) /* a group of one */
+}
+
+static void conclude(struct raft *r)
+{
+    if (election_is_lost(r))
+        raft_become_follower(r, r->hard.term, 0);
+    else if (election_is_won(r) && r->role == RAFT_PRE_CANDIDATE)
+        ask_for_votes(r, false);
+    else if (election_is_won(r))
         raft_become_leader(r);
 }
 
@@ -48,13 +65,21 @@ void raft_campaign(struct raft *r)
 {
     raft_become_pre_candidate(r);
     ask_all(r, MSG_PRE_VOTE, r->hard.term + 1, false);
-    if (election_is_won(r))
-        ask_for_votes(r, false);
+    record_ballot(r, r->self, true);
+    conclude(r); /* a group of one */
 }
 
 void raft_campaign_transferred(struct raft *r)
 {
     ask_for_votes(r, true);
+}
+
+void raft_maybe_count_own_vote(struct raft *r)
+{
+    if (r->role != RAFT_CANDIDATE || !raft_hard_state_is_durable(r))
+        return;
+    record_ballot(r, r->self, true);
+    conclude(r);
 }
 
 /* Whoever hears a leader takes no part in elections, unless that leader itself asked for one. */
@@ -93,33 +118,20 @@ void raft_step_vote(struct raft *r, const struct consensus_msg *msg)
                   .type = MSG_VOTE_REPLY, .to = msg->from, .reject = !grant, .after_sync = true});
 }
 
-static void record_ballot(struct raft *r, const struct consensus_msg *msg)
-{
-    size_t position = (size_t)(raft_peer(r, msg->from) - r->peers);
-    if (r->ballots[position] == BALLOT_NONE)
-        r->ballots[position] = msg->reject ? BALLOT_REFUSED : BALLOT_GRANTED;
-}
-
 void raft_step_pre_vote_reply(struct raft *r, const struct consensus_msg *msg)
 {
     if (r->role != RAFT_PRE_CANDIDATE)
         return;
     if (!msg->reject && msg->term != r->hard.term + 1)
         return;
-    record_ballot(r, msg);
-    if (election_is_won(r))
-        ask_for_votes(r, false);
-    else if (election_is_lost(r))
-        raft_become_follower(r, r->hard.term, 0);
+    record_ballot(r, msg->from, !msg->reject);
+    conclude(r);
 }
 
 void raft_step_vote_reply(struct raft *r, const struct consensus_msg *msg)
 {
     if (r->role != RAFT_CANDIDATE)
         return;
-    record_ballot(r, msg);
-    if (election_is_won(r))
-        raft_become_leader(r);
-    else if (election_is_lost(r))
-        raft_become_follower(r, r->hard.term, 0);
+    record_ballot(r, msg->from, !msg->reject);
+    conclude(r);
 }

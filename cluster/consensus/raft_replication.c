@@ -11,8 +11,17 @@
 
 /* -- proposals ------------------------------------------------------------------------------- */
 
+/* Has an entry of the own term been proposed? Before that nothing can be committed, and nothing is
+ * sent: the caller is about to propose one, and a probe sent now would only make it wait. */
+static bool has_own_entry(const struct raft *r)
+{
+    return raft_log_last_term(&r->log) == r->hard.term;
+}
+
 static bool proposal_fits(const struct raft *r, const struct payload *payload)
 {
+    if (!has_own_entry(r))
+        return true;
     if (r->transferee != 0) /* the peer that takes over has to catch up with the log's end */
         return false;
     return r->uncommitted_bytes == 0 ||
@@ -74,13 +83,6 @@ static void send_append(struct raft *r, const struct progress *p, size_t count)
     raft_send(r, msg);
 }
 
-/* Before the first entry of the own term nothing can be committed, and the caller is about to
- * propose one: a probe sent now would only make it wait. */
-static bool replicates(const struct raft *r)
-{
-    return r->role == RAFT_LEADER && raft_log_last_term(&r->log) == r->hard.term;
-}
-
 static bool is_due(const struct raft *r, const struct progress *p)
 {
     if (raft_is_self(r, p))
@@ -92,7 +94,7 @@ static bool is_due(const struct raft *r, const struct progress *p)
 
 bool raft_replication_is_due(const struct raft *r)
 {
-    if (!replicates(r))
+    if (r->role != RAFT_LEADER || !has_own_entry(r))
         return false;
     for (size_t i = 0; i < r->peer_count; i++) {
         if (is_due(r, &r->peers[i]))
@@ -117,7 +119,7 @@ static void replicate_to(struct raft *r, struct progress *p)
 
 void raft_replicate(struct raft *r)
 {
-    if (!replicates(r))
+    if (r->role != RAFT_LEADER || !has_own_entry(r))
         return;
     for (size_t i = 0; i < r->peer_count; i++)
         replicate_to(r, &r->peers[i]);

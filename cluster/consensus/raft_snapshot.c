@@ -73,6 +73,12 @@ static bool log_reaches(const struct raft *r, uint64_t index, uint64_t term)
     return index <= r->log.commit || raft_log_matches(&r->log, index, term);
 }
 
+static void confirm(struct raft *r, replica_id leader, uint64_t index)
+{
+    raft_send(r, (struct consensus_msg){
+                     .type = MSG_SNAPSHOT_REPLY, .to = leader, .index = index, .after_sync = true});
+}
+
 void raft_step_snapshot(struct raft *r, const struct consensus_msg *msg)
 {
     if (!raft_follow(r, msg->from) || r->installing_index != 0 || msg->index == 0)
@@ -84,10 +90,7 @@ void raft_step_snapshot(struct raft *r, const struct consensus_msg *msg)
         return;
     }
     raft_log_commit(&r->log, msg->index);
-    raft_send(r, (struct consensus_msg){.type = MSG_APPEND_REPLY,
-                                        .to = msg->from,
-                                        .index = r->log.commit,
-                                        .after_sync = true});
+    confirm(r, msg->from, msg->index);
 }
 
 bool raft_snapshot_begin(struct consensus *c, uint64_t index, uint64_t term)
@@ -107,9 +110,6 @@ void raft_snapshot_installed(struct consensus *c, uint64_t index, uint64_t term)
     r->installing_index = 0;
     raft_log_restart(&r->log, index, term);
     if (r->leader != 0)
-        raft_send(r, (struct consensus_msg){.type = MSG_SNAPSHOT_REPLY,
-                                            .to = r->leader,
-                                            .index = index,
-                                            .after_sync = true});
+        confirm(r, r->leader, index);
     raft_check(r);
 }
