@@ -1,0 +1,137 @@
+/* kv_op_check: one table of operations that break one rule each, and the field that is named. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "proto/kv.h"
+
+#define KEY .key = {(const uint8_t *)"k", 1}
+#define OF_SIZE(size)                                                                              \
+    {                                                                                              \
+        big, size                                                                                  \
+    }
+
+static const uint8_t big[SF_VALUE_BYTES_MAX + 1];
+static const uint32_t shards[] = {SF_SHARDS_MAX};
+static const struct kv_op check_exists = {.kind = KV_STAT, KEY, .pre = {.kind = KV_PRE_EXISTS}};
+static const struct kv_op get = {.kind = KV_GET, KEY};
+static const struct kv_op take = {.kind = KV_TAKE, KEY};
+static const struct kv_op put_big = {.kind = KV_PUT, KEY, .data = OF_SIZE(SF_VALUE_BYTES_MAX)};
+static const struct kv_op slot_32 = {
+    .kind = KV_STAT, KEY, .flags = KV_IF_SLOT_ZERO, .offset = KV_SLOTS_MAX};
+
+static const struct {
+    struct kv_op op;
+    int status;
+    const char *what;
+} cases[] = {
+    {{.kind = KV_GET, KEY}, SF_OK, NULL},
+    {{.kind = KV_GET}, SF_OK, NULL}, /* the empty key is a key */
+    {{.kind = (enum kv_kind)0, KEY}, SF_INVALID, "kind"},
+    {{.kind = KV_KIND_LIMIT, KEY}, SF_INVALID, "kind"},
+    {{.kind = KV_TAKE, KEY}, SF_INVALID, "kind"},
+    {{.kind = KV_GET, .key = OF_SIZE(SF_KEY_BYTES_MAX)}, SF_OK, NULL},
+    {{.kind = KV_GET, .key = OF_SIZE(SF_KEY_BYTES_MAX + 1)}, SF_TOO_BIG, "key"},
+    {{.kind = KV_GET, .space = KV_INTERNAL, .key = OF_SIZE(8)}, SF_OK, NULL},
+    {{.kind = KV_GET, .space = KV_INTERNAL, .key = OF_SIZE(7)}, SF_INVALID, "key"},
+    {{.kind = KV_GET, .space = (enum kv_space)2, KEY}, SF_INVALID, "key space"},
+    {{.kind = KV_GET, KEY, .pre = {.kind = (enum kv_pre_kind)9}}, SF_INVALID, "precondition"},
+    {{.kind = KV_GET, KEY, .flags = KV_WANT_OLD}, SF_INVALID, "flags"},
+    {{.kind = KV_GET, KEY, .add_count = 1}, SF_INVALID, "adds"},
+    {{.kind = KV_GET, KEY, .shards = shards, .shard_count = 1}, SF_INVALID, "shards"},
+    {{.kind = KV_GET, KEY, .ops = &get, .op_count = 1}, SF_INVALID, "operations"},
+    {{.kind = KV_GET_RANGE, KEY, .length = SF_FILE_BYTES_MAX + 1}, SF_TOO_BIG, "length"},
+    {{.kind = KV_PUT, KEY, .data = OF_SIZE(SF_VALUE_BYTES_MAX)}, SF_OK, NULL},
+    {{.kind = KV_PUT, KEY, .data = OF_SIZE(SF_VALUE_BYTES_MAX + 1)}, SF_TOO_BIG, "value"},
+    {{.kind = KV_PUT, KEY, .attr = OF_SIZE(1)}, SF_INVALID, "attributes"},
+    {{.kind = KV_PUT, KEY, .flags = KV_HAS_ATTR, .attr = OF_SIZE(SF_ATTR_BYTES_MAX + 1)},
+     SF_TOO_BIG,
+     "attributes"},
+    {{.kind = KV_PUT, KEY, .record_kind = (enum record_kind)4}, SF_INVALID, "record kind"},
+    {{.kind = KV_PUT, KEY, .flags = KV_HAS_LENGTH, .data = OF_SIZE(9), .length = 8},
+     SF_INVALID,
+     "length"},
+    {{.kind = KV_PUT, KEY, .tail = {{1, 1}}, .tail_count = 1}, SF_INVALID, "tail"},
+    {{.kind = KV_PUT, KEY, .flags = KV_HAS_TAIL, .tail = {{0, 1}}, .tail_count = 1},
+     SF_INVALID,
+     "tail"},
+    {{.kind = KV_PUT, KEY, .flags = KV_HAS_TAIL, .tail = {{2, 1}, {2, 1}}, .tail_count = 2},
+     SF_INVALID,
+     "tail"},
+    {{.kind = KV_PUT, KEY, .flags = KV_HAS_TAIL, .tail = {{1, 1}, {2, 1}}, .tail_count = 2},
+     SF_OK,
+     NULL},
+    {{.kind = KV_PUT, KEY, .if_tail = {{1, 1}}, .if_tail_count = 1}, SF_INVALID, "expected tail"},
+    {{.kind = KV_SET_RANGE, KEY, .offset = SF_VALUE_BYTES_MAX - 1, .data = OF_SIZE(1)},
+     SF_OK,
+     NULL},
+    {{.kind = KV_SET_RANGE, KEY, .offset = SF_VALUE_BYTES_MAX, .data = OF_SIZE(1)},
+     SF_TOO_BIG,
+     "offset"},
+    {{.kind = KV_SET_LENGTH, KEY, .length = SF_FILE_BYTES_MAX + 1}, SF_TOO_BIG, "length"},
+    {{.kind = KV_ADD, KEY}, SF_INVALID, "adds"},
+    {{.kind = KV_ADD, KEY, .add_count = KV_ADDS_MAX + 1}, SF_TOO_BIG, "adds"},
+    {{.kind = KV_ADD, KEY, .adds = {{.slot = KV_SLOTS_MAX}}, .add_count = 1}, SF_INVALID, "slot"},
+    {{.kind = KV_SCAN, .length = 0}, SF_INVALID, "limit"},
+    {{.kind = KV_SCAN, .length = SF_SCAN_MAX}, SF_OK, NULL},
+    {{.kind = KV_SCAN, .length = SF_SCAN_MAX + 1}, SF_TOO_BIG, "limit"},
+    {{.kind = KV_SCAN, .length = 1, .shards = shards, .shard_count = 1}, SF_INVALID, "shards"},
+    {{.kind = KV_NEW_IDS, .length = 0}, SF_INVALID, "count"},
+    {{.kind = KV_NEW_IDS, .length = KV_IDS_MAX + 1}, SF_INVALID, "count"},
+    {{.kind = KV_SESSION_OPEN, .data = OF_SIZE(15)}, SF_INVALID, "client id"},
+    {{.kind = KV_SESSION_OPEN, .data = OF_SIZE(16)}, SF_OK, NULL},
+    {{.kind = KV_ABANDON, .length = 0}, SF_INVALID, "sequence number"},
+    {{.kind = KV_ABANDON, .length = UINT64_MAX}, SF_OK, NULL},
+    {{.kind = KV_MINI}, SF_INVALID, "operations"},
+    {{.kind = KV_MINI, .checks = &check_exists, .check_count = 1, .ops = &take, .op_count = 1},
+     SF_OK,
+     NULL},
+    {{.kind = KV_MINI, .ops = &get, .op_count = 1}, SF_INVALID, "kind"},
+    {{.kind = KV_MINI, .checks = &take, .check_count = 1}, SF_INVALID, "kind"},
+    {{.kind = KV_MINI, .checks = &slot_32, .check_count = 1}, SF_INVALID, "slot"},
+    {{.kind = KV_MINI, .ops = &take, .op_count = SF_MINI_OPS_MAX + 1}, SF_TOO_BIG, "operations"},
+    {{.kind = KV_MINI, .ops = &take, .op_count = SIZE_MAX}, SF_TOO_BIG, "operations"},
+};
+
+static void test_each_rule(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const char *what = NULL;
+        int status = kv_op_check(&cases[i].op, &what);
+        if (status != cases[i].status)
+            fail_msg("case %zu: %d, expected %d (%s)", i, status, cases[i].status,
+                     what ? what : "nothing named");
+        if (cases[i].what)
+            assert_string_equal(what, cases[i].what);
+        else
+            assert_null(what);
+    }
+}
+
+/* Each part is small enough, all together are not. */
+static void test_a_mini_is_limited_as_a_whole(void **state)
+{
+    (void)state;
+    struct kv_op ops[5];
+    const char *what = NULL;
+    for (size_t i = 0; i < 5; i++)
+        ops[i] = put_big;
+    struct kv_op mini = {.kind = KV_MINI, .ops = ops, .op_count = 3};
+    assert_int_equal(kv_op_check(&mini, &what), SF_OK);
+    mini.op_count = 5;
+    assert_int_equal(kv_op_check(&mini, &what), SF_TOO_BIG);
+    assert_string_equal(what, "operations");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_each_rule),
+        cmocka_unit_test(test_a_mini_is_limited_as_a_whole),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
