@@ -1,4 +1,5 @@
-/* The simulated network: order, loss, cuts, closing, back-pressure, and the same run from a seed. */
+/* The simulated network: order, loss, cuts, closing, back-pressure, and the same run from a seed.
+ */
 #include "cmocka_all.h"
 
 #include <stdio.h>

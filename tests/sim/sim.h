@@ -52,8 +52,9 @@ struct store_image *sim_node_image(struct sim_node *node);
 void sim_node_start(struct sim_node *node);
 /* The process ends between two events, or at the end of the present one if its own code is running.
  * Mostly the machine loses power with it: files keep what was synced and any prefix of what was
- * not, or parts; directory entries likewise (volume.h). At times only the process ends, and its files
- * stay as written, still unsynced. Connections break: the peers learn soon, or when they next send.
+ * not, or parts; directory entries likewise (volume.h). At times only the process ends, and its
+ * files stay as written, still unsynced. Connections break: the peers learn soon, or when they next
+ * send.
  */
 void sim_node_crash(struct sim_node *node);
 /* The process ends in good order: halt runs while its env still works, and files stay as written
