@@ -52,7 +52,7 @@ struct op {
     struct slice id_slice;
     uint64_t child;     /* id of the directory that is looked at, made or removed */
     struct kv_pre pre;  /* what the entry must still be */
-    struct buffer keep; /* RENAME: the record that moves */
+    struct buffer keep; /* RENAME: the record that moves. READDIR of the root: see readdir.c */
     struct kv_stat stat;
     struct scan *scan; /* READDIR of the root */
     int outcome;       /* what to answer after a clean-up */

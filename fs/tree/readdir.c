@@ -36,11 +36,8 @@ struct scan {
     int status;     /* the first failure */
     struct found *found;
     size_t found_count, found_room;
-    bool more;                            /* some group has more ... */
-    uint8_t horizon[TREE_NAME_BYTES_MAX]; /* ... and all names up to here are known */
-    size_t horizon_bytes;
-    uint8_t after[TREE_NAME_BYTES_MAX]; /* the key to go on behind */
-    size_t after_bytes;
+    bool more;             /* some group has more ... */
+    struct buffer horizon; /* ... and all keys up to this one are known */
 };
 
 /* A listed entry's inode. What only its own record tells stays 0 (version 0): of a directory, and
@@ -108,6 +105,7 @@ void scan_free(struct op *op)
         free(scan->parts[i].shards);
     }
     free(scan->parts);
+    buffer_deinit(&scan->horizon);
     free(scan->found);
     free(scan);
     op->scan = NULL;
@@ -117,17 +115,25 @@ static void deliver(struct op *op)
 {
     struct tree_call *call = op->call;
     struct scan *scan = op->scan;
-    bool room = true;
+    bool room = true, some = false;
     if (scan->found_count > 0)
         qsort(scan->found, scan->found_count, sizeof *scan->found, compare_found);
     for (size_t i = 0; i < scan->found_count && room; i++) {
         struct found *found = &scan->found[i];
         char name[TREE_NAME_BYTES_MAX + 1];
         struct slice key = slice_of(found->key, found->n);
-        if (scan->more && slice_compare(key, slice_of(scan->horizon, scan->horizon_bytes)) > 0)
+        if (scan->more && slice_compare(key, buffer_slice(&scan->horizon)) > 0)
             break;
-        if (tree_name_of_key(key, name))
+        if (tree_name_of_key(key, name)) {
             room = call->on_entry(call, slice_str(name), &found->inode);
+            some = true;
+        }
+    }
+    if (scan->more && !some) { /* a page of keys that have no name here: the next one */
+        buffer_set(&op->keep, buffer_slice(&scan->horizon));
+        scan_free(op);
+        root_begin(op, SF_OK, NULL);
+        return;
     }
     call->end = room && !scan->more;
     op_finish(op, SF_OK);
@@ -150,12 +156,8 @@ static void keep_entry(struct scan *scan, const struct kv_entry *entry)
 /* A group's page ends at `last`: names beyond it are not all known. */
 static void lower_horizon(struct scan *scan, struct slice last)
 {
-    size_t n = last.n < TREE_NAME_BYTES_MAX ? last.n : TREE_NAME_BYTES_MAX;
-    struct slice cut = slice_of(last.p, n);
-    if (scan->more && slice_compare(slice_of(scan->horizon, scan->horizon_bytes), cut) <= 0)
-        return;
-    memcpy(scan->horizon, cut.p, cut.n);
-    scan->horizon_bytes = cut.n;
+    if (!scan->more || slice_compare(last, buffer_slice(&scan->horizon)) < 0)
+        buffer_set(&scan->horizon, last);
     scan->more = true;
 }
 
@@ -211,7 +213,7 @@ static void send_part(struct part *part)
 {
     struct op *op = part->scan->op;
     part->kv = (struct kv_op){.kind = KV_SCAN, .space = KV_PLAIN};
-    part->kv.data = slice_of(part->scan->after, part->scan->after_bytes);
+    part->kv.data = buffer_slice(&op->keep);
     part->kv.length = page_limit(op);
     part->kv.shards = part->shards;
     part->kv.shard_count = part->shard_count;
@@ -227,8 +229,6 @@ static void root_fan_out(struct op *op, const struct config *config)
     struct scan *scan = sf_calloc(1, sizeof *scan);
     scan->op = op;
     op->scan = scan;
-    if (op->call->after.n > 0)
-        (void)!tree_key_of_name(op->call->after, scan->after, &scan->after_bytes);
     add_parts(scan, config);
     scan->waiting = scan->part_count;
     op->waits = OP_FAN_OUT;
@@ -250,14 +250,27 @@ static void root_begin(struct op *op, int status, const struct kv_reply *reply)
     }
 }
 
+/* op->keep: the key to go on behind. */
+static int root_start(struct op *op)
+{
+    struct slice after = op->call->after;
+    size_t bytes = 0;
+    if (after.n > 0) {
+        int status = tree_key_of_name(after, buffer_grow(&op->keep, TREE_NAME_BYTES_MAX), &bytes);
+        if (status != SF_OK)
+            return status;
+    }
+    op->keep.n = bytes;
+    root_begin(op, SF_OK, NULL);
+    return SF_OK;
+}
+
 int readdir_start(struct op *op)
 {
-    const struct tree_call *call = op->call;
-    if (call->after.n > TREE_NAME_BYTES_MAX)
+    if (op->call->after.n > TREE_NAME_BYTES_MAX)
         return SF_NAME_TOO_LONG;
-    if (call->place.ino == TREE_ROOT)
-        root_begin(op, SF_OK, NULL);
-    else
-        scan_below(op);
+    if (op->call->place.ino == TREE_ROOT)
+        return root_start(op);
+    scan_below(op);
     return SF_OK;
 }

@@ -86,7 +86,8 @@ struct tree_place {
  *  APPEND    place, data                            inode, old_length
  *  FSYNC     place                                  (also brings a lazy mtime up to date)
  *  READDIR   place (a directory), after, length =   on_entry for each, with attributes (of a
- *            most names                             directory: ino and type alone, version 0); end
+ *            most names                             directory: ino and type alone, version 0); end,
+ *                                                   or at least one entry
  *  STATFS    -                                      space
  */
 enum tree_kind {
@@ -170,8 +171,8 @@ struct tree_walk {
     size_t at;
 };
 void tree_walk(struct tree *tree, struct tree_walk *walk);
-/* The record of a file's place, for operations that the tree does not have (a Put of the whole value).
- * key: TREE_KEY_BYTES_MAX bytes. SF_NAME_TOO_LONG, SF_INVALID. */
+/* The record of a file's place, for operations that the tree does not have (a Put of the whole
+ * value). key: TREE_KEY_BYTES_MAX bytes. SF_NAME_TOO_LONG, SF_INVALID. */
 #define TREE_KEY_BYTES_MAX (9u + TREE_NAME_BYTES_MAX)
 SF_MUST_CHECK int tree_record_key(const struct tree_place *place, enum kv_space *space,
                                   uint8_t *key, size_t *bytes);

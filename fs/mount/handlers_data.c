@@ -1,0 +1,195 @@
+/* create, open, read, write, flush, fsync, release.
+ *
+ * Every file is opened direct_io: each read(2) and write(2) is one request, so that a read sees
+ * every write that returned before it, from any mount. There is nothing to flush. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "env/memory.h"
+#include "mount/request.h"
+
+#define WRITE_COPY_MAX (64u << 10) /* a smaller write is copied, a larger one keeps the buffer */
+
+static void set_file(struct fuse_file_info *file)
+{
+    file->direct_io = 1;
+    file->keep_cache = 0;
+    file->fh = 0;
+}
+
+static void reply_create(struct request *r)
+{
+    struct fuse_entry_param entry;
+    struct node *node = request_make_entry(r->mount, &r->inode, r->call.place.directory,
+                                           r->call.place.name, &entry);
+    set_file(&r->file);
+    if (fuse_reply_create(r->fuse, &entry, &r->file) != 0)
+        nodes_forget(&r->mount->nodes, node, 1);
+    request_end(r);
+}
+
+static void create_truncated_then(struct request *r, int status)
+{
+    if (status != SF_OK) {
+        request_fail(r, status);
+        return;
+    }
+    r->inode = r->call.inode;
+    reply_create(r);
+}
+
+static void create_then(struct request *r, int status)
+{
+    if (status == SF_OK && S_ISDIR(r->call.inode.mode))
+        status = SF_IS_DIRECTORY;
+    if (status != SF_OK) {
+        request_fail(r, status);
+        return;
+    }
+    r->inode = r->call.inode;
+    if (r->call.created || !(r->file.flags & O_TRUNC) || r->inode.size == 0) {
+        reply_create(r);
+        return;
+    }
+    r->call.place.ino = r->inode.ino;
+    r->call.set = TREE_SET_SIZE;
+    r->call.size = 0;
+    request_submit(r, TREE_SETATTR, create_truncated_then);
+}
+
+static void handle_create(fuse_req_t fuse, fuse_ino_t parent, const char *name, mode_t mode,
+                          struct fuse_file_info *file)
+{
+    struct request *r = request_new(fuse);
+    if (!request_entry(r, parent, name))
+        return;
+    r->file = *file;
+    r->call.mode = mode;
+    r->call.exclusive = file->flags & O_EXCL;
+    request_submit(r, TREE_CREATE, create_then);
+}
+
+static void open_then(struct request *r, int status)
+{
+    if (status != SF_OK) {
+        request_fail(r, status);
+        return;
+    }
+    set_file(&r->file);
+    fuse_reply_open(r->fuse, &r->file);
+    request_end(r);
+}
+
+static void handle_open(fuse_req_t fuse, fuse_ino_t node_id, struct fuse_file_info *file)
+{
+    struct request *r = request_new(fuse);
+    request_place(r, node_id);
+    r->file = *file;
+    if (!(file->flags & O_TRUNC)) { /* the lookup before has found it; reads and writes name it */
+        open_then(r, SF_OK);
+        return;
+    }
+    r->call.set = TREE_SET_SIZE;
+    r->call.size = 0;
+    request_submit(r, TREE_SETATTR, open_then);
+}
+
+static void read_then(struct request *r, int status)
+{
+    if (status != SF_OK) {
+        request_fail(r, status);
+        return;
+    }
+    fuse_reply_buf(r->fuse, (const char *)r->call.data.p, r->call.data.n);
+    request_end(r);
+}
+
+static void handle_read(fuse_req_t fuse, fuse_ino_t node_id, size_t size, off_t offset,
+                        struct fuse_file_info *file)
+{
+    struct request *r = request_new(fuse);
+    (void)file;
+    request_place(r, node_id);
+    r->call.offset = (uint64_t)offset;
+    r->call.length = size;
+    request_submit(r, TREE_READ, read_then);
+}
+
+static void write_then(struct request *r, int status)
+{
+    if (status != SF_OK) {
+        request_fail(r, status);
+        return;
+    }
+    fuse_reply_write(r->fuse, r->call.data.n);
+    request_end(r);
+}
+
+/* The bytes must outlive this call: the whole receive buffer is kept where that saves a copy. */
+static void keep_data(struct request *r, const char *bytes, size_t size)
+{
+    struct mount *mount = r->mount;
+    if (size <= WRITE_COPY_MAX) {
+        r->kept = sf_memdup(bytes, size);
+        r->call.data = slice_of(r->kept, size);
+        return;
+    }
+    r->kept = mount->receive.mem;
+    mount->receive.mem = NULL;
+    r->call.data = slice_of(bytes, size);
+}
+
+static void handle_write(fuse_req_t fuse, fuse_ino_t node_id, const char *bytes, size_t size,
+                         off_t offset, struct fuse_file_info *file)
+{
+    struct request *r = request_new(fuse);
+    request_place(r, node_id);
+    keep_data(r, bytes, size);
+    r->call.offset = (uint64_t)offset;
+    /* O_APPEND: the offset is the kernel's guess; the server knows where the end is. A page that
+     * was written through a mapping has its place. */
+    bool append = (file->flags & O_APPEND) && !file->writepage;
+    request_submit(r, append ? TREE_APPEND : TREE_WRITE, write_then);
+}
+
+static void done_then(struct request *r, int status)
+{
+    request_fail(r, status == SF_STALE_FILE ? SF_OK : status);
+}
+
+/* What write(2) acknowledged is durable: only a lazy mtime is brought up to date. A file that is
+ * gone has none. */
+static void handle_flush(fuse_req_t fuse, fuse_ino_t node_id, struct fuse_file_info *file)
+{
+    struct request *r = request_new(fuse);
+    (void)file;
+    request_place(r, node_id);
+    request_submit(r, TREE_FSYNC, done_then);
+}
+
+static void handle_fsync(fuse_req_t fuse, fuse_ino_t node_id, int data_only,
+                         struct fuse_file_info *file)
+{
+    (void)data_only;
+    handle_flush(fuse, node_id, file);
+}
+
+static void handle_release(fuse_req_t fuse, fuse_ino_t node_id, struct fuse_file_info *file)
+{
+    (void)node_id;
+    (void)file;
+    fuse_reply_err(fuse, 0);
+}
+
+void handlers_data(struct fuse_lowlevel_ops *ops)
+{
+    ops->create = handle_create;
+    ops->open = handle_open;
+    ops->read = handle_read;
+    ops->write = handle_write;
+    ops->flush = handle_flush;
+    ops->fsync = handle_fsync;
+    ops->release = handle_release;
+}

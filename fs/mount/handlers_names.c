@@ -1,0 +1,127 @@
+/* lookup, forget, create (of a name), mkdir, unlink, rmdir, rename. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "mount/request.h"
+
+static void entry_then(struct request *r, int status)
+{
+    if (status != SF_OK)
+        request_fail(r, status);
+    else
+        request_reply_entry(r, &r->call.inode);
+}
+
+static void handle_lookup(fuse_req_t fuse, fuse_ino_t parent, const char *name)
+{
+    struct request *r = request_new(fuse);
+    if (request_entry(r, parent, name))
+        request_submit(r, TREE_LOOKUP, entry_then);
+}
+
+static void forget_one(struct mount *mount, fuse_ino_t node_id, uint64_t lookups)
+{
+    nodes_forget(&mount->nodes, nodes_at(&mount->nodes, node_id), lookups);
+}
+
+static void handle_forget(fuse_req_t fuse, fuse_ino_t node_id, uint64_t lookups)
+{
+    forget_one(fuse_req_userdata(fuse), node_id, lookups);
+    fuse_reply_none(fuse);
+}
+
+static void handle_forget_multi(fuse_req_t fuse, size_t count, struct fuse_forget_data *forgets)
+{
+    for (size_t i = 0; i < count; i++)
+        forget_one(fuse_req_userdata(fuse), forgets[i].ino, forgets[i].nlookup);
+    fuse_reply_none(fuse);
+}
+
+static void handle_mkdir(fuse_req_t fuse, fuse_ino_t parent, const char *name, mode_t mode)
+{
+    struct request *r = request_new(fuse);
+    if (!request_entry(r, parent, name))
+        return;
+    r->call.mode = mode;
+    request_submit(r, TREE_MKDIR, entry_then);
+}
+
+/* A regular file without opening it; other nodes are refused. */
+static void handle_mknod(fuse_req_t fuse, fuse_ino_t parent, const char *name, mode_t mode,
+                         dev_t device)
+{
+    (void)device;
+    if (!S_ISREG(mode)) {
+        fuse_reply_err(fuse, EOPNOTSUPP);
+        return;
+    }
+    struct request *r = request_new(fuse);
+    if (!request_entry(r, parent, name))
+        return;
+    r->call.mode = mode;
+    r->call.exclusive = true;
+    request_submit(r, TREE_CREATE, entry_then);
+}
+
+static void done_then(struct request *r, int status)
+{
+    request_fail(r, status); /* SF_OK: errno 0, which is success */
+}
+
+static void handle_unlink(fuse_req_t fuse, fuse_ino_t parent, const char *name)
+{
+    struct request *r = request_new(fuse);
+    if (request_entry(r, parent, name))
+        request_submit(r, TREE_UNLINK, done_then);
+}
+
+static void handle_rmdir(fuse_req_t fuse, fuse_ino_t parent, const char *name)
+{
+    struct request *r = request_new(fuse);
+    if (request_entry(r, parent, name))
+        request_submit(r, TREE_RMDIR, done_then);
+}
+
+static void renamed_then(struct request *r, int status)
+{
+    if (status == SF_OK)
+        nodes_moved(&r->mount->nodes, r->call.place.directory, r->call.place.name,
+                    r->call.to_directory, r->call.to_name);
+    request_fail(r, status);
+}
+
+static void handle_rename(fuse_req_t fuse, fuse_ino_t parent, const char *name,
+                          fuse_ino_t to_parent, const char *to_name, unsigned flags)
+{
+    struct mount *mount = fuse_req_userdata(fuse);
+    if (flags & ~(unsigned)RENAME_NOREPLACE) {
+        fuse_reply_err(fuse, EINVAL);
+        return;
+    }
+    if (strlen(to_name) > TREE_NAME_BYTES_MAX) {
+        fuse_reply_err(fuse, ENAMETOOLONG);
+        return;
+    }
+    struct request *r = request_new(fuse);
+    if (!request_entry(r, parent, name))
+        return;
+    strcpy(r->to_name, to_name);
+    r->call.to_directory = nodes_at(&mount->nodes, to_parent)->ino;
+    r->call.to_name = slice_str(r->to_name);
+    r->call.no_replace = flags & RENAME_NOREPLACE;
+    request_submit(r, TREE_RENAME, renamed_then);
+}
+
+void handlers_names(struct fuse_lowlevel_ops *ops)
+{
+    ops->lookup = handle_lookup;
+    ops->forget = handle_forget;
+    ops->forget_multi = handle_forget_multi;
+    ops->mkdir = handle_mkdir;
+    ops->mknod = handle_mknod;
+    ops->unlink = handle_unlink;
+    ops->rmdir = handle_rmdir;
+    ops->rename = handle_rename;
+}

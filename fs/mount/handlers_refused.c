@@ -1,0 +1,65 @@
+/* What is not there yet is refused, so that no program believes it was done. Record locks and flock
+ * are refused here because the kernel would otherwise grant them within this mount alone. */
+#include <errno.h>
+
+#include "mount/mount.h"
+
+static void handle_symlink(fuse_req_t fuse, const char *target, fuse_ino_t parent, const char *name)
+{
+    (void)target;
+    (void)parent;
+    (void)name;
+    fuse_reply_err(fuse, EOPNOTSUPP);
+}
+
+static void handle_link(fuse_req_t fuse, fuse_ino_t node_id, fuse_ino_t parent, const char *name)
+{
+    (void)node_id;
+    (void)parent;
+    (void)name;
+    fuse_reply_err(fuse, EOPNOTSUPP);
+}
+
+static void handle_fallocate(fuse_req_t fuse, fuse_ino_t node_id, int mode, off_t offset,
+                             off_t length, struct fuse_file_info *file)
+{
+    (void)node_id;
+    (void)mode;
+    (void)offset;
+    (void)length;
+    (void)file;
+    fuse_reply_err(fuse, EOPNOTSUPP);
+}
+
+static void handle_getlk(fuse_req_t fuse, fuse_ino_t node_id, struct fuse_file_info *file,
+                         struct flock *lock)
+{
+    (void)node_id;
+    (void)file;
+    (void)lock;
+    fuse_reply_err(fuse, EOPNOTSUPP);
+}
+
+static void handle_setlk(fuse_req_t fuse, fuse_ino_t node_id, struct fuse_file_info *file,
+                         struct flock *lock, int wait)
+{
+    (void)wait;
+    handle_getlk(fuse, node_id, file, lock);
+}
+
+static void handle_flock(fuse_req_t fuse, fuse_ino_t node_id, struct fuse_file_info *file,
+                         int operation)
+{
+    (void)operation;
+    handle_getlk(fuse, node_id, file, NULL);
+}
+
+void handlers_refused(struct fuse_lowlevel_ops *ops)
+{
+    ops->symlink = handle_symlink;
+    ops->link = handle_link;
+    ops->fallocate = handle_fallocate;
+    ops->getlk = handle_getlk;
+    ops->setlk = handle_setlk;
+    ops->flock = handle_flock;
+}

@@ -1,0 +1,115 @@
+#include "mount/request.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "env/memory.h"
+
+static void on_init(void *userdata, struct fuse_conn_info *conn)
+{
+    struct mount *mount = userdata;
+    conn->max_background = mount->options->max_background;
+    conn->congestion_threshold = mount->options->max_background * 3 / 4;
+    conn->want &= ~(unsigned)(FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE);
+    conn->want &= ~(unsigned)(FUSE_CAP_WRITEBACK_CACHE | FUSE_CAP_HANDLE_KILLPRIV);
+    if (conn->capable & FUSE_CAP_ATOMIC_O_TRUNC)
+        conn->want |= FUSE_CAP_ATOMIC_O_TRUNC;
+    mount->initialised = true;
+    if (mount->on_live)
+        mount->on_live(mount->ctx);
+}
+
+static void fill_handlers(struct fuse_lowlevel_ops *ops)
+{
+    memset(ops, 0, sizeof *ops);
+    ops->init = on_init;
+    handlers_names(ops);
+    handlers_attr(ops);
+    handlers_data(ops);
+    handlers_dir(ops);
+    handlers_refused(ops);
+}
+
+/* A comma or backslash in a name would end the option. */
+static void add_escaped(char *to, size_t size, const char *text)
+{
+    size_t at = strlen(to);
+    for (; *text && at + 3 < size; text++) {
+        if (*text == ',' || *text == '\\')
+            to[at++] = '\\';
+        to[at++] = *text;
+    }
+    to[at] = 0;
+}
+
+static void add_text(char *to, size_t size, const char *text)
+{
+    size_t at = strlen(to);
+    snprintf(to + at, size - at, "%s", text);
+}
+
+static void kernel_options(const struct mount_options *o, char *to, size_t size)
+{
+    snprintf(to, size, "subtype=shardfs,fsname=");
+    add_escaped(to, size, o->fsname);
+    if (o->read_only)
+        add_text(to, size, ",ro");
+    if (o->allow_other)
+        add_text(to, size, ",allow_other");
+    if (o->default_permissions)
+        add_text(to, size, ",default_permissions");
+    if (o->pass_on) {
+        add_text(to, size, ",");
+        add_text(to, size, o->pass_on);
+    }
+}
+
+static struct fuse_session *make_session(struct mount *mount)
+{
+    char program[] = "shardfs", dash_o[] = "-o", dash_d[] = "-d", options[4096];
+    char *argv[] = {program, dash_o, options, dash_d, NULL};
+    struct fuse_args args = FUSE_ARGS_INIT(mount->options->debug ? 4 : 3, argv);
+    struct fuse_lowlevel_ops ops;
+    kernel_options(mount->options, options, sizeof options);
+    fill_handlers(&ops);
+    struct fuse_session *session = fuse_session_new(&args, &ops, sizeof ops, mount);
+    fuse_opt_free_args(&args);
+    return session;
+}
+
+int mount_start(struct mount *mount, struct env *env, struct uv_loop_s *loop, struct tree *tree,
+                const struct mount_options *options)
+{
+    mount->env = env;
+    mount->loop = loop;
+    mount->tree = tree;
+    mount->options = options;
+    nodes_init(&mount->nodes);
+    mount->session = make_session(mount);
+    if (!mount->session)
+        return SF_IO;
+    int status = SF_IO;
+    if (fuse_session_mount(mount->session, options->mountpoint) == 0) {
+        status = options->no_mend ? SF_OK : mend_start(mount);
+        if (status == SF_OK)
+            status = loop_start(mount);
+    }
+    if (status != SF_OK)
+        mount_stop(mount);
+    return status;
+}
+
+void mount_stop(struct mount *mount)
+{
+    if (!mount->session)
+        return;
+    requests_abort(mount);
+    fuse_session_exit(mount->session);
+    loop_stop(mount);
+    fuse_session_unmount(mount->session);
+    fuse_session_destroy(mount->session);
+    mount->session = NULL;
+    mend_stop(mount);
+    nodes_deinit(&mount->nodes);
+}

@@ -1,0 +1,68 @@
+/* mount: one FUSE session over a tree, on one libuv loop.
+ *
+ *  M1  Every request gets exactly one reply, on every path (request.c alone replies for what
+ * waited). M2  A node's lookup count is the number of entries delivered for it less what FORGET
+ * took back; an entry whose reply failed was not delivered (nodes.c). M3  Nothing blocks the loop:
+ * what needs the cluster waits in a struct request. M4  The root's attributes and statfs are
+ * answered at once, from memory.
+ */
+#ifndef MOUNT_MOUNT_H
+#define MOUNT_MOUNT_H
+
+#define FUSE_USE_VERSION 314
+#include <fuse_lowlevel.h>
+
+#include "env/env.h"
+#include "mount/nodes.h"
+#include "mount/options.h"
+#include "tree/tree.h"
+
+struct uv_loop_s;
+struct request;
+
+struct mount {
+    struct env *env;
+    struct uv_loop_s *loop;
+    struct tree *tree;
+    const struct mount_options *options;
+    struct fuse_session *session;
+    struct nodes nodes;
+    struct request *requests;   /* those that wait for the tree */
+    struct fuse_buf receive;    /* the request that is being handled; a write may keep its memory */
+    struct receiver *receiver;  /* loop.c */
+    struct mend *mend;          /* mend.c */
+    bool initialised;           /* the kernel has said INIT */
+    void (*on_live)(void *ctx); /* called once, when the mount is live */
+    void (*on_ended)(void *ctx); /* called once, when it was unmounted or the session ended */
+    void *ctx;
+};
+
+/* Mounts on options->mountpoint and begins to serve. SF_IO: libfuse has said on standard error why
+ * not; nothing is mounted then. */
+SF_MUST_CHECK int mount_start(struct mount *mount, struct env *env, struct uv_loop_s *loop,
+                              struct tree *tree, const struct mount_options *options);
+/* Unmounts (also where that is busy: lazily), answers what still waits, frees. */
+void mount_stop(struct mount *mount);
+
+/* The handlers, by file. */
+void handlers_names(struct fuse_lowlevel_ops *ops);
+void handlers_attr(struct fuse_lowlevel_ops *ops);
+void handlers_data(struct fuse_lowlevel_ops *ops);
+void handlers_dir(struct fuse_lowlevel_ops *ops);
+void handlers_refused(struct fuse_lowlevel_ops *ops);
+
+/* The errno (positive) of an SF_* error. */
+int mount_errno(int status);
+
+/* -- loop.c: from the session's descriptor to the handlers ----------------------------------- */
+
+SF_MUST_CHECK int loop_start(struct mount *mount);
+void loop_stop(struct mount *mount);
+
+/* -- mend.c: bits that this libfuse cannot ask for ------------------------------------------- */
+
+/* After fuse_session_mount. SF_IO. */
+SF_MUST_CHECK int mend_start(struct mount *mount);
+void mend_stop(struct mount *mount);
+
+#endif

@@ -1,0 +1,216 @@
+#include "mount/request.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "env/log.h"
+#include "env/memory.h"
+
+/* The name of a read: what may be cancelled at any time. */
+static bool changes_something(enum tree_kind kind)
+{
+    switch (kind) {
+    case TREE_LOOKUP:
+    case TREE_GETATTR:
+    case TREE_READ:
+    case TREE_READDIR:
+    case TREE_STATFS:
+    case TREE_FSYNC:
+        return false;
+    case TREE_SETATTR:
+    case TREE_CREATE:
+    case TREE_MKDIR:
+    case TREE_UNLINK:
+    case TREE_RMDIR:
+    case TREE_RENAME:
+    case TREE_WRITE:
+    case TREE_APPEND:
+        return true;
+    }
+    return true;
+}
+
+/* Has the caller a SIGKILL pending? Then nobody will look at the answer. */
+static bool caller_is_dying(fuse_req_t fuse)
+{
+    char path[64], line[128];
+    unsigned long long pending;
+    bool dying = false;
+    snprintf(path, sizeof path, "/proc/%d/status", (int)fuse_req_ctx(fuse)->pid);
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return false;
+    while (!dying && fgets(line, sizeof line, file)) {
+        if (sscanf(line, "SigPnd: %llx", &pending) == 1 ||
+            sscanf(line, "ShdPnd: %llx", &pending) == 1)
+            dying = pending >> (9 - 1) & 1;
+    }
+    fclose(file);
+    return dying;
+}
+
+/* A mutation that was sent waits for its answer: a program that repeats an interrupted append would
+ * append twice. */
+static void on_interrupt(fuse_req_t fuse, void *data)
+{
+    struct request *r = data;
+    if (!r->call.state) { /* interrupted before it was submitted: request_submit looks */
+        r->interrupted = true;
+        return;
+    }
+    if (changes_something(r->call.kind) && tree_call_was_sent(&r->call) && !caller_is_dying(fuse))
+        return;
+    tree_cancel(&r->call);
+    request_fail(r, SF_INTERRUPTED);
+}
+
+struct request *request_new(fuse_req_t fuse)
+{
+    struct request *r = sf_calloc(1, sizeof *r);
+    const struct fuse_ctx *ctx = fuse_req_ctx(fuse);
+    r->mount = fuse_req_userdata(fuse);
+    r->fuse = fuse;
+    r->call.uid = ctx->uid;
+    r->call.gid = ctx->gid;
+    r->next = r->mount->requests;
+    if (r->next)
+        r->next->prev = r;
+    r->mount->requests = r;
+    return r;
+}
+
+void request_end(struct request *r)
+{
+    if (r->prev)
+        r->prev->next = r->next;
+    else
+        r->mount->requests = r->next;
+    if (r->next)
+        r->next->prev = r->prev;
+    if (r->slot)
+        *r->slot = NULL;
+    free(r->kept);
+    free(r);
+}
+
+void request_fail(struct request *r, int status)
+{
+    int error = mount_errno(status);
+    if (status == SF_BAD_ATTR || status == SF_CORRUPT || status == SF_IO || error == EPROTO)
+        log_error("mount", "'%s' in directory %llu: %s", r->name,
+                  (unsigned long long)r->call.place.directory, sf_error_text(status));
+    fuse_reply_err(r->fuse, error);
+    request_end(r);
+}
+
+void requests_abort(struct mount *mount)
+{
+    while (mount->requests) {
+        struct request *r = mount->requests;
+        tree_cancel(&r->call);
+        fuse_req_interrupt_func(r->fuse, NULL, NULL);
+        fuse_reply_err(r->fuse, ENOTCONN);
+        request_end(r);
+    }
+}
+
+void request_place(struct request *r, fuse_ino_t node_id)
+{
+    const struct node *node = nodes_at(&r->mount->nodes, node_id);
+    r->node_id = node_id;
+    r->call.place = nodes_place(node);
+    memcpy(r->name, node->name, node->name_bytes + 1);
+    r->call.place.name.p = (const uint8_t *)r->name;
+}
+
+bool request_entry(struct request *r, fuse_ino_t directory, const char *name)
+{
+    const struct node *node = nodes_at(&r->mount->nodes, directory);
+    if (strlen(name) > TREE_NAME_BYTES_MAX) {
+        request_fail(r, SF_NAME_TOO_LONG);
+        return false;
+    }
+    strcpy(r->name, name);
+    r->node_id = directory;
+    r->call.place = (struct tree_place){.directory = node->ino, .name = slice_str(r->name)};
+    return true;
+}
+
+static void on_tree_done(struct tree_call *call, int status)
+{
+    struct request *r = container_of(call, struct request, call);
+    /* From here on an interrupt comes too late. */
+    fuse_req_interrupt_func(r->fuse, NULL, NULL);
+    r->then(r, status);
+}
+
+void request_submit(struct request *r, enum tree_kind kind,
+                    void (*then)(struct request *r, int status))
+{
+    r->call.kind = kind;
+    r->call.on_done = on_tree_done;
+    r->then = then;
+    r->call.state = NULL;
+    r->interrupted = false;
+    fuse_req_interrupt_func(r->fuse, on_interrupt, r); /* calls it at once if it came already */
+    if (r->interrupted) {
+        fuse_req_interrupt_func(r->fuse, NULL, NULL);
+        request_fail(r, SF_INTERRUPTED);
+        return;
+    }
+    tree_submit(r->mount->tree, &r->call);
+}
+
+static struct timespec time_of(uint64_t time_ns)
+{
+    int64_t ns = (int64_t)time_ns, seconds = ns / 1000000000, rest = ns % 1000000000;
+    if (rest < 0) {
+        seconds--;
+        rest += 1000000000;
+    }
+    return (struct timespec){.tv_sec = seconds, .tv_nsec = rest};
+}
+
+void request_stat(const struct mount *mount, const struct tree_inode *inode, struct stat *out)
+{
+    const struct mount_options *o = mount->options;
+    memset(out, 0, sizeof *out);
+    out->st_ino = inode->ino;
+    out->st_mode = inode->mode;
+    out->st_nlink = inode->links;
+    out->st_uid = o->set_uid ? o->uid : inode->uid;
+    out->st_gid = o->set_gid ? o->gid : inode->gid;
+    if (o->set_umask)
+        out->st_mode = (inode->mode & (uint32_t)S_IFMT) | (0777 & ~o->umask);
+    out->st_size = (off_t)inode->size;
+    out->st_blksize = 128 * 1024;
+    out->st_blocks = (blkcnt_t)((inode->size + 511) / 512);
+    out->st_atim = time_of(inode->atime_ns);
+    out->st_mtim = time_of(inode->mtime_ns);
+    out->st_ctim = time_of(inode->ctime_ns);
+}
+
+struct node *request_make_entry(struct mount *mount, const struct tree_inode *inode,
+                                uint64_t directory, struct slice name, struct fuse_entry_param *out)
+{
+    struct node *node = nodes_remember(&mount->nodes, inode, directory, name);
+    memset(out, 0, sizeof *out);
+    out->ino = nodes_id(&mount->nodes, node);
+    out->attr_timeout = mount->options->attr_timeout_s;
+    out->entry_timeout = mount->options->entry_timeout_s;
+    request_stat(mount, inode, &out->attr);
+    return node;
+}
+
+void request_reply_entry(struct request *r, const struct tree_inode *inode)
+{
+    struct fuse_entry_param entry;
+    struct node *node =
+        request_make_entry(r->mount, inode, r->call.place.directory, r->call.place.name, &entry);
+    if (fuse_reply_entry(r->fuse, &entry) != 0)
+        nodes_forget(&r->mount->nodes, node, 1);
+    request_end(r);
+}
