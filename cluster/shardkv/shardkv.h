@@ -38,9 +38,4 @@ struct router *shardkv_router(struct shardkv *shardkv);
 struct env *shardkv_env(struct shardkv *shardkv);
 struct rpc *shardkv_rpc(struct shardkv *shardkv);
 
-/* For shards.c: this group serves the shard no more; who waits in it is answered WRONG_GROUP.
- * Called after the entry that took it was applied (machine_ops.applied or later), never within
- * apply. */
-void service_shard_lost(struct machine *machine, uint32_t shard);
-
 #endif

@@ -1,0 +1,259 @@
+#include "shardkv/machine.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "env/memory.h"
+#include "shardkv/apply.h"
+#include "shardkv/completion.h"
+#include "shardkv/service.h"
+
+#define TICK_MS 60000u
+#define TICK_DROPS_MAX 4096u /* sessions that one tick may drop in all shards */
+#define TRASH_DONE_MAX 4096u
+
+static_assert(ENTRY_TRASH_DONE < SHARDS_ENTRY_FIRST, "the kinds of the two planes differ");
+
+static struct kv_machine *machine_of(struct machine *base)
+{
+    return container_of(base, struct kv_machine, base);
+}
+
+static struct env *env_of(const struct kv_machine *machine)
+{
+    return replica_env(machine->base.replica);
+}
+
+/* A failing store cannot be answered: the entry must be applied. */
+static void check_store(const struct kv_machine *machine, int status)
+{
+    if (status == SF_OK)
+        return;
+    env_fatal(env_of(machine), status == SF_CORRUPT ? "the state of a shard is damaged"
+                                                    : "the state of a shard cannot be read");
+}
+
+/* -- the table of shards ------------------------------------------------------------------- */
+
+static void on_create_empty(void *ctx, struct store_batch *batch, uint32_t shard, uint64_t home)
+{
+    (void)ctx;
+    shard_create_empty(batch, shard, home);
+}
+
+static void on_lost(void *ctx, uint32_t shard, uint64_t home)
+{
+    struct kv_machine *machine = ctx;
+    (void)home;
+    if (machine->service != NULL)
+        service_shard_lost(machine, shard);
+}
+
+static void begin(struct kv_machine *machine)
+{
+    const struct replica *replica = machine->base.replica;
+    struct shards_options table = {
+        .gid = machine->gid,
+        .group_identity = replica_group_identity(replica),
+        .shard_count = replica_shard_count(replica),
+        .routing = replica_routing(replica),
+        .hooks = {.ctx = machine, .create_empty = on_create_empty, .lost = on_lost}};
+    machine->shards = shards_new(&table);
+    struct handoff_options moves = {.shards = machine->shards,
+                                    .router = service_router(machine->service),
+                                    .fixed = service_fixed_config(machine->service)};
+    machine->handoff = handoff_new(&moves);
+}
+
+bool machine_serves(const struct kv_machine *machine, uint32_t shard, struct shard_copy *copy)
+{
+    *copy = (struct shard_copy){.shard = shard};
+    return machine->shards != NULL && shards_serving(machine->shards, shard, &copy->home);
+}
+
+uint64_t machine_config_num(const struct kv_machine *machine)
+{
+    return machine->shards != NULL ? shards_config_num(machine->shards) : 0;
+}
+
+/* -- applying ------------------------------------------------------------------------------ */
+
+static void apply_mutation(struct kv_machine *machine, const struct machine_entry *entry,
+                           struct store_batch *batch, struct buffer *reply)
+{
+    struct request request;
+    struct shard_copy copy;
+    if (request_unpack(entry->body, &request) != SF_OK) {
+        completion_pack(reply, &(struct kv_reply){.status = SF_PROTOCOL});
+        return;
+    }
+    if (machine_serves(machine, request.shard, &copy))
+        check_store(machine,
+                    apply_request(&machine->space, batch, copy, entry->time_ns, &request, reply));
+    else
+        completion_pack(reply, &(struct kv_reply){.status = SF_WRONG_GROUP});
+    request_deinit(&request);
+}
+
+struct tick {
+    struct kv_machine *machine;
+    const struct machine_entry *entry;
+    struct store_batch *batch;
+    size_t limit;
+};
+
+static void tick_shard(void *ctx, uint32_t shard, uint64_t home)
+{
+    struct tick *tick = ctx;
+    struct shard_copy copy = {.shard = shard, .home = home};
+    check_store(tick->machine, apply_tick(&tick->machine->space, tick->batch, copy,
+                                          tick->entry->time_ns, &tick->limit));
+}
+
+static void apply_all_ticks(struct kv_machine *machine, const struct machine_entry *entry,
+                            struct store_batch *batch)
+{
+    struct tick tick = {machine, entry, batch, TICK_DROPS_MAX};
+    shards_each_serving(machine->shards, tick_shard, &tick);
+}
+
+static void apply_removed_trash(struct kv_machine *machine, const struct machine_entry *entry,
+                                struct store_batch *batch)
+{
+    struct reader r = reader_of(entry->body);
+    uint64_t numbers[TRASH_DONE_MAX];
+    size_t count = 0;
+    struct shard_copy copy;
+    (void)reader_u8(&r);
+    uint32_t shard = reader_u32(&r);
+    uint64_t home = reader_u64(&r);
+    while (reader_left(&r) > 0 && reader_ok(&r) && count < TRASH_DONE_MAX)
+        numbers[count++] = reader_u64(&r);
+    if (!reader_done(&r) || !machine_serves(machine, shard, &copy) || copy.home != home)
+        return;
+    check_store(machine,
+                apply_trash_done(&machine->space, batch, copy, entry->time_ns, numbers, count));
+}
+
+static void on_apply(struct machine *base, const struct machine_entry *entry,
+                     struct store_batch *batch, struct buffer *reply)
+{
+    struct kv_machine *machine = machine_of(base);
+    unsigned kind = entry->body.n > 0 ? entry->body.p[0] : 0;
+    if (kind >= SHARDS_ENTRY_FIRST && kind <= SHARDS_ENTRY_LAST)
+        shards_apply(machine->shards, entry->body, batch, reply);
+    else if (kind == ENTRY_TICK)
+        apply_all_ticks(machine, entry, batch);
+    else if (kind == ENTRY_TRASH_DONE)
+        apply_removed_trash(machine, entry, batch);
+    else
+        apply_mutation(machine, entry, batch, reply);
+}
+
+static void on_applied(struct machine *base, uint64_t index)
+{
+    struct kv_machine *machine = machine_of(base);
+    (void)index;
+    shards_applied(machine->shards);
+    if (machine->service != NULL)
+        handoff_applied(machine->handoff);
+}
+
+static void on_restored(struct machine *base, const struct space *space, uint64_t applied)
+{
+    struct kv_machine *machine = machine_of(base);
+    (void)applied;
+    machine->space = *space;
+    if (machine->shards == NULL)
+        begin(machine);
+    check_store(machine, shards_restored(machine->shards, space));
+    handoff_restored(machine->handoff, base->replica);
+}
+
+/* -- leading ------------------------------------------------------------------------------- */
+
+struct tick_wish {
+    const struct kv_machine *machine;
+    bool wanted;
+};
+
+static void ask_shard(void *ctx, uint32_t shard, uint64_t home)
+{
+    struct tick_wish *wish = ctx;
+    bool wants = false;
+    struct shard_copy copy = {.shard = shard, .home = home};
+    if (!wish->wanted)
+        check_store(wish->machine, apply_wants_tick(&wish->machine->space, copy, &wants));
+    wish->wanted = wish->wanted || wants;
+}
+
+/* A shard's age grows with its entries only. Where there is something to expire, somebody must see
+ * to it that time passes. */
+static void on_tick(struct env_timer *timer)
+{
+    struct kv_machine *machine = container_of(timer, struct kv_machine, tick);
+    struct tick_wish wish = {.machine = machine};
+    env_timer_start_ms(timer, TICK_MS);
+    shards_each_serving(machine->shards, ask_shard, &wish);
+    if (!wish.wanted)
+        return;
+    uint8_t body = ENTRY_TICK;
+    int status = replica_propose(machine->base.replica, slice_of(&body, 1), NULL);
+    (void)status; /* the next minute tries again */
+}
+
+static void on_lead(struct machine *base, bool leads, uint64_t term)
+{
+    struct kv_machine *machine = machine_of(base);
+    (void)term;
+    if (machine->service == NULL)
+        return;
+    if (leads)
+        env_timer_start_ms(&machine->tick, TICK_MS);
+    else
+        env_timer_stop(&machine->tick);
+    handoff_lead(machine->handoff, leads);
+}
+
+/* -- life ---------------------------------------------------------------------------------- */
+
+static void on_status(struct machine *base, struct buffer *out)
+{
+    shards_status(machine_of(base)->shards, out);
+}
+
+void machine_detach(struct kv_machine *machine)
+{
+    env_timer_stop(&machine->tick);
+    handoff_free(machine->handoff);
+    machine->handoff = NULL;
+    machine->service = NULL;
+}
+
+static void on_free(struct machine *base)
+{
+    struct kv_machine *machine = machine_of(base);
+    if (machine->service != NULL)
+        service_forget(machine->service, machine);
+    shards_free(machine->shards);
+    free(machine);
+}
+
+static const struct machine_ops ops = {
+    .restored = on_restored,
+    .apply = on_apply,
+    .applied = on_applied,
+    .lead = on_lead,
+    .status = on_status,
+    .free = on_free,
+};
+
+struct kv_machine *machine_new(struct shardkv *service, group_id gid)
+{
+    struct kv_machine *machine = sf_calloc(1, sizeof(*machine));
+    machine->base.ops = &ops;
+    machine->service = service;
+    machine->gid = gid;
+    env_timer_init(shardkv_env(service), &machine->tick, on_tick);
+    return machine;
+}

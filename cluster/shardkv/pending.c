@@ -1,0 +1,490 @@
+/* pending: requests from when they come in to when they are answered.
+ *
+ * The happy path is: the machine of the group -> does it lead? -> a read asks for a barrier, a
+ * mutation is admitted and proposed -> the answer. It can fail by: no such group or shard here
+ * (WRONG_GROUP), not the leader (passed on where that was asked for, else NOT_LEADER), too much to
+ * do (OVERLOADED), disk full (NO_SPACE), leadership lost on the way (NOT_LEADER: a mutation may
+ * still happen, under the number that it has).
+ *
+ *   READING   replica_read is open; `request` is a copy
+ *   WRITING   replica_propose is open
+ *   PASSED    the leader of the group was asked in its place
+ *   ROUTED    it named no group, and the router looks for the one that serves the key
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+#include "env/memory.h"
+#include "shardkv/completion.h"
+#include "shardkv/ops.h"
+#include "shardkv/request.h"
+#include "shardkv/scan.h"
+#include "shardkv/service.h"
+
+#define PASS_ON_MS 5000u
+#define ROUTE_MS 10000u
+
+enum pending_state { PENDING_READING, PENDING_WRITING, PENDING_PASSED, PENDING_ROUTED };
+
+struct routed {
+    struct router_call call;
+    struct pending *pending;
+};
+
+struct pending {
+    struct pending *prev, *next;
+    struct shardkv *service;
+    struct kv_machine *machine; /* NULL: ROUTED */
+    struct rpc_request *rpc;
+    enum pending_state state;
+    uint32_t shard;
+    size_t bytes; /* counted in the service */
+    union {
+        struct replica_read read;
+        struct replica_proposal proposal;
+        struct rpc_call call;
+    } way;
+    struct routed *routed;     /* ROUTED */
+    struct kv_request request; /* READING, ROUTED: a copy of its own */
+    struct buffer kept;        /* what its slices point into */
+    struct unpacked unpacked;  /* ROUTED */
+};
+
+/* -- answers ------------------------------------------------------------------------------- */
+
+static void answer(struct rpc_request *rpc, const struct kv_reply *reply)
+{
+    struct buffer b = {0};
+    kv_reply_pack(&b, reply);
+    rpc_reply(rpc, &b);
+}
+
+/* An answer that says where to go instead, or to try again. */
+static void answer_status(struct rpc_request *rpc, const struct kv_machine *machine, int status)
+{
+    struct kv_reply reply = {.status = status};
+    if (machine != NULL && status == SF_NOT_LEADER && machine->base.replica != NULL)
+        strncpy(reply.leader, replica_leader_address(machine->base.replica),
+                sizeof(reply.leader) - 1);
+    if (machine != NULL && status == SF_WRONG_GROUP)
+        reply.config_num = machine_config_num(machine);
+    answer(rpc, &reply);
+}
+
+static struct pending *pending_new(struct shardkv *service, struct rpc_request *rpc,
+                                   struct kv_machine *machine, const struct kv_request *request)
+{
+    struct pending *p = sf_calloc(1, sizeof(*p));
+    p->service = service;
+    p->machine = machine;
+    p->rpc = rpc;
+    p->shard = request->target.shard;
+    p->bytes = request->op.key.n + request->op.data.n + request->op.attr.n;
+    DL_APPEND(service->pending, p);
+    service->pending_count++;
+    service->pending_bytes += p->bytes;
+    return p;
+}
+
+static void pending_free(struct pending *p)
+{
+    DL_DELETE(p->service->pending, p);
+    p->service->pending_count--;
+    p->service->pending_bytes -= p->bytes;
+    kv_request_free(&p->request);
+    if (p->unpacked.zone != NULL)
+        unpack_close(&p->unpacked);
+    buffer_deinit(&p->kept);
+    free(p->routed);
+    free(p);
+}
+
+static void finish_status(struct pending *p, int status)
+{
+    answer_status(p->rpc, p->machine, status);
+    pending_free(p);
+}
+
+/* -- reads --------------------------------------------------------------------------------- */
+
+/* A copy of a read's request: key and data into p->kept, the list of shards taken over. */
+static void keep_read(struct pending *p, struct kv_request *request)
+{
+    struct kv_op *op = &p->request.op;
+    p->request = *request;
+    request->op.shards = NULL;
+    request->op.shard_count = 0;
+    buffer_append(&p->kept, op->key.p, op->key.n);
+    buffer_append(&p->kept, op->data.p, op->data.n);
+    op->key.p = p->kept.p;
+    op->data.p = p->kept.p + op->key.n;
+    op->attr = slice_of(NULL, 0);
+}
+
+static void scan_here(struct pending *p)
+{
+    const struct kv_op *op = &p->request.op;
+    const uint32_t *shards = op->shard_count > 0 ? op->shards : &p->shard;
+    size_t count = op->shard_count > 0 ? op->shard_count : 1;
+    struct shard_copy *copies = sf_calloc(count, sizeof(*copies));
+    bool all = true;
+    for (size_t i = 0; i < count && all; i++)
+        all = machine_serves(p->machine, shards[i], &copies[i]);
+    struct kv_reply reply;
+    struct scan_page *page = NULL;
+    int status = SF_WRONG_GROUP;
+    if (all)
+        status = scan_run(&p->machine->space, copies, count, op, &reply, &page);
+    if (status == SF_OK)
+        answer(p->rpc, &reply);
+    else
+        answer_status(p->rpc, p->machine, status);
+    scan_free(page);
+    free(copies);
+}
+
+static void read_here(struct pending *p)
+{
+    struct access access;
+    struct shard_copy copy;
+    struct kv_reply reply;
+    if (!machine_serves(p->machine, p->shard, &copy)) {
+        answer_status(p->rpc, p->machine, SF_WRONG_GROUP);
+        return;
+    }
+    access_open_read(&access, &p->machine->space, copy);
+    ops_execute(&access, &p->request.op, &reply);
+    struct buffer b = {0};
+    kv_reply_pack(&b, &reply);
+    int status = access_close(&access);
+    if (status == SF_OK) {
+        rpc_reply(p->rpc, &b);
+        return;
+    }
+    buffer_deinit(&b);
+    answer_status(p->rpc, p->machine, status);
+}
+
+static void read_on_done(struct replica_read *read, int status)
+{
+    struct pending *p = container_of(read, struct pending, way.read);
+    if (status != SF_OK)
+        answer_status(p->rpc, p->machine, status);
+    else if (p->request.op.kind == KV_SCAN)
+        scan_here(p);
+    else
+        read_here(p);
+    pending_free(p);
+}
+
+static void start_read(struct shardkv *service, struct rpc_request *rpc, struct kv_machine *machine,
+                       struct kv_request *request)
+{
+    struct pending *p = pending_new(service, rpc, machine, request);
+    p->state = PENDING_READING;
+    p->way.read.on_done = read_on_done;
+    keep_read(p, request);
+    int status = replica_read(machine->base.replica, &p->way.read);
+    if (status != SF_OK)
+        finish_status(p, status);
+}
+
+/* -- mutations ----------------------------------------------------------------------------- */
+
+static void write_on_done(struct replica_proposal *proposal, int status, struct slice bytes)
+{
+    struct pending *p = container_of(proposal, struct pending, way.proposal);
+    struct kv_reply reply;
+    if (status == SF_OK)
+        status = completion_unpack(bytes, &reply);
+    if (status != SF_OK) {
+        finish_status(p, status);
+        return;
+    }
+    if (reply.status == SF_WRONG_GROUP)
+        reply.config_num = machine_config_num(p->machine);
+    answer(p->rpc, &reply);
+    kv_reply_free(&reply);
+    pending_free(p);
+}
+
+/* What can only free space is admitted also where there is none left. */
+static bool frees_space(const struct kv_op *op)
+{
+    switch (op->kind) {
+    case KV_DELETE:
+    case KV_PUNCH_RANGE:
+    case KV_SESSION_CLOSE:
+    case KV_ABANDON:
+        return true;
+    case KV_SET_LENGTH:
+        return !(op->flags & KV_LENGTH_MAX);
+    case KV_MINI:
+        for (size_t i = 0; i < op->op_count; i++)
+            if (!frees_space(&op->ops[i]))
+                return false;
+        return true;
+    case KV_ADD: /* the counts of a directory, where an entry of it goes */
+        return true;
+    case KV_GET:
+    case KV_GET_RANGE:
+    case KV_STAT:
+    case KV_SCAN:
+    case KV_PUT:
+    case KV_APPEND:
+    case KV_PUT_HASH:
+    case KV_SET_RANGE:
+    case KV_SET_ATTR:
+    case KV_TAKE:
+    case KV_RESERVE:
+    case KV_NEW_IDS:
+    case KV_INTENT:
+    case KV_SESSION_OPEN:
+    case KV_KIND_LIMIT:
+        return false;
+    }
+    return false;
+}
+
+static void start_write(struct shardkv *service, struct rpc_request *rpc,
+                        struct kv_machine *machine, const struct kv_request *request)
+{
+    struct shard_copy copy;
+    int status = replica_admits(machine->base.replica);
+    if (status == SF_NO_SPACE && frees_space(&request->op))
+        status = SF_OK;
+    if (status == SF_OK && !machine_serves(machine, request->target.shard, &copy))
+        status = SF_WRONG_GROUP;
+    if (status != SF_OK) {
+        answer_status(rpc, machine, status);
+        return;
+    }
+    struct pending *p = pending_new(service, rpc, machine, request);
+    struct buffer body = {0};
+    p->state = PENDING_WRITING;
+    p->way.proposal.on_done = write_on_done;
+    request_pack(&body, request);
+    status = replica_propose(machine->base.replica, buffer_slice(&body), &p->way.proposal);
+    buffer_deinit(&body);
+    if (status != SF_OK)
+        finish_status(p, status);
+}
+
+/* -- passing on ---------------------------------------------------------------------------- */
+
+static void relay(struct pending *p, const msgpack_object *result)
+{
+    struct kv_reply reply;
+    if (kv_reply_unpack(result, &reply) != SF_OK) {
+        answer_status(p->rpc, p->machine, SF_NOT_LEADER);
+        return;
+    }
+    answer(p->rpc, &reply);
+    kv_reply_free(&reply);
+}
+
+static void passed_on_done(struct rpc_call *call, int status, const msgpack_object *result)
+{
+    struct pending *p = container_of(call, struct pending, way.call);
+    if (status == SF_OK)
+        relay(p, result);
+    else
+        answer_status(p->rpc, p->machine, SF_NOT_LEADER);
+    pending_free(p);
+}
+
+/* To the leader of this group, if another replica is thought to be it. */
+static void pass_on(struct shardkv *service, struct rpc_request *rpc, struct kv_machine *machine,
+                    const struct kv_request *request)
+{
+    const char *leader = replica_leader_address(machine->base.replica);
+    const char *self = rpc_address(service->rpc);
+    if (!request->target.forward || leader[0] == 0 || (self != NULL && strcmp(leader, self) == 0)) {
+        answer_status(rpc, machine, SF_NOT_LEADER);
+        return;
+    }
+    struct pending *p = pending_new(service, rpc, machine, request);
+    struct kv_request once = *request;
+    struct buffer params = {0};
+    p->state = PENDING_PASSED;
+    once.target.gid = machine->gid;
+    once.target.forward = false;
+    kv_request_pack(&params, &once);
+    rpc_call_start(service->rpc, &p->way.call, leader, kv_method_name(once.op.kind), &params,
+                   PASS_ON_MS, passed_on_done);
+}
+
+/* -- no group named ------------------------------------------------------------------------ */
+
+static void routed_on_done(struct router_call *call, int status, const struct kv_reply *reply)
+{
+    struct pending *p = container_of(call, struct routed, call)->pending;
+    if (status == SF_OK)
+        answer(p->rpc, reply);
+    else
+        rpc_reply_error(p->rpc, status, sf_error_text(status));
+    pending_free(p);
+}
+
+/* A copy of any request: packed, and unpacked from bytes of its own. */
+static int keep_all(struct pending *p, const struct kv_request *request)
+{
+    kv_request_pack(&p->kept, request);
+    int status = unpack_open(buffer_slice(&p->kept), &p->unpacked);
+    if (status == SF_OK)
+        status = kv_request_unpack(&p->unpacked.root, request->op.kind, &p->request);
+    return status;
+}
+
+/* Nobody here serves the key, and the client left it to us to find out who does. */
+static void route(struct shardkv *service, struct rpc_request *rpc,
+                  const struct kv_request *request)
+{
+    struct pending *p = pending_new(service, rpc, NULL, request);
+    p->state = PENDING_ROUTED;
+    int status = keep_all(p, request);
+    if (status != SF_OK) {
+        finish_status(p, status);
+        return;
+    }
+    p->routed = sf_calloc(1, sizeof(*p->routed));
+    p->routed->pending = p;
+    p->routed->call.on_done = routed_on_done;
+    p->routed->call.request = p->request;
+    p->routed->call.shard = p->shard;
+    p->routed->call.deadline_ms = env_now_ms(service->env) + ROUTE_MS;
+    router_send(service->router, &p->routed->call);
+}
+
+/* -- coming in ----------------------------------------------------------------------------- */
+
+/* Does the operation name a key, from which its shard follows? */
+static bool has_key(enum kv_kind kind)
+{
+    return kind <= KV_RESERVE && kind != KV_SCAN;
+}
+
+/* Does every key belong to the shard that the request names? */
+static bool belongs(const struct kv_machine *machine, const struct kv_op *op, uint32_t shard)
+{
+    uint32_t count = shards_count(machine->shards);
+    enum routing routing = shards_routing(machine->shards);
+    if (op->kind == KV_MINI) {
+        for (size_t i = 0; i < op->check_count; i++)
+            if (!(op->checks[i].flags & KV_PREFIX_EMPTY) || op->checks[i].space == KV_INTERNAL)
+                if (!belongs(machine, &op->checks[i], shard))
+                    return false;
+        for (size_t i = 0; i < op->op_count; i++)
+            if (!belongs(machine, &op->ops[i], shard))
+                return false;
+        return shard < count;
+    }
+    bool routes = has_key(op->kind) || (op->kind == KV_SCAN && op->space == KV_INTERNAL);
+    return shard < count && (!routes || kv_op_shard(op, routing, count) == shard);
+}
+
+/* The machine that the request is for; where it names no group, one that serves its shard. */
+static struct kv_machine *find_machine(struct shardkv *service, const struct kv_request *request)
+{
+    struct shard_copy copy;
+    if (request->target.gid != 0)
+        return service_find(service, request->target.gid);
+    for (struct kv_machine *machine = service->machines; machine != NULL; machine = machine->next)
+        if (machine_serves(machine, request->target.shard, &copy))
+            return machine;
+    return NULL;
+}
+
+static void find_shard(struct shardkv *service, struct kv_request *request)
+{
+    const struct kv_machine *machine = service->machines;
+    if (request->target.shard == KV_SHARD_OF_KEY && machine != NULL && machine->shards != NULL)
+        request->target.shard = kv_op_shard(&request->op, shards_routing(machine->shards),
+                                            shards_count(machine->shards));
+}
+
+static bool is_too_much(const struct shardkv *service, const struct kv_request *request)
+{
+    return service->pending_count >= SERVICE_PENDING_MAX ||
+           service->pending_bytes + request->op.data.n > SERVICE_PENDING_BYTES_MAX;
+}
+
+static void serve_at(struct shardkv *service, struct rpc_request *rpc, struct kv_machine *machine,
+                     struct kv_request *request)
+{
+    uint64_t identity = request->target.group_identity;
+    if (machine->shards == NULL)
+        answer_status(rpc, machine, SF_NOT_LEADER);
+    else if (identity != 0 && identity != replica_group_identity(machine->base.replica))
+        answer_status(rpc, machine, SF_WRONG_GROUP);
+    else if (!belongs(machine, &request->op, request->target.shard))
+        rpc_reply_error(rpc, SF_INVALID, "a key does not belong to the shard that is named");
+    else if (!replica_leads(machine->base.replica))
+        pass_on(service, rpc, machine, request);
+    else if (kv_is_read(request->op.kind))
+        start_read(service, rpc, machine, request);
+    else
+        start_write(service, rpc, machine, request);
+}
+
+void pending_serve(struct shardkv *service, struct rpc_request *rpc, struct kv_request *request)
+{
+    if (is_too_much(service, request)) {
+        answer_status(rpc, NULL, SF_OVERLOADED);
+        return;
+    }
+    find_shard(service, request);
+    struct kv_machine *machine = find_machine(service, request);
+    if (machine != NULL)
+        serve_at(service, rpc, machine, request);
+    else if (request->target.gid == 0 && request->target.shard != KV_SHARD_OF_KEY)
+        route(service, rpc, request);
+    else
+        answer_status(rpc, NULL, SF_WRONG_GROUP);
+}
+
+/* -- ending early -------------------------------------------------------------------------- */
+
+static void cancel(struct pending *p)
+{
+    switch (p->state) {
+    case PENDING_READING:
+        replica_read_forget(&p->way.read);
+        break;
+    case PENDING_WRITING:
+        replica_proposal_forget(&p->way.proposal);
+        break;
+    case PENDING_PASSED:
+        rpc_call_cancel(&p->way.call);
+        break;
+    case PENDING_ROUTED:
+        if (p->routed != NULL)
+            router_cancel(&p->routed->call);
+        break;
+    }
+}
+
+void pending_shard_lost(struct shardkv *service, struct kv_machine *machine, uint32_t shard)
+{
+    struct pending *p, *next;
+    DL_FOREACH_SAFE(service->pending, p, next)
+    {
+        if (p->machine != machine || p->shard != shard || p->state != PENDING_READING)
+            continue;
+        cancel(p);
+        finish_status(p, SF_WRONG_GROUP);
+    }
+}
+
+void pending_forget(struct shardkv *service, const struct kv_machine *machine)
+{
+    struct pending *p, *next;
+    DL_FOREACH_SAFE(service->pending, p, next)
+    {
+        if (machine != NULL && p->machine != machine)
+            continue;
+        cancel(p);
+        pending_free(p);
+    }
+}

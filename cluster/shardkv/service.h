@@ -1,0 +1,49 @@
+/* service: the process's side of shardkv.h: its machines and the requests that wait in them. */
+#ifndef SHARDKV_SERVICE_H
+#define SHARDKV_SERVICE_H
+
+#include "proto/kv.h"
+#include "shardkv/machine.h"
+#include "shardkv/shardkv.h"
+
+#define SERVICE_PENDING_MAX 8192u
+#define SERVICE_PENDING_BYTES_MAX (24u << 20)
+
+struct pending;
+
+/* The handler of one method. */
+struct service_method {
+    struct shardkv *service;
+    enum kv_kind kind;
+};
+
+struct shardkv {
+    struct env *env;
+    struct rpc *rpc;
+    struct router *router;
+    struct config *fixed; /* static placement; else NULL */
+    struct kv_machine *machines;
+    struct service_method methods[KV_KIND_LIMIT];
+    struct pending *pending; /* requests that are not answered yet */
+    size_t pending_count;
+    size_t pending_bytes; /* of what they carry */
+};
+
+struct router *service_router(struct shardkv *service);             /* NULL with a fixed Config */
+const struct config *service_fixed_config(struct shardkv *service); /* NULL: ask the masters */
+struct kv_machine *service_find(struct shardkv *service, group_id gid); /* NULL: not here */
+void service_shard_lost(struct kv_machine *machine,
+                        uint32_t shard); /* who waits in it is answered */
+void service_forget(struct shardkv *service, struct kv_machine *machine); /* it is being freed */
+
+/* -- pending.c ----------------------------------------------------------------------------- */
+
+/* Takes a request that came in (borrowed until return; its slices too) and sees to it that it is
+ * answered. kv_op_check has passed. */
+void pending_serve(struct shardkv *service, struct rpc_request *rpc, struct kv_request *request);
+/* Answers those that wait to read in a shard that is gone. */
+void pending_shard_lost(struct shardkv *service, struct kv_machine *machine, uint32_t shard);
+/* Forgets them, of one machine or (NULL) of all; nothing is answered. */
+void pending_forget(struct shardkv *service, const struct kv_machine *machine);
+
+#endif
