@@ -1,0 +1,128 @@
+#!/bin/sh
+# From a bare Debian to a mounted directory that a real cluster keeps:
+#
+#   sh mount-examples/quickstart.sh [--dir DIR]          start (or find what runs) and mount
+#   sh mount-examples/quickstart.sh --stop [--dir DIR]   unmount and stop; the data stays
+#
+# 3 shardmasters and 2 groups of 3 shardkv replicas, separate processes on 127.0.0.1, with their data
+# on disk under DIR. The mount is DIR/mnt; DIR/env is a file to source for the command line.
+# Without --dir: $XDG_STATE_HOME/shardfs, else ~/.local/state/shardfs.
+set -eu
+
+source_dir=$(cd "$(dirname "$0")/.." && pwd)
+build_dir=$source_dir/.build/quickstart
+dir=${XDG_STATE_HOME:-${HOME:-/root}/.local/state}/shardfs
+stop=no
+
+say() { printf '%s\n' "$*"; }
+step() { printf '\n== %s\n' "$*"; }
+fail() {
+    printf 'quickstart.sh: %s\n' "$*" >&2
+    exit 1
+}
+usage() {
+    sed -n '2,9s/^# \{0,1\}//p' "$0" >&2
+    exit 2
+}
+
+while [ $# -gt 0 ]; do
+    case "$1" in
+    --dir)
+        [ $# -ge 2 ] || usage
+        dir=$2
+        shift
+        ;;
+    --dir=*) dir=${1#--dir=} ;;
+    --stop) stop=yes ;;
+    *) usage ;;
+    esac
+    shift
+done
+[ -n "$dir" ] || usage
+
+is_mounted() { # DIR
+    while read -r _ where type _; do
+        [ "$where" = "$1" ] && [ "$type" = fuse.shardfs ] && return 0
+    done </proc/mounts
+    return 1
+}
+
+unmount() { # DIR
+    fusermount3 -u "$1" 2>/dev/null || umount "$1" 2>/dev/null || {
+        say "$1 is in use: it goes when the last program leaves it"
+        fusermount3 -uz "$1"
+    }
+}
+
+if [ "$stop" = yes ]; then
+    [ -f "$dir/cluster" ] || fail "there is no cluster in $dir"
+    dir=$(cd "$dir" && pwd -P)
+    if is_mounted "$dir/mnt"; then
+        step "unmounting $dir/mnt"
+        unmount "$dir/mnt"
+    fi
+    step "stopping the servers"
+    "$build_dir/bin/shardctl" down --dir "$dir"
+    say "Start it again with: sh mount-examples/quickstart.sh --dir $dir"
+    exit 0
+fi
+
+step "packages"
+sh "$source_dir/mount-examples/packages.sh" build
+say "all there"
+
+step "building in $build_dir"
+mkdir -p "$build_dir"
+log=$build_dir/build.log
+{
+    cmake -S "$source_dir" -B "$build_dir" -G Ninja -DSHARDFS_TESTS=OFF &&
+        ninja -C "$build_dir"
+} >"$log" 2>&1 || {
+    tail -n 40 "$log" >&2
+    fail "the build failed; all of it is in $log"
+}
+say "done: $build_dir/bin"
+
+step "starting 3 shardmasters and 2 groups of 3 replicas in $dir"
+"$build_dir/bin/shardctl" up --dir "$dir"
+dir=$(cd "$dir" && pwd -P)
+# shellcheck disable=SC1091  # written by shardctl up
+. "$dir/env"
+
+step "mounting at $dir/mnt"
+if is_mounted "$dir/mnt" && ! stat "$dir/mnt" >/dev/null 2>&1; then
+    say "a mount whose process died is there: unmounting it"
+    unmount "$dir/mnt"
+fi
+mkdir -p "$dir/mnt" 2>/dev/null || true
+if is_mounted "$dir/mnt"; then
+    say "it is mounted already"
+else
+    shardfs "$SHARDFS_MASTERS" "$dir/mnt"
+    say "mounted"
+fi
+
+step "the same keys from both sides"
+show() {
+    printf '  $ %s\n' "$*"
+    sh -c "$*" | sed 's/^/  /'
+}
+cd "$dir"
+show "echo blue > mnt/color"
+show "shardctl get color"
+show "shardctl put greeting 'hello from the command line'"
+show "cat mnt/greeting; echo"
+[ "$(shardctl get color)" = blue ] || fail "the key 'color' does not read back"
+[ "$(cat mnt/greeting)" = "hello from the command line" ] ||
+    fail "the file 'greeting' does not read back"
+show "ls mnt"
+step "the cluster"
+shardctl status
+
+cat <<END
+
+The mount is       $dir/mnt
+The command line   . $dir/env      then: shardctl --help
+To stop            sh mount-examples/quickstart.sh --stop --dir $dir
+                   (the data stays; start again with the same --dir)
+END
