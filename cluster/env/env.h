@@ -156,8 +156,7 @@ void env_hook_add(struct env *env, struct env_hook *hook);
 void env_hook_remove(struct env *env, struct env_hook *hook);
 void env_work(struct env *env, struct env_work *work); /* work->private_state must be NULL */
 /* The process cannot go on (a failed sync, damage): logs `why` and ends it. In simulation the
- * process crashes and env_fatal RETURNS, so a caller returns right after it and does nothing more.
- */
+ * process crashes and env_fatal RETURNS: a caller returns right after it and does nothing more. */
 void env_fatal(struct env *env, const char *why);
 
 /* -- connections --------------------------------------------------------------------------- */
@@ -182,8 +181,7 @@ void env_conn_accept(struct env_conn *conn, const struct env_conn_events *events
 /* Queues bytes (taken, from malloc). What is sent in one turn leaves together at its end. One call
  * carries one whole message: the unit in which the simulated network loses and delays. */
 void env_conn_send(struct env_conn *conn, uint8_t *bytes, size_t n);
-size_t
-env_conn_queued_bytes(const struct env_conn *conn); /* sent but not yet taken by the kernel */
+size_t env_conn_queued_bytes(const struct env_conn *conn); /* sent, not yet taken by the kernel */
 void env_conn_read_enable(struct env_conn *conn, bool enable); /* back-pressure; starts enabled */
 void env_conn_close(struct env_conn *conn); /* no callback any more; queued bytes may be lost */
 

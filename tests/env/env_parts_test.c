@@ -1,0 +1,202 @@
+/* The small parts of env: addresses, errors, the log, assertions, the timer heap, turns. */
+#include "cmocka_all.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "env/address.h"
+#include "env/log.h"
+#include "env/memory.h"
+#include "env/timer_heap.h"
+#include "env/turn.h"
+
+static void addresses_are_host_and_port(void **state)
+{
+    (void)state;
+    static const char *const good[] = {"localhost:1", "127.0.0.1:65535", "a-b.example_1:0",
+                                       "[::1]:7000", "[fe80::1%eth0]:7000"};
+    static const char *const bad[] = {
+        "",         "a",    ":1",        "a:",    "a:65536", "a:-1", "a:1x", "a:000001",
+        "::1:7000", "[]:1", "[::1]7000", "a b:1", "a/b:1",   "a:1 ", "[a:1", "a:99999999999"};
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
+        assert_true(env_address_is_valid(good[i]));
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        assert_false(env_address_is_valid(bad[i]));
+
+    struct address a;
+    assert_int_equal(address_parse("[::1]:7000", &a), SF_OK);
+    assert_string_equal(a.host, "::1");
+    assert_int_equal(a.port, 7000);
+    char longest[SF_ADDRESS_BYTES_MAX + 1];
+    memset(longest, 'a', sizeof longest);
+    memcpy(longest + SF_ADDRESS_BYTES_MAX - 3, ":1", 3);
+    assert_true(env_address_is_valid(longest));
+    memcpy(longest + SF_ADDRESS_BYTES_MAX - 3, "a:1", 4);
+    assert_false(env_address_is_valid(longest));
+}
+
+static void errors_have_names(void **state)
+{
+    (void)state;
+    assert_string_equal(sf_error_name(SF_OK), "OK");
+    assert_string_equal(sf_error_name(SF_NOT_FOUND), "NOT_FOUND");
+    assert_string_equal(sf_error_text(SF_NOT_FOUND), "no such key");
+    assert_string_equal(sf_error_name(-2), "?");
+    assert_string_equal(sf_error_text(1), "?");
+}
+
+static char last_line[256];
+static void remember_line(enum log_level level, const char *room, const char *text)
+{
+    snprintf(last_line, sizeof last_line, "%d %s %s", (int)level, room, text);
+}
+
+static void the_log_drops_what_is_below_its_level(void **state)
+{
+    (void)state;
+    void (*sink)(enum log_level, const char *, const char *) = log_sink;
+    log_sink = remember_line;
+    log_debug("room", "unseen");
+    assert_string_equal(last_line, "");
+    log_warn("room", "%d of %s", 3, "four");
+    assert_string_equal(last_line, "2 room 3 of four");
+    log_sink = sink;
+}
+
+static void (*default_handler)(const char *condition, const char *file, int line);
+static jmp_buf failed_assertion;
+static void jump_out(const char *condition, const char *file, int line)
+{
+    assert_string_equal(condition, "one == 2");
+    assert_non_null(strstr(file, "env_parts_test.c"));
+    assert_true(line > 0);
+    longjmp(failed_assertion, 1);
+}
+
+static void assertions_reach_their_handler(void **state)
+{
+    (void)state;
+    volatile int one = 1, failures = 0;
+    default_handler = sf_assert_handler;
+    sf_assert_handler = jump_out;
+    sf_assert_slow_enabled = false;
+    sf_assert_slow(one == 2);
+    sf_assert_slow_enabled = true;
+    if (setjmp(failed_assertion) == 0)
+        sf_assert_slow(one == 2);
+    else
+        failures++;
+    if (setjmp(failed_assertion) == 0)
+        sf_assert(one == 2);
+    else
+        failures++;
+    sf_assert_handler = default_handler;
+    assert_int_equal(failures, 2);
+}
+
+static void allocations_are_never_null(void **state)
+{
+    (void)state;
+    void *blocks[] = {sf_malloc(0), sf_calloc(0, 0), sf_realloc(NULL, 0), sf_memdup(NULL, 0),
+                      sf_strdup("")};
+    for (size_t i = 0; i < sizeof blocks / sizeof blocks[0]; i++) {
+        assert_non_null(blocks[i]);
+        free(blocks[i]);
+    }
+}
+
+/* Against the simplest model: the least by (due, sequence) of those that are in. */
+static void the_heap_gives_the_first_due(void **state)
+{
+    (void)state;
+    enum { TIMERS = 64, STEPS = 20000 };
+    struct timer_heap heap = {0};
+    struct env_timer timers[TIMERS] = {0};
+    uint64_t sequence = 0;
+    srand(7);
+    for (int step = 0; step < STEPS; step++) {
+        struct env_timer *t = &timers[rand() % TIMERS];
+        if (t->heap_slot != 0) {
+            timer_heap_remove(&heap, t);
+        } else {
+            t->due_ns = (uint64_t)(rand() % 16);
+            t->sequence = ++sequence;
+            timer_heap_insert(&heap, t);
+        }
+        const struct env_timer *first = NULL;
+        size_t count = 0;
+        for (size_t i = 0; i < TIMERS; i++) {
+            const struct env_timer *o = &timers[i];
+            if (o->heap_slot == 0)
+                continue;
+            count++;
+            assert_ptr_equal(heap.timers[o->heap_slot - 1], o);
+            if (first == NULL || o->due_ns < first->due_ns ||
+                (o->due_ns == first->due_ns && o->sequence < first->sequence))
+                first = o;
+        }
+        assert_int_equal(heap.count, count);
+        assert_ptr_equal(timer_heap_top(&heap), first);
+    }
+    timer_heap_deinit(&heap);
+    for (size_t i = 0; i < TIMERS; i++)
+        assert_int_equal(timers[i].heap_slot, 0);
+}
+
+struct hooked {
+    struct env_hook hook;
+    struct turn *turn;
+    struct hooked *victim; /* to be removed when this one runs */
+    bool stops;
+    int runs;
+};
+
+static void run_hooked(struct env_hook *hook)
+{
+    struct hooked *h = container_of(hook, struct hooked, hook);
+    h->runs++;
+    if (h->victim != NULL)
+        turn_hook_remove(h->turn, &h->victim->hook);
+    if (h->stops)
+        turn_stop(h->turn);
+}
+
+static void hooks_may_remove_hooks(void **state)
+{
+    (void)state;
+    struct turn turn = {0};
+    struct hooked h[4];
+    for (int i = 0; i < 4; i++) {
+        h[i] = (struct hooked){.hook = {.run = run_hooked}, .turn = &turn};
+        turn_hook_add(&turn, &h[i].hook);
+    }
+    h[0].victim = &h[1]; /* the next */
+    h[2].victim = &h[2]; /* itself */
+    turn_run(&turn);
+    assert_int_equal(h[0].runs, 1);
+    assert_int_equal(h[1].runs, 0);
+    assert_int_equal(h[2].runs, 1);
+    assert_int_equal(h[3].runs, 1);
+    h[0].victim = NULL;
+    h[0].stops = true;
+    turn_run(&turn);
+    assert_int_equal(h[0].runs, 2);
+    assert_int_equal(h[3].runs, 1);
+    turn_run(&turn);
+    assert_int_equal(h[0].runs, 2);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(addresses_are_host_and_port),
+        cmocka_unit_test(errors_have_names),
+        cmocka_unit_test(the_log_drops_what_is_below_its_level),
+        cmocka_unit_test(assertions_reach_their_handler),
+        cmocka_unit_test(allocations_are_never_null),
+        cmocka_unit_test(the_heap_gives_the_first_due),
+        cmocka_unit_test(hooks_may_remove_hooks),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
