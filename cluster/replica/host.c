@@ -2,12 +2,13 @@
  *
  * The turn, at the end of each turn of the loop:
  *
- *   replica_step    every replica: updates of the engine -> records to the WAL, messages away or
- * into the outbox, committed entries into the queue, reads noted wal_commit      once for all
- *   apply_run       every replica, together at most APPLY_BYTES_PER_TURN; replies; reads served
+ *   replica_step   every replica: the engine's updates -> records to the WAL, messages away or
+ *                  held, committed entries into the queue, reads noted
+ *   wal_commit     once for all
+ *   apply_run      every replica, together at most APPLY_BYTES_PER_TURN; replies; reads served
  *
  * and again, as long as applying gave the engine something to do. When the WAL says that it synced,
- * the outboxes are released, which gives the engines new updates.
+ * what was held is released, which gives the engines new updates.
  */
 #include <inttypes.h>
 #include <stdarg.h>

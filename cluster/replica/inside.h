@@ -5,14 +5,14 @@
  *
  * Invariants
  *  R1  applied.index is the index of the newest batch in the store; the store's content is the
- * state after exactly that entry, or after an installed snapshot at it. R2  queue holds the
- * committed entries after applied.index, contiguous (install may skip ahead). R3  Nothing is
- * applied while `install` is past RECEIVING or while `needs` is not 0. R4  An entry is taken to the
- * machine once: when its batch cannot be written yet, the batch waits. R5  A message with
- * after_sync, and consensus_persisted, wait in the outbox until the WAL is synced up to the
- * position that it had when their update was taken. R6  The log is cut only at or below the applied
- * index that a crash would find in the store. R7  The store is in the new generation only after all
- * of that generation is durable.
+ *      state after exactly that entry, or after an installed snapshot at it.
+ *  R2  queue holds the committed entries after applied.index, contiguous.
+ *  R3  Nothing is applied while `install` is past RECEIVING or while `needs` is not 0.
+ *  R4  An entry is taken to the machine once: when its batch cannot be written yet, it waits.
+ *  R5  A message with after_sync, and consensus_persisted, are held until the WAL is synced up to
+ *      the position that it had when their update was taken.
+ *  R6  The log is cut only at or below the applied index that a crash would find in the store.
+ *  R7  The store is in the new generation only after all of that generation is durable.
  */
 #ifndef REPLICA_INSIDE_H
 #define REPLICA_INSIDE_H
@@ -44,8 +44,8 @@ struct peer {
 };
 
 /* What waits for a sync: R5. */
-struct outbox_item {
-    struct outbox_item *prev, *next;
+struct held_messages {
+    struct held_messages *prev, *next;
     uint64_t position;              /* of the WAL */
     uint64_t persist_mark;          /* 0: none */
     struct consensus_msg *messages; /* owned */
@@ -133,7 +133,7 @@ struct replica {
     replica_id leader;
     uint64_t log_time_ns; /* at least the time of every entry in the log */
 
-    struct outbox_item *outbox;
+    struct held_messages *held;
     struct apply_queue queue;
     struct store_batch *batch; /* of the entry that is applied, R4 */
     struct applied staged;     /* what applied will be when it is written */
@@ -253,9 +253,9 @@ void reads_serve(struct replica *r);
 void transport_register(struct host *host);
 void transport_send(struct replica *r, const struct consensus_msg *msg);
 /* Keeps the messages of an update that wait for the sync, and its mark; moves them out of it. */
-void outbox_add(struct replica *r, struct consensus_update *update);
-void outbox_release(struct replica *r, uint64_t position);
-void outbox_deinit(struct replica *r);
+void held_add(struct replica *r, struct consensus_update *update);
+void held_release(struct replica *r, uint64_t position);
+void held_deinit(struct replica *r);
 
 /* -- snapshot_send.c ----------------------------------------------------------------------- */
 

@@ -73,7 +73,7 @@ void replica_free(struct replica *r)
     snapshot_send_stop_all(r);
     install_deinit(r);
     apply_deinit(r);
-    outbox_deinit(r);
+    held_deinit(r);
     r->machine->ops->free(r->machine);
     if (r->consensus != NULL)
         consensus_free(r->consensus);
@@ -108,7 +108,7 @@ static void carry_out(struct replica *r, struct consensus_update *u)
 {
     append_to_log(r, u);
     send_now(r, u);
-    outbox_add(r, u);
+    held_add(r, u);
     leader_note(r, u);
     apply_push(r, u->committed, u->committed_count);
     reads_note(r, u->reads, u->read_count);
@@ -131,14 +131,14 @@ bool replica_step(struct replica *r)
         consensus_update_deinit(&update);
         stepped = true;
     }
-    outbox_release(r, wal_synced(r->host->wal));
+    held_release(r, wal_synced(r->host->wal));
     install_turn(r);
     return stepped;
 }
 
 void replica_synced(struct replica *r, uint64_t position)
 {
-    outbox_release(r, position);
+    held_release(r, position);
 }
 
 void replica_tick(struct replica *r)

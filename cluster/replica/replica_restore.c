@@ -1,11 +1,11 @@
 /* replica_restore: what a replica begins with: the applied record of the store beside the log.
  *
- *   the log holds (applied index, term)       the usual case: apply what follows
- *   the log begins above applied + 1          the store lost what it had: nothing is applied, and a
- *                                             snapshot is asked for (`needs`)
- *   it does not hold it, and an install       the install ended between its flip and the reset of
- * the wrote the applied record                  log: the log is reset to begin after it anything
- * else                             damage
+ *   the log holds (applied index, term)     the usual case: apply what follows
+ *   the log begins above applied + 1        the store lost what it had: nothing is applied, and a
+ *                                           snapshot is asked for (`needs`)
+ *   it does not hold it, and an install     the install ended between its flip and the reset of
+ *   wrote the applied record                the log: the log is reset to begin after it
+ *   anything else                           damage
  */
 #include <inttypes.h>
 

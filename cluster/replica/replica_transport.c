@@ -34,6 +34,7 @@ void transport_send(struct replica *r, const struct consensus_msg *msg)
     struct rpc *rpc = r->host->rpc;
     struct buffer params = {0};
     sf_assert(peer != NULL);
+    rpc_begin_notification(&params, METHOD);
     pack_array(&params, 7);
     pack_u64(&params, r->identity.group.gid);
     pack_u64(&params, r->likeness);
@@ -93,33 +94,33 @@ void transport_register(struct host *host)
     rpc_on_notification(host->rpc, METHOD, on_consensus, host);
 }
 
-/* -- the outbox ---------------------------------------------------------------------------- */
+/* -- what is held ---------------------------------------------------------------------------- */
 
-static void move_message(struct outbox_item *item, struct consensus_msg *msg)
+static void move_message(struct held_messages *item, struct consensus_msg *msg)
 {
     item->messages[item->message_count++] = *msg;
     msg->entries = NULL;
     msg->entry_count = 0;
 }
 
-void outbox_add(struct replica *r, struct consensus_update *u)
+void held_add(struct replica *r, struct consensus_update *u)
 {
     size_t waiting = 0;
     for (size_t i = 0; i < u->message_count; i++)
         waiting += u->messages[i].after_sync;
     if (waiting == 0 && u->persist_mark == 0)
         return;
-    struct outbox_item *item = sf_calloc(1, sizeof *item);
+    struct held_messages *item = sf_calloc(1, sizeof *item);
     item->position = wal_position(r->host->wal);
     item->persist_mark = u->persist_mark;
     item->messages = sf_calloc(waiting, sizeof *item->messages);
     for (size_t i = 0; i < u->message_count; i++)
         if (u->messages[i].after_sync)
             move_message(item, &u->messages[i]);
-    DL_APPEND(r->outbox, item);
+    DL_APPEND(r->held, item);
 }
 
-static void free_item(struct outbox_item *item)
+static void free_item(struct held_messages *item)
 {
     for (size_t i = 0; i < item->message_count; i++)
         consensus_msg_deinit(&item->messages[i]);
@@ -127,11 +128,11 @@ static void free_item(struct outbox_item *item)
     free(item);
 }
 
-void outbox_release(struct replica *r, uint64_t position)
+void held_release(struct replica *r, uint64_t position)
 {
-    while (r->outbox != NULL && r->outbox->position <= position) {
-        struct outbox_item *item = r->outbox;
-        DL_DELETE(r->outbox, item);
+    while (r->held != NULL && r->held->position <= position) {
+        struct held_messages *item = r->held;
+        DL_DELETE(r->held, item);
         for (size_t i = 0; i < item->message_count; i++)
             transport_send(r, &item->messages[i]);
         if (item->persist_mark != 0)
@@ -140,11 +141,11 @@ void outbox_release(struct replica *r, uint64_t position)
     }
 }
 
-void outbox_deinit(struct replica *r)
+void held_deinit(struct replica *r)
 {
-    while (r->outbox != NULL) {
-        struct outbox_item *item = r->outbox;
-        DL_DELETE(r->outbox, item);
+    while (r->held != NULL) {
+        struct held_messages *item = r->held;
+        DL_DELETE(r->held, item);
         free_item(item);
     }
 }

@@ -1,23 +1,22 @@
 /* snapshot_install: a follower takes the leader's state in place of its own.
  *
- *   state      what holds                                     next, and by what
- *   IDLE       no snapshot is under way                       RECEIVING: chunk 0 that the engine
- * wants RECEIVING  chunks 0 .. next_sequence - 1 are written      FLUSHING: the last chunk is
- * written under generation + 1                           RECEIVING: chunk 0 of another snapshot
- *   FLUSHING   all of generation + 1 is written; the engine   FLIPPING: a flush ended
- *              leaves the log alone
- *   FLIPPING   all of generation + 1 is durable               SETTLING: the batch {applied record
- * of the new generation, the old one goes} is written SETTLING   the store, but not the memory, is
- * in the new   IDLE: a flush ended; the log is reset, generation the machine reloads, the leader is
- * told
+ *   state      what holds                              next, and by what
+ *   IDLE       no snapshot is under way                RECEIVING: chunk 0 that the engine wants
+ *   RECEIVING  chunks 0 .. next_sequence - 1 are       FLUSHING: the last chunk is written
+ *              written under generation + 1            RECEIVING: chunk 0 of another snapshot
+ *   FLUSHING   all of generation + 1 is written; the   FLIPPING: a flush ended
+ *              engine leaves the log alone
+ *   FLIPPING   all of generation + 1 is durable        SETTLING: the batch {applied record of the
+ *                                                      new generation, the old one goes} is written
+ *   SETTLING   the store, but not the memory, is in    IDLE: a flush ended; the log is reset, the
+ *              the new generation                      machine reloads, the leader is told
  *
  * From FLUSHING on nothing is applied. A crash before the flip is durable leaves the old state and
- * a range of generation + 1, which the start drops; a crash after it is what replica_restore.c's
- * table calls an install that ended between its flip and the reset of the log.
+ * a range of generation + 1, which the start drops; a crash after it is what replica_restore.c
+ * calls an install that ended between its flip and the reset of the log.
  *
  * It can fail by: the store is full (the chunk is refused and the leader gives up for now), the
- * store is busy (the batch waits), the log reached the snapshot by itself meanwhile (it is
- * refused).
+ * store is busy (the batch waits), the log reached the snapshot by itself meanwhile (refused).
  */
 #include <stdlib.h>
 

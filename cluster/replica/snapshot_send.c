@@ -158,6 +158,7 @@ static void send_chunk(struct snapshot_send *s)
         end(s, false);
         return;
     }
+    rpc_begin_request(&params, METHOD);
     pack_chunk(s, &msg, &params);
     rpc_call_start(r->host->rpc, &s->call, s->peer->address, METHOD, &params, ANSWER_MS, on_answer);
 }

@@ -3,16 +3,17 @@
  *
  * Each method's result is an array [status, leader, payload]:
  *
- *   method         params      payload where status is SF_OK
- *   master.query   [num]       the Config (codec_pack_config); num -1 or too large: the newest,
- *                              linearizable
- *   master.join    [op]        the reply (codec_pack_master_reply); op as codec_pack_master_op
- * packs master.leave   [op]        it, and of the kind that the method names. reply.status is the
- *   master.move    [op]        operation's own result (SF_GROUP_EXISTS, SF_NO_GROUP, SF_STALE, ...)
+ *   method         params   payload where status is SF_OK
+ *   master.query   [num]    the Config (codec_pack_config); num -1 or too large: the newest,
+ *                           linearizable
+ *   master.join    [op]     the reply (codec_pack_master_reply); op as codec_pack_master_op packs
+ *   master.leave   [op]     it, and of the kind that the method names. reply.status is the
+ *   master.move    [op]     operation's own (SF_GROUP_EXISTS, SF_NO_GROUP, SF_STALE, ...)
  *
  *   status   int. SF_OK: the payload is there. Else it is nil and nothing is known to have
- * happened: SF_NOT_LEADER (ask `leader`; an operation may still be committed: send it again under
- *            the same client id and sequence), SF_OVERLOADED, SF_NO_SPACE (ask again later).
+ *            happened: SF_NOT_LEADER (ask `leader`; an operation may still be committed: send it
+ *            again under the same client id and sequence), SF_OVERLOADED, SF_NO_SPACE (ask again
+ *            later).
  *   leader   str. Address of the replica that is thought to lead the masters; "" where unknown.
  *
  * Params that break the form get an error reply (SF_PROTOCOL, SF_TOO_BIG, SF_INVALID). A query of a

@@ -1,0 +1,296 @@
+/* What a group of replicas does in single, scripted situations. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "replica/applied.h"
+#include "replica/toy.h"
+
+static struct stage_options calm_options(size_t count)
+{
+    return (struct stage_options){.count = count,
+                                  .make = toy_new,
+                                  .booted = toy_load_begin,
+                                  .halting = toy_load_end,
+                                  .flush_ms = 200,
+                                  .slack_bytes = 1024,
+                                  .chunk_bytes = 2000};
+}
+
+static struct stage *stage_up(uint64_t seed, const struct stage_options *options)
+{
+    struct stage *stage = stage_new(seed, options);
+    stage_start_all(stage);
+    assert_non_null(stage_wait_leader(stage, 10000));
+    return stage;
+}
+
+static void run_ms(struct stage *stage, uint64_t ms)
+{
+    sim_run_ns(stage->sim, ms * ENV_MS_NS);
+}
+
+static void isolate(struct stage *stage, const struct stage_node *node)
+{
+    for (size_t i = 0; i < stage->options.count; i++) {
+        if (&stage->nodes[i] == node)
+            continue;
+        sim_cut(stage->sim, stage->nodes[i].node, node->node);
+        sim_cut(stage->sim, node->node, stage->nodes[i].node);
+    }
+}
+
+static struct stage_node *some_follower(struct stage *stage)
+{
+    struct stage_node *leader = stage_wait_leader(stage, 10000);
+    assert_non_null(leader);
+    return &stage->nodes[(leader->position + 1) % stage->options.count];
+}
+
+static void settle(struct stage *stage)
+{
+    assert_true(stage_wait_settled(stage, stage->applied_max, 30000));
+}
+
+/* -- life ---------------------------------------------------------------------------------- */
+
+static void one_replica_serves_alone_and_comes_back(void **state)
+{
+    struct stage_options options = calm_options(1);
+    struct stage *stage = stage_up(1, &options);
+    (void)state;
+    run_ms(stage, 2000);
+    uint64_t before = stage->applied_max;
+    assert_true(before > 50);
+    sim_node_crash(stage->nodes[0].node);
+    sim_node_start(stage->nodes[0].node);
+    assert_null(stage->nodes[0].refusal);
+    settle(stage);
+    run_ms(stage, 500);
+    assert_true(stage->applied_max > before);
+    stage_free(stage);
+}
+
+static void all_crash_at_once_and_nothing_is_lost(void **state)
+{
+    struct stage_options options = calm_options(3);
+    struct stage *stage = stage_up(2, &options);
+    (void)state;
+    for (int round = 0; round < 5; round++) {
+        run_ms(stage, 700);
+        uint64_t before = stage->applied_max;
+        for (size_t i = 0; i < 3; i++)
+            sim_node_crash(stage->nodes[i].node);
+        stage_start_all(stage);
+        assert_non_null(stage_wait_leader(stage, 10000));
+        assert_true(stage_wait_settled(stage, before, 30000));
+    }
+    stage_free(stage);
+}
+
+static void leadership_moves_to_the_named_replica(void **state)
+{
+    struct stage_options options = calm_options(3);
+    struct stage *stage = stage_up(3, &options);
+    struct stage_node *leader = stage_leader(stage), *next = some_follower(stage);
+    (void)state;
+    assert_int_equal(replica_transfer(leader->replica, "n9:1"), SF_INVALID);
+    assert_int_equal(replica_transfer(leader->replica, next->address), SF_OK);
+    run_ms(stage, 300);
+    assert_ptr_equal(stage_leader(stage), next);
+    assert_true(toy_leads(next->machine));
+    assert_false(toy_leads(leader->machine));
+    assert_string_equal(replica_leader_address(leader->replica), next->address);
+    assert_int_equal(replica_transfer(leader->replica, leader->address), SF_NOT_LEADER);
+    stage_free(stage);
+}
+
+static void a_follower_refuses_proposals_and_reads(void **state)
+{
+    struct stage_options options = calm_options(3);
+    struct stage *stage = stage_up(4, &options);
+    struct stage_node *follower = some_follower(stage);
+    struct replica_read read = {0};
+    (void)state;
+    assert_int_equal(replica_propose(follower->replica, slice_str("x"), NULL), SF_NOT_LEADER);
+    assert_int_equal(replica_read(follower->replica, &read), SF_NOT_LEADER);
+    assert_int_equal(replica_admits(follower->replica), SF_NOT_LEADER);
+    stage_free(stage);
+}
+
+static void a_body_above_the_limit_is_refused(void **state)
+{
+    struct stage_options options = calm_options(1);
+    struct stage *stage = stage_up(5, &options);
+    struct buffer body = {0};
+    (void)state;
+    toy_body(&body, 1, 4u << 20, 'x');
+    assert_int_equal(replica_propose(stage_leader(stage)->replica, buffer_slice(&body), NULL),
+                     SF_TOO_BIG);
+    buffer_deinit(&body);
+    stage_free(stage);
+}
+
+/* -- snapshots ----------------------------------------------------------------------------- */
+
+static void a_follower_that_was_away_gets_a_snapshot(void **state)
+{
+    struct stage_options options = calm_options(3);
+    struct stage *stage = stage_up(6, &options);
+    struct stage_node *away = some_follower(stage);
+    (void)state;
+    isolate(stage, away);
+    run_ms(stage, 3000);
+    sim_heal_all(stage->sim);
+    settle(stage);
+    assert_true(stage->installs > 0);
+    sim_node_crash(away->node);
+    sim_node_start(away->node);
+    assert_null(away->refusal);
+    settle(stage);
+    stage_free(stage);
+}
+
+static void an_install_survives_a_crash_at_any_moment(void **state)
+{
+    struct stage_options options = calm_options(3);
+    uint64_t installs = 0;
+    (void)state;
+    for (uint64_t seed = 100; seed < 160; seed++) {
+        struct stage *stage = stage_up(seed, &options);
+        struct stage_node *away = some_follower(stage);
+        isolate(stage, away);
+        run_ms(stage, 2000);
+        sim_heal_all(stage->sim);
+        sim_run_ns(stage->sim, sim_random_below(stage->sim, 300 * ENV_MS_NS));
+        sim_node_crash(away->node);
+        sim_node_start(away->node);
+        assert_null(away->refusal);
+        settle(stage);
+        installs += stage->installs;
+        stage_free(stage);
+    }
+    assert_true(installs >= 60);
+}
+
+/* Puts another applied record into the store of a node that is down. */
+static void write_applied(struct stage_node *node, const struct applied *applied)
+{
+    struct store *store = store_memory_open(sim_node_image(node->node));
+    struct space space = applied_space(store, 1, 1);
+    struct store_batch *batch = store_batch_new(&space);
+    applied_put(batch, 1, applied);
+    assert_int_equal(store_write(store, batch), SF_OK);
+    assert_int_equal(store_flush(store), SF_OK);
+    store_batch_free(batch);
+    store_close(store);
+}
+
+/* Empties the store of a node that is down. */
+static void wipe_store(struct stage_node *node)
+{
+    struct store *store = store_memory_open(sim_node_image(node->node));
+    struct space space = applied_space(store, 1, 1);
+    struct store_batch *batch = store_batch_new(&space);
+    uint8_t from[1] = {0}, to[9] = {255, 255, 255, 255, 255, 255, 255, 255, 255};
+    store_batch_delete_range_raw(batch, slice_of(from, 1), slice_of(to, 9));
+    assert_int_equal(store_write(store, batch), SF_OK);
+    assert_int_equal(store_flush(store), SF_OK);
+    store_batch_free(batch);
+    store_close(store);
+}
+
+static void a_store_behind_the_log_asks_for_a_snapshot(void **state)
+{
+    struct stage_options options = calm_options(3);
+    struct stage *stage = stage_up(7, &options);
+    struct stage_node *node = some_follower(stage);
+    (void)state;
+    run_ms(stage, 2000);
+    sim_node_crash(node->node);
+    wipe_store(node);
+    sim_node_start(node->node);
+    assert_null(node->refusal);
+    assert_int_equal(replica_applied(node->replica), 0);
+    settle(stage);
+    assert_true(stage->installs > 0);
+    stage_free(stage);
+}
+
+static void a_store_ahead_of_the_log_is_damage(void **state)
+{
+    struct stage_options options = calm_options(3);
+    struct stage *stage = stage_up(8, &options);
+    struct stage_node *node = some_follower(stage);
+    (void)state;
+    run_ms(stage, 500);
+    sim_node_stop(node->node);
+    write_applied(node, &(struct applied){.generation = 1, .index = 1000000, .term = 1});
+    sim_node_start(node->node);
+    assert_null(node->replica);
+    assert_non_null(strstr(node->refusal, "is damaged: its store is at entry 1000000"));
+    stage_free(stage);
+}
+
+/* -- full disks ---------------------------------------------------------------------------- */
+
+static void a_full_disk_stops_admission_until_there_is_space(void **state)
+{
+    struct stage_options options = calm_options(3);
+    struct stage *stage = stage_up(9, &options);
+    struct stage_node *leader = stage_leader(stage);
+    (void)state;
+    assert_int_equal(replica_admits(leader->replica), SF_OK);
+    sim_disk_fill(some_follower(stage)->node, true);
+    run_ms(stage, 3000);
+    leader = stage_wait_leader(stage, 10000);
+    assert_non_null(leader);
+    assert_int_equal(replica_admits(leader->replica), SF_NO_SPACE);
+    for (size_t i = 0; i < 3; i++)
+        sim_disk_fill(stage->nodes[i].node, false);
+    run_ms(stage, 8000);
+    leader = stage_wait_leader(stage, 10000);
+    assert_non_null(leader);
+    assert_int_equal(replica_admits(leader->replica), SF_OK);
+    settle(stage);
+    stage_free(stage);
+}
+
+static void a_failed_sync_ends_the_process_and_the_group_goes_on(void **state)
+{
+    struct stage_options options = calm_options(3);
+    struct stage *stage = stage_up(10, &options);
+    struct stage_node *leader = stage_leader(stage);
+    (void)state;
+    sim_disk_fail_sync(leader->node);
+    run_ms(stage, 500);
+    assert_true(sim_node_failed(leader->node));
+    assert_non_null(stage_wait_leader(stage, 10000));
+    sim_node_start(leader->node);
+    assert_null(leader->refusal);
+    settle(stage);
+    stage_free(stage);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(one_replica_serves_alone_and_comes_back),
+        cmocka_unit_test(all_crash_at_once_and_nothing_is_lost),
+        cmocka_unit_test(leadership_moves_to_the_named_replica),
+        cmocka_unit_test(a_follower_refuses_proposals_and_reads),
+        cmocka_unit_test(a_body_above_the_limit_is_refused),
+        cmocka_unit_test(a_follower_that_was_away_gets_a_snapshot),
+        cmocka_unit_test(an_install_survives_a_crash_at_any_moment),
+        cmocka_unit_test(a_store_behind_the_log_asks_for_a_snapshot),
+        cmocka_unit_test(a_store_ahead_of_the_log_is_damage),
+        cmocka_unit_test(a_full_disk_stops_admission_until_there_is_space),
+        cmocka_unit_test(a_failed_sync_ends_the_process_and_the_group_goes_on),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

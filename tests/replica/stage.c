@@ -1,0 +1,338 @@
+#include "replica/stage.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "env/log.h"
+#include "env/memory.h"
+
+static struct stage *stage_now; /* replica_on_apply has no context of its own */
+
+/* -- checkers ------------------------------------------------------------------------------ */
+
+static struct stage_mark *mark_at(struct stage *stage, uint64_t index)
+{
+    if (index >= stage->mark_cap) {
+        size_t cap = (size_t)index * 2 + 64;
+        stage->marks = sf_realloc(stage->marks, cap * sizeof *stage->marks);
+        memset(stage->marks + stage->mark_cap, 0, (cap - stage->mark_cap) * sizeof *stage->marks);
+        stage->mark_cap = cap;
+    }
+    return &stage->marks[index];
+}
+
+static uint64_t hash_space(const struct space *space)
+{
+    uint64_t hash = 0;
+    struct store_iter *iter = store_iter_new(space, NULL, slice_of(NULL, 0), slice_of(NULL, 0));
+    for (; store_iter_valid(iter); store_iter_next(iter)) {
+        hash = bytes_hash_seed(store_iter_key(iter), hash);
+        hash = bytes_hash_seed(store_iter_value(iter), hash);
+    }
+    sf_assert(store_iter_status(iter) == SF_OK);
+    store_iter_free(iter);
+    return hash;
+}
+
+static void check_state(struct stage *stage, const struct space *space, uint64_t index)
+{
+    struct stage_mark *mark = mark_at(stage, index);
+    uint64_t hash = hash_space(space);
+    sf_assert(!mark->state_is_known || mark->state_hash == hash);
+    mark->state_is_known = true;
+    mark->state_hash = hash;
+}
+
+static void on_apply(const struct replica *replica, const struct entry *entry)
+{
+    struct stage *stage = stage_now;
+    struct stage_mark *mark = mark_at(stage, entry->index);
+    uint64_t hash = bytes_hash(payload_slice(entry->payload));
+    sf_assert(!mark->entry_is_known || (mark->term == entry->term && mark->payload_hash == hash));
+    mark->entry_is_known = true;
+    mark->term = entry->term;
+    mark->payload_hash = hash;
+    stage->entries++;
+    if (entry->index > stage->applied_max)
+        stage->applied_max = entry->index;
+    check_state(stage, replica_space(replica), entry->index);
+}
+
+void stage_restored(struct stage_node *node, const struct space *space, uint64_t applied)
+{
+    check_state(node->stage, space, applied);
+    node->stage->installs += node->replica != NULL;
+}
+
+static void note_leader(struct stage *stage, uint64_t term, replica_id id)
+{
+    if (term >= stage->leader_cap) {
+        size_t cap = (size_t)term * 2 + 64;
+        stage->leaders = sf_realloc(stage->leaders, cap * sizeof *stage->leaders);
+        memset(stage->leaders + stage->leader_cap, 0,
+               (cap - stage->leader_cap) * sizeof *stage->leaders);
+        stage->leader_cap = cap;
+    }
+    sf_assert(stage->leaders[term] == 0 || stage->leaders[term] == id);
+    stage->leaders[term] = id;
+}
+
+static void check_leaders(void *ctx, struct sim *sim)
+{
+    struct stage *stage = ctx;
+    (void)sim;
+    for (size_t i = 0; i < stage->options.count; i++) {
+        struct consensus_status status;
+        if (stage->nodes[i].replica == NULL)
+            continue;
+        replica_consensus_status(stage->nodes[i].replica, &status);
+        if (status.leads)
+            note_leader(stage, status.term, (replica_id)(i + 1));
+    }
+}
+
+/* -- processes ----------------------------------------------------------------------------- */
+
+static int open_host(struct stage_node *n, struct env *env)
+{
+    const struct stage_options *o = &n->stage->options;
+    const struct host_options options = {.dir = "data",
+                                         .listen = n->address,
+                                         .role = "toy",
+                                         .cluster_id = 7,
+                                         .create = n->create,
+                                         .store = n->store,
+                                         .wal = {.segment_bytes = 64u << 10},
+                                         .flush_ms = o->flush_ms,
+                                         .slack_bytes = o->slack_bytes,
+                                         .chunk_bytes = o->chunk_bytes,
+                                         .reserve_bytes = o->reserve_bytes};
+    return host_new(env, &options, &n->host, &n->refusal);
+}
+
+static int add_replica(struct stage_node *n)
+{
+    n->machine = n->stage->options.make(n);
+    const struct replica_options options = {.group = n->stage->group,
+                                            .address = n->address,
+                                            .engine = CONSENSUS_RAFT,
+                                            .shard_count = n->stage->options.shard_count,
+                                            .machine = n->machine};
+    return host_add(n->host, &options, &n->replica, &n->refusal);
+}
+
+static void boot(void *ctx, struct sim_node *node, struct env *env)
+{
+    struct stage *stage = ctx;
+    struct stage_node *n = stage->nodes;
+    while (n->node != node)
+        n++;
+    free(n->refusal);
+    n->refusal = NULL;
+    n->env = env;
+    n->store = store_memory_open(sim_node_image(node));
+    int status = open_host(n, env);
+    if (status == SF_OK)
+        status = add_replica(n);
+    if (status != SF_OK)
+        return;
+    n->create = false;
+    if (stage->options.before_start != NULL)
+        stage->options.before_start(n);
+    host_start(n->host);
+    if (stage->options.booted != NULL)
+        stage->options.booted(n);
+}
+
+static void halt(void *ctx, struct sim_node *node)
+{
+    struct stage *stage = ctx;
+    struct stage_node *n = stage->nodes;
+    while (n->node != node)
+        n++;
+    if (n->replica != NULL && stage->options.halting != NULL)
+        stage->options.halting(n);
+    if (n->host != NULL)
+        host_free(n->host);
+    store_close(n->store);
+    n->env = NULL;
+    n->store = NULL;
+    n->host = NULL;
+    n->replica = NULL;
+    n->machine = NULL;
+}
+
+/* -- life ---------------------------------------------------------------------------------- */
+
+struct stage *stage_new(uint64_t seed, const struct stage_options *options)
+{
+    struct stage *stage = sf_calloc(1, sizeof *stage);
+    const struct sim_program program = {.boot = boot, .halt = halt, .ctx = stage};
+    sf_assert(options->count <= STAGE_NODES_MAX);
+    log_level_min = LOG_LEVEL_ERROR;
+    sf_assert_slow_enabled = true;
+    stage->sim = sim_new(seed);
+    stage->options = *options;
+    stage->group = (struct group){.gid = 100, .address_count = options->count};
+    stage->group.addresses = sf_calloc(options->count, sizeof *stage->group.addresses);
+    for (size_t i = 0; i < options->count; i++) {
+        struct stage_node *n = &stage->nodes[i];
+        char name[16];
+        snprintf(name, sizeof name, "n%zu", i + 1);
+        n->stage = stage;
+        n->position = i;
+        n->create = true;
+        n->node = sim_node_new(stage->sim, name, &program);
+        snprintf(n->address, sizeof n->address, "%s:1", name);
+        memcpy(stage->group.addresses[i], n->address, sizeof n->address);
+    }
+    stage_now = stage;
+    replica_on_apply = on_apply;
+    sim_on_event(stage->sim, check_leaders, stage);
+    return stage;
+}
+
+void stage_free(struct stage *stage)
+{
+    sim_on_event(stage->sim, NULL, NULL);
+    sim_free(stage->sim);
+    replica_on_apply = NULL;
+    for (size_t i = 0; i < stage->options.count; i++)
+        free(stage->nodes[i].refusal);
+    free(stage->group.addresses);
+    free(stage->marks);
+    free(stage->leaders);
+    free(stage);
+}
+
+void stage_start_all(struct stage *stage)
+{
+    for (size_t i = 0; i < stage->options.count; i++)
+        if (!sim_node_is_up(stage->nodes[i].node))
+            sim_node_start(stage->nodes[i].node);
+}
+
+/* -- waiting ------------------------------------------------------------------------------- */
+
+struct stage_node *stage_leader(struct stage *stage)
+{
+    struct stage_node *leader = NULL;
+    for (size_t i = 0; i < stage->options.count; i++) {
+        struct stage_node *n = &stage->nodes[i];
+        if (n->replica == NULL || !replica_leads(n->replica))
+            continue;
+        if (leader == NULL || replica_term(n->replica) > replica_term(leader->replica))
+            leader = n;
+    }
+    return leader;
+}
+
+static bool has_leader(void *ctx)
+{
+    return stage_leader(ctx) != NULL;
+}
+
+struct stage_node *stage_wait_leader(struct stage *stage, uint64_t limit_ms)
+{
+    if (!sim_run_until(stage->sim, has_leader, stage, limit_ms * ENV_MS_NS))
+        return NULL;
+    return stage_leader(stage);
+}
+
+struct settled {
+    struct stage *stage;
+    uint64_t index;
+};
+
+static bool is_settled(void *ctx)
+{
+    const struct settled *s = ctx;
+    const struct stage_node *leader = stage_leader(s->stage);
+    if (leader == NULL || replica_applied(leader->replica) < s->index)
+        return false;
+    for (size_t i = 0; i < s->stage->options.count; i++) {
+        const struct replica *r = s->stage->nodes[i].replica;
+        if (r != NULL && replica_applied(r) != replica_applied(leader->replica))
+            return false;
+    }
+    return true;
+}
+
+bool stage_wait_settled(struct stage *stage, uint64_t index, uint64_t limit_ms)
+{
+    struct settled settled = {.stage = stage, .index = index};
+    return sim_run_until(stage->sim, is_settled, &settled, limit_ms * ENV_MS_NS);
+}
+
+/* -- storms -------------------------------------------------------------------------------- */
+
+static struct stage_node *any_node(struct stage *stage)
+{
+    return &stage->nodes[sim_random_below(stage->sim, stage->options.count)];
+}
+
+static void crash_or_start(struct stage *stage)
+{
+    struct stage_node *n = any_node(stage);
+    if (!sim_node_is_up(n->node))
+        sim_node_start(n->node);
+    else if (sim_random_below(stage->sim, 4) == 0)
+        sim_node_stop(n->node);
+    else
+        sim_node_crash(n->node);
+}
+
+static void cut_or_heal(struct stage *stage)
+{
+    struct stage_node *a = any_node(stage), *b = any_node(stage);
+    if (a == b || sim_random_below(stage->sim, 2) == 0)
+        sim_heal_all(stage->sim);
+    else
+        sim_cut(stage->sim, a->node, b->node);
+}
+
+static void transfer(struct stage *stage)
+{
+    struct stage_node *leader = stage_leader(stage);
+    if (leader == NULL)
+        return;
+    int status = replica_transfer(leader->replica, any_node(stage)->address);
+    sf_assert(status == SF_OK || status == SF_NOT_LEADER);
+}
+
+static void spoil_network(struct stage *stage)
+{
+    struct sim_faults *faults = sim_faults(stage->sim);
+    bool bad = sim_random_below(stage->sim, 2) == 0;
+    faults->loss = bad ? (uint32_t)sim_random_below(stage->sim, 150) : 0;
+    faults->duplicate = bad ? (uint32_t)sim_random_below(stage->sim, 100) : 0;
+    faults->reorder = bad ? (uint32_t)sim_random_below(stage->sim, 200) : 0;
+    faults->slow_us_max = 50000;
+}
+
+static void one_fault(struct stage *stage)
+{
+    uint64_t kind = sim_random_below(stage->sim, 10);
+    if (kind < 5)
+        crash_or_start(stage);
+    else if (kind < 7)
+        cut_or_heal(stage);
+    else if (kind < 9)
+        spoil_network(stage);
+    else
+        transfer(stage);
+}
+
+void stage_storm(struct stage *stage, uint64_t ms)
+{
+    uint64_t end = sim_now_ns(stage->sim) + ms * ENV_MS_NS;
+    while (sim_now_ns(stage->sim) < end) {
+        one_fault(stage);
+        sim_run_ns(stage->sim, (20 + sim_random_below(stage->sim, 600)) * ENV_MS_NS);
+    }
+    struct sim_faults *faults = sim_faults(stage->sim);
+    faults->loss = faults->duplicate = faults->reorder = 0;
+    sim_heal_all(stage->sim);
+    stage_start_all(stage);
+}

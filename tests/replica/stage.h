@@ -1,0 +1,75 @@
+/* stage: a group of replicas of some machine in the simulator, with checkers.
+ *
+ * After every event: at most one leader a term. At every applied entry: the same (term, payload) as
+ * any other replica applied at that index, and the same content of the replica's space, also after
+ * an installed snapshot.
+ */
+#ifndef TESTS_REPLICA_STAGE_H
+#define TESTS_REPLICA_STAGE_H
+
+#include "replica/replica.h"
+#include "sim/sim.h"
+
+#define STAGE_NODES_MAX 5u
+
+struct stage;
+
+struct stage_node {
+    struct stage *stage;
+    struct sim_node *node;
+    size_t position;
+    char address[SF_ADDRESS_BYTES_MAX];
+    struct env *env; /* these four: NULL while it is down */
+    struct store *store;
+    struct host *host;
+    struct replica *replica;
+    struct machine *machine; /* the host's */
+    char *refusal;           /* why the last boot failed, or NULL */
+    bool create;             /* from its first boot on, until it served */
+    void *extra;             /* the test's own, made by `booted`, freed by `halting` */
+};
+
+struct stage_options {
+    size_t count; /* of replicas */
+    struct machine *(*make)(struct stage_node *node);
+    void (*booted)(struct stage_node *node);  /* may be NULL: after host_start */
+    void (*halting)(struct stage_node *node); /* may be NULL: before host_free, env may be dead */
+    void (*before_start)(struct stage_node *node); /* may be NULL: before host_start */
+    uint64_t flush_ms, slack_bytes, chunk_bytes;
+    uint32_t shard_count;
+    uint64_t reserve_bytes;
+};
+
+/* What some replica applied at an index, for all others to match. */
+struct stage_mark {
+    bool entry_is_known, state_is_known;
+    uint64_t term, payload_hash, state_hash;
+};
+
+struct stage {
+    struct sim *sim;
+    struct stage_options options;
+    struct stage_node nodes[STAGE_NODES_MAX];
+    struct group group;
+    struct stage_mark *marks; /* by index */
+    size_t mark_cap;
+    uint64_t applied_max; /* by any replica, ever */
+    replica_id *leaders;  /* by term; 0: none seen */
+    size_t leader_cap;
+    uint64_t entries, installs; /* applied and installed in all */
+};
+
+struct stage *stage_new(uint64_t seed, const struct stage_options *options);
+void stage_free(struct stage *stage);
+void stage_start_all(struct stage *stage);
+/* For a machine's `restored`: checks the state that it begins with. */
+void stage_restored(struct stage_node *node, const struct space *space, uint64_t applied);
+
+struct stage_node *stage_leader(struct stage *stage); /* which says so and has applied its no-op */
+struct stage_node *stage_wait_leader(struct stage *stage, uint64_t limit_ms);
+/* Every replica that is up has applied what the leader has, and that is at least `index`. */
+bool stage_wait_settled(struct stage *stage, uint64_t index, uint64_t limit_ms);
+/* Crashes, cuts, transfers and message faults for so long; then everything is healed and up. */
+void stage_storm(struct stage *stage, uint64_t ms);
+
+#endif

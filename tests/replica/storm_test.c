@@ -1,0 +1,65 @@
+/* Many seeds of a group under load while processes crash, messages get lost and leaders change. The
+ * stage's checkers assert; a failing run names its seed.
+ *
+ *   storm_test [--seeds N] [--seed S]
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "replica/toy.h"
+
+#define STORM_MS 15000u
+#define SETTLE_MS 60000u
+
+static uint64_t seed_now;
+
+static _Noreturn void failed(const char *condition, const char *file, int line)
+{
+    fprintf(stderr, "seed %" PRIu64 ": %s:%d: %s\nagain: storm_test --seed %" PRIu64 "\n", seed_now,
+            file, line, condition, seed_now);
+    abort();
+}
+
+static void run(uint64_t seed)
+{
+    static const size_t counts[] = {3, 1, 5, 3};
+    const struct stage_options options = {.count = counts[seed % 4],
+                                          .make = toy_new,
+                                          .booted = toy_load_begin,
+                                          .halting = toy_load_end,
+                                          .flush_ms = 50 + seed * 37 % 400,
+                                          .slack_bytes = 1u << (seed % 14),
+                                          .chunk_bytes = 2000};
+    seed_now = seed;
+    struct stage *stage = stage_new(seed, &options);
+    stage_start_all(stage);
+    stage_storm(stage, STORM_MS);
+    sf_assert(stage_wait_settled(stage, stage->applied_max, SETTLE_MS));
+    printf("seed %" PRIu64 ": %zu replicas, %" PRIu64 " entries, %" PRIu64
+           " installs, hash %016" PRIx64 "\n",
+           seed, options.count, stage->entries, stage->installs, sim_hash(stage->sim));
+    stage_free(stage);
+}
+
+int main(int argc, char **argv)
+{
+    uint64_t first = 1, count = 40;
+    for (int i = 1; i + 1 < argc; i += 2) {
+        uint64_t value = strtoull(argv[i + 1], NULL, 10);
+        if (strcmp(argv[i], "--seed") == 0) {
+            first = value;
+            count = 1;
+        } else if (strcmp(argv[i], "--seeds") == 0) {
+            count = value;
+        }
+    }
+    sf_assert_handler = failed;
+    for (uint64_t seed = first; seed < first + count; seed++)
+        run(seed);
+    printf("%" PRIu64 " acknowledged, %" PRIu64 " lost, %" PRIu64 " refused, %" PRIu64 " reads\n",
+           toy_load_stats.acknowledged, toy_load_stats.lost, toy_load_stats.refused,
+           toy_load_stats.reads);
+    return 0;
+}
