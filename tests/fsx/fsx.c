@@ -1,0 +1,376 @@
+/* shardfs_fsx: a stress test of one file, against a model of it in memory.
+ *
+ *   shardfs_fsx [--seed N] [--ops N] [--size BYTES] [--no-mmap] [--verbose] FILE
+ *
+ * Random reads, writes, appends, truncations down and up, mapped reads and writes, fsync, close and
+ * reopen. After each the file's size must be the model's; each read must give its bytes, and now
+ * and then, and at the end, all of them are compared. When something differs the last operations
+ * are printed with the first wrong range, and the command that does it again. Exit status 1.
+ *
+ * An append on a file opened O_APPEND and a write at the end are both done. A file that others
+ * write to at the same time is not for this program. */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define LOG_LINES 40
+#define LINE_BYTES 120
+
+struct fsx {
+    const char *path;
+    int fd;
+    uint8_t *model, *scratch;
+    size_t size, size_max;
+    uint64_t seed, random, ops, done;
+    bool mmap, verbose;
+    char log[LOG_LINES][LINE_BYTES];
+};
+
+/* splitmix64 */
+static uint64_t draw(struct fsx *x)
+{
+    uint64_t z = x->random += 0x9e3779b97f4a7c15u;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    return z ^ (z >> 31);
+}
+
+static size_t below(struct fsx *x, size_t limit)
+{
+    return limit > 0 ? (size_t)(draw(x) % limit) : 0;
+}
+
+static void note(struct fsx *x, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void note(struct fsx *x, const char *format, ...)
+{
+    char *line = x->log[x->done % LOG_LINES];
+    va_list args;
+    int n = snprintf(line, LINE_BYTES, "%6" PRIu64 "  ", x->done);
+    va_start(args, format);
+    vsnprintf(line + n, LINE_BYTES - (size_t)n, format, args);
+    va_end(args);
+    if (x->verbose)
+        puts(line);
+}
+
+static void give_up(struct fsx *x, const char *format, ...)
+    __attribute__((format(printf, 2, 3), noreturn));
+static void give_up(struct fsx *x, const char *format, ...)
+{
+    va_list args;
+    uint64_t from = x->done >= LOG_LINES ? x->done - LOG_LINES + 1 : 0;
+    printf("the last operations:\n");
+    for (uint64_t i = from; i <= x->done; i++)
+        puts(x->log[i % LOG_LINES]);
+    printf("FAILED: ");
+    va_start(args, format);
+    vprintf(format, args);
+    va_end(args);
+    printf("\nagain: shardfs_fsx --seed %" PRIu64 " --ops %" PRIu64 " --size %zu%s %s\n", x->seed,
+           x->ops, x->size_max, x->mmap ? "" : " --no-mmap", x->path);
+    exit(1);
+}
+
+/* Where `got` differs from the model at [offset, offset + n). */
+static void compare(struct fsx *x, const char *what, const uint8_t *got, size_t offset, size_t n)
+{
+    if (memcmp(got, x->model + offset, n) == 0)
+        return;
+    size_t from = 0, to = n;
+    while (got[from] == x->model[offset + from])
+        from++;
+    while (got[to - 1] == x->model[offset + to - 1])
+        to--;
+    give_up(x, "%s: bytes %zu to %zu are wrong; at %zu is 0x%02x, should be 0x%02x", what,
+            offset + from, offset + to - 1, offset + from, got[from], x->model[offset + from]);
+}
+
+static void check_size(struct fsx *x)
+{
+    struct stat st;
+    if (fstat(x->fd, &st) != 0)
+        give_up(x, "fstat: %s", strerror(errno));
+    if ((size_t)st.st_size != x->size)
+        give_up(x, "fstat says %lld bytes, should be %zu", (long long)st.st_size, x->size);
+    off_t end = lseek(x->fd, 0, SEEK_END);
+    if ((size_t)end != x->size)
+        give_up(x, "lseek says %lld bytes, should be %zu", (long long)end, x->size);
+}
+
+static void read_at(struct fsx *x, const char *what, size_t offset, size_t n)
+{
+    ssize_t got = pread(x->fd, x->scratch, n, (off_t)offset);
+    if (got < 0)
+        give_up(x, "%s: %s", what, strerror(errno));
+    size_t expected = offset >= x->size ? 0 : x->size - offset < n ? x->size - offset : n;
+    if ((size_t)got != expected)
+        give_up(x, "%s of %zu at %zu gave %zd bytes, should be %zu", what, n, offset, got,
+                expected);
+    compare(x, what, x->scratch, offset, expected);
+}
+
+/* -- the operations ------------------------------------------------------------------------ */
+
+/* Mostly small, sometimes up to the largest. */
+static size_t draw_length(struct fsx *x, size_t max)
+{
+    size_t limits[] = {1, 100, 4096, 70000, max};
+    size_t limit = limits[below(x, 5)];
+    return 1 + below(x, limit < max ? limit : max);
+}
+
+/* Often near a border of extents (1 MiB), where the mistakes are. */
+static size_t draw_offset(struct fsx *x, size_t limit)
+{
+    if (limit > (1u << 20) && below(x, 3) == 0) {
+        size_t border = (1 + below(x, limit >> 20)) << 20;
+        size_t near = border - 3000 + below(x, 6000);
+        return near < limit ? near : limit - 1;
+    }
+    return below(x, limit);
+}
+
+static void fill(struct fsx *x, uint8_t *to, size_t n)
+{
+    uint64_t bits = draw(x);
+    for (size_t i = 0; i < n; i++) {
+        to[i] = (uint8_t)(bits >> (8 * (i % 8)));
+        if (i % 8 == 7)
+            bits = bits * 6364136223846793005u + 1442695040888963407u;
+    }
+}
+
+static void do_read(struct fsx *x)
+{
+    size_t offset = draw_offset(x, x->size + 5000), n = draw_length(x, x->size_max / 2);
+    note(x, "read %zu at %zu", n, offset);
+    read_at(x, "read", offset, n);
+}
+
+static void write_model(struct fsx *x, size_t offset, size_t n)
+{
+    if (offset > x->size)
+        memset(x->model + x->size, 0, offset - x->size);
+    fill(x, x->model + offset, n);
+    if (offset + n > x->size)
+        x->size = offset + n;
+}
+
+static void write_all(struct fsx *x, const char *what, size_t offset, size_t n, bool append)
+{
+    for (size_t done = 0; done < n;) {
+        ssize_t put =
+            append ? write(x->fd, x->model + offset + done, n - done)
+                   : pwrite(x->fd, x->model + offset + done, n - done, (off_t)(offset + done));
+        if (put <= 0)
+            give_up(x, "%s: %s", what, put < 0 ? strerror(errno) : "0 bytes");
+        done += (size_t)put;
+    }
+}
+
+static void do_write(struct fsx *x)
+{
+    size_t offset = draw_offset(x, below(x, 4) == 0 ? x->size_max : x->size + 1);
+    size_t n = draw_length(x, x->size_max - offset);
+    note(x, "write %zu at %zu (size %zu)", n, offset, x->size);
+    write_model(x, offset, n);
+    write_all(x, "write", offset, n, false);
+}
+
+static void reopen(struct fsx *x, int flags)
+{
+    if (close(x->fd) != 0)
+        give_up(x, "close: %s", strerror(errno));
+    x->fd = open(x->path, O_RDWR | O_CLOEXEC | flags);
+    if (x->fd < 0)
+        give_up(x, "open: %s", strerror(errno));
+}
+
+static void do_append(struct fsx *x)
+{
+    size_t offset = x->size, n = draw_length(x, 200000);
+    if (n > x->size_max - offset)
+        return;
+    note(x, "append %zu (size %zu)", n, offset);
+    write_model(x, offset, n);
+    reopen(x, O_APPEND);
+    write_all(x, "append", offset, n, true);
+    reopen(x, 0);
+}
+
+static void do_truncate(struct fsx *x)
+{
+    size_t size = below(x, 3) == 0 ? draw_offset(x, x->size_max) : draw_offset(x, x->size + 1);
+    note(x, "truncate %zu to %zu", x->size, size);
+    if (size > x->size)
+        memset(x->model + x->size, 0, size - x->size);
+    x->size = size;
+    if (ftruncate(x->fd, (off_t)size) != 0)
+        give_up(x, "ftruncate: %s", strerror(errno));
+}
+
+/* Maps the pages around [offset, offset + n). */
+static uint8_t *map_range(struct fsx *x, size_t offset, size_t n, int protection, size_t *bytes)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), from = offset / page * page;
+    *bytes = offset + n - from;
+    uint8_t *map = mmap(NULL, *bytes, protection, MAP_SHARED, x->fd, (off_t)from);
+    if (map == MAP_FAILED)
+        give_up(x, "mmap of %zu at %zu: %s", *bytes, from, strerror(errno));
+    return map;
+}
+
+/* What the last page has behind the end of the file must be zeros. */
+static void check_page_end(struct fsx *x, const uint8_t *map, size_t offset, size_t n)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), from = offset / page * page;
+    if (offset + n != x->size)
+        return;
+    for (size_t at = x->size; at % page != 0; at++) {
+        if (map[at - from] != 0)
+            give_up(x, "byte %zu, behind the end in a mapped page, is 0x%02x", at, map[at - from]);
+    }
+}
+
+static void do_map_read(struct fsx *x)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), bytes;
+    if (x->size == 0)
+        return;
+    size_t offset = draw_offset(x, x->size), n = draw_length(x, x->size - offset);
+    note(x, "mapped read %zu at %zu", n, offset);
+    uint8_t *map = map_range(x, offset, n, PROT_READ, &bytes);
+    compare(x, "mapped read", map + offset % page, offset, n);
+    check_page_end(x, map, offset, n);
+    if (munmap(map, bytes) != 0)
+        give_up(x, "munmap: %s", strerror(errno));
+}
+
+static void do_map_write(struct fsx *x)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), bytes;
+    if (x->size == 0)
+        return;
+    size_t offset = draw_offset(x, x->size), n = draw_length(x, x->size - offset);
+    note(x, "mapped write %zu at %zu", n, offset);
+    write_model(x, offset, n);
+    uint8_t *map = map_range(x, offset, n, PROT_READ | PROT_WRITE, &bytes);
+    memcpy(map + offset % page, x->model + offset, n);
+    if (msync(map, bytes, MS_SYNC) != 0)
+        give_up(x, "msync: %s", strerror(errno));
+    check_page_end(x, map, offset, n);
+    if (munmap(map, bytes) != 0)
+        give_up(x, "munmap: %s", strerror(errno));
+}
+
+static void do_sync(struct fsx *x)
+{
+    note(x, "fsync");
+    if (fsync(x->fd) != 0)
+        give_up(x, "fsync: %s", strerror(errno));
+}
+
+static void do_reopen(struct fsx *x)
+{
+    note(x, "close and open");
+    reopen(x, 0);
+}
+
+static void do_compare(struct fsx *x)
+{
+    note(x, "compare all %zu", x->size);
+    read_at(x, "compare", 0, x->size_max);
+}
+
+static void step(struct fsx *x)
+{
+    static void (*const operations[])(struct fsx *) = {
+        do_read,      do_read,      do_read,     do_write,    do_write,
+        do_write,     do_append,    do_truncate, do_map_read, do_map_read,
+        do_map_write, do_map_write, do_sync,     do_reopen,   do_compare,
+    };
+    void (*operation)(struct fsx *) = operations[below(x, sizeof operations / sizeof *operations)];
+    if (!x->mmap && (operation == do_map_read || operation == do_map_write))
+        operation = do_read;
+    operation(x);
+    check_size(x);
+    x->done++;
+}
+
+/* -- the command line ----------------------------------------------------------------------- */
+
+static void usage(void)
+{
+    fputs("usage: shardfs_fsx [--seed N] [--ops N] [--size BYTES] [--no-mmap] [--verbose] FILE\n",
+          stderr);
+    exit(2);
+}
+
+static uint64_t number(const char *text)
+{
+    char *end;
+    uint64_t n = strtoull(text, &end, 10);
+    if (text[0] < '0' || text[0] > '9' || *end)
+        usage();
+    return n;
+}
+
+static void take_options(struct fsx *x, int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"seed", required_argument, NULL, 's'}, {"ops", required_argument, NULL, 'n'},
+        {"size", required_argument, NULL, 'l'}, {"no-mmap", no_argument, NULL, 'm'},
+        {"verbose", no_argument, NULL, 'v'},    {NULL, 0, NULL, 0},
+    };
+    int option;
+    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        if (option == 's')
+            x->seed = number(optarg);
+        else if (option == 'n')
+            x->ops = number(optarg);
+        else if (option == 'l')
+            x->size_max = (size_t)number(optarg);
+        else if (option == 'm')
+            x->mmap = false;
+        else if (option == 'v')
+            x->verbose = true;
+        else
+            usage();
+    }
+    if (optind + 1 != argc || x->size_max < 10000)
+        usage();
+    x->path = argv[optind];
+}
+
+int main(int argc, char **argv)
+{
+    struct fsx x = {.seed = 1, .ops = 1000, .size_max = 5u << 20, .mmap = true};
+    take_options(&x, argc, argv);
+    x.random = x.seed;
+    x.model = calloc(1, x.size_max + 1);
+    x.scratch = malloc(x.size_max + 1);
+    x.fd = open(x.path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    if (!x.model || !x.scratch || x.fd < 0) {
+        fprintf(stderr, "shardfs_fsx: %s: %s\n", x.path, strerror(errno));
+        return 1;
+    }
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    while (x.done < x.ops)
+        step(&x);
+    do_compare(&x);
+    close(x.fd);
+    free(x.model);
+    free(x.scratch);
+    printf("%" PRIu64 " operations with seed %" PRIu64 ": all bytes right\n", x.ops, x.seed);
+    return 0;
+}
