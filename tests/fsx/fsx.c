@@ -181,6 +181,8 @@ static void write_all(struct fsx *x, const char *what, size_t offset, size_t n, 
 static void do_write(struct fsx *x)
 {
     size_t offset = draw_offset(x, below(x, 4) == 0 ? x->size_max : x->size + 1);
+    if (offset >= x->size_max)
+        return;
     size_t n = draw_length(x, x->size_max - offset);
     note(x, "write %zu at %zu (size %zu)", n, offset, x->size);
     write_model(x, offset, n);
@@ -199,7 +201,7 @@ static void reopen(struct fsx *x, int flags)
 static void do_append(struct fsx *x)
 {
     size_t offset = x->size, n = draw_length(x, 200000);
-    if (n > x->size_max - offset)
+    if (offset >= x->size_max || n > x->size_max - offset)
         return;
     note(x, "append %zu (size %zu)", n, offset);
     write_model(x, offset, n);
