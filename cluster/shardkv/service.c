@@ -101,7 +101,8 @@ static void register_methods(struct shardkv *service)
         service->methods[i] = (struct service_method){service, kind};
         rpc_on_request(service->rpc, kv_method_name(kind), on_request, &service->methods[i]);
     }
-    handoff_serve(service->rpc, find_handoff, service);
+    service->hosts = (struct handoff_hosts){.find = find_handoff, .ctx = service};
+    handoff_serve(service->rpc, &service->hosts);
 }
 
 /* -- life ---------------------------------------------------------------------------------- */

@@ -24,6 +24,7 @@ struct shardkv {
     struct config *fixed; /* static placement; else NULL */
     struct kv_machine *machines;
     struct service_method methods[KV_KIND_LIMIT];
+    struct handoff_hosts hosts;
     struct pending *pending; /* requests that are not answered yet */
     size_t pending_count;
     size_t pending_bytes; /* of what they carry */

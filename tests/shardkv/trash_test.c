@@ -1,0 +1,212 @@
+/* What becomes of extents: trash, intents, and when neither is made. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "shardkv/bench.h"
+#include "shardkv/trash.h"
+
+#define MIB (1ull << 20)
+
+static struct bench bench;
+
+static int setup(void **state)
+{
+    (void)state;
+    bench_new(&bench);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    bench_free(&bench);
+    return 0;
+}
+
+/* Expects exactly these entries, in their order; a data id of 0 ends the list. */
+static void expect_trash(const struct trash *expected)
+{
+    struct key from, to;
+    keys_section(&from, bench.copy, 't');
+    to = from;
+    keys_after_prefix(&to);
+    struct store_iter *iter = store_iter_new(&bench.space, NULL, key_slice(&from), key_slice(&to));
+    for (; expected->data_id != 0; expected++, store_iter_next(iter)) {
+        struct trash got;
+        assert_true(store_iter_valid(iter));
+        assert_int_equal(trash_unpack(store_iter_key(iter), store_iter_value(iter), &got), SF_OK);
+        assert_int_equal(got.data_id, expected->data_id);
+        assert_int_equal(got.first, expected->first);
+        assert_int_equal(got.end, expected->end);
+    }
+    assert_false(store_iter_valid(iter));
+    store_iter_free(iter);
+}
+
+static const struct trash nothing[] = {{0}};
+
+/* A value of `length` with these {first extent, data id}. */
+static struct kv_op long_op(enum kv_kind kind, uint64_t length, const struct kv_tail *tail,
+                            size_t count)
+{
+    struct kv_op op = bench_op(kind, "k");
+    op.length = length;
+    op.flags = KV_HAS_TAIL | (kind == KV_PUT ? KV_HAS_LENGTH : 0u);
+    op.tail_count = count;
+    memcpy(op.tail, tail, count * sizeof(*tail));
+    return op;
+}
+
+static void put_long(uint64_t length, uint64_t data_id)
+{
+    struct kv_op op = long_op(KV_PUT, length, &(struct kv_tail){1, data_id}, 1);
+    assert_int_equal(bench_do(&bench, &op)->status, SF_OK);
+}
+
+static void a_replaced_value_is_trash(void **state)
+{
+    (void)state;
+    put_long(5 * MIB, 11);
+    expect_trash(nothing);
+    put_long(3 * MIB, 12);
+    expect_trash((struct trash[]){{.data_id = 11, .first = 1}, {0}});
+    assert_int_equal(bench_put(&bench, "k", "short"), SF_OK);
+    expect_trash((struct trash[]){{.data_id = 11, .first = 1}, {.data_id = 12, .first = 1}, {0}});
+}
+
+static void a_deleted_value_is_trash(void **state)
+{
+    (void)state;
+    struct kv_tail tail[2] = {{1, 11}, {3, 12}};
+    struct kv_op op = long_op(KV_PUT, 5 * MIB, tail, 2);
+    assert_int_equal(bench_do(&bench, &op)->status, SF_OK);
+    op = bench_op(KV_DELETE, "k");
+    assert_int_equal(bench_do(&bench, &op)->status, SF_OK);
+    expect_trash(
+        (struct trash[]){{.data_id = 11, .first = 1, .end = 3}, {.data_id = 12, .first = 3}, {0}});
+}
+
+static void a_cut_loses_what_lies_beyond(void **state)
+{
+    (void)state;
+    put_long(10 * MIB, 11);
+    struct kv_tail tail[2] = {{1, 11}, {3, 12}};
+    struct kv_op op = long_op(KV_SET_LENGTH, 3 * MIB + 5, tail, 2);
+    assert_int_equal(bench_do(&bench, &op)->status, SF_OK);
+    expect_trash((struct trash[]){{.data_id = 11, .first = 3}, {0}});
+    op = long_op(KV_SET_LENGTH, 20 * MIB, tail, 2); /* growth loses nothing */
+    assert_int_equal(bench_do(&bench, &op)->status, SF_OK);
+    op = bench_op(KV_SET_LENGTH, "k"); /* into the head */
+    op.length = 7;
+    assert_int_equal(bench_do(&bench, &op)->stat.tail_count, 0);
+    expect_trash((struct trash[]){{.data_id = 11, .first = 3},
+                                  {.data_id = 11, .first = 1, .end = 3},
+                                  {.data_id = 12, .first = 3},
+                                  {0}});
+}
+
+static void a_cut_within_extents_needs_a_new_tail(void **state)
+{
+    (void)state;
+    put_long(10 * MIB, 11);
+    struct kv_op op = bench_op(KV_SET_LENGTH, "k");
+    op.length = 3 * MIB;
+    assert_int_equal(bench_do(&bench, &op)->status, SF_INVALID);
+    op.flags = KV_LENGTH_MAX;
+    assert_int_equal(bench_do(&bench, &op)->status, SF_OK);
+    expect_trash(nothing);
+}
+
+static void take_trashes_nothing(void **state)
+{
+    (void)state;
+    put_long(10 * MIB, 11);
+    struct kv_op ops[2] = {bench_op(KV_TAKE, "k"), bench_op(KV_PUT, "l")};
+    ops[1].flags = KV_HAS_TAIL | KV_HAS_LENGTH;
+    ops[1].length = 10 * MIB;
+    ops[1].tail_count = 1;
+    ops[1].tail[0] = (struct kv_tail){1, 11};
+    struct kv_op op = {.kind = KV_MINI, .ops = ops, .op_count = 2};
+    assert_int_equal(bench_do(&bench, &op)->status, SF_OK);
+    expect_trash(nothing);
+}
+
+static void what_a_failed_mini_lost_is_kept(void **state)
+{
+    (void)state;
+    put_long(10 * MIB, 11);
+    struct kv_op ops[2] = {bench_op(KV_DELETE, "k"), bench_op(KV_DELETE, "missing")};
+    struct kv_op op = {.kind = KV_MINI, .ops = ops, .op_count = 2};
+    assert_int_equal(bench_do(&bench, &op)->status, SF_NOT_FOUND);
+    expect_trash(nothing);
+}
+
+static struct kv_op intent_put_op(uint64_t data_id)
+{
+    struct kv_op op = long_op(KV_PUT, 2 * MIB, &(struct kv_tail){1, data_id}, 1);
+    op.flags |= KV_HAS_INTENT;
+    op.ids_first = data_id;
+    return op;
+}
+
+static void a_put_consumes_its_intent(void **state)
+{
+    (void)state;
+    struct kv_op put = intent_put_op(11), intent = {.kind = KV_INTENT, .ids_first = 11};
+    assert_int_equal(bench_do(&bench, &put)->status, SF_INTENT_GONE);
+    bench_expect(&bench, "k", NULL);
+    assert_int_equal(bench_do(&bench, &intent)->status, SF_OK);
+    assert_int_equal(bench_count(&bench, 'n'), 1);
+    assert_int_equal(bench_do(&bench, &put)->status, SF_OK);
+    assert_int_equal(bench_count(&bench, 'n'), 0);
+    assert_int_equal(bench_do(&bench, &put)->status, SF_INTENT_GONE);
+    expect_trash(nothing);
+}
+
+static void intents_of_a_dropped_session_are_trash(void **state)
+{
+    (void)state;
+    struct kv_op intent = {.kind = KV_INTENT, .ids_first = 11};
+    assert_int_equal(bench_do(&bench, &intent)->status, SF_OK);
+    for (int i = 0; i < 62; i++) {
+        bench.time_ns += 60 * BENCH_SECOND_NS;
+        bench_tick(&bench);
+    }
+    assert_int_equal(bench_count(&bench, 's'), 0);
+    assert_int_equal(bench_count(&bench, 'n'), 0);
+    expect_trash((struct trash[]){{.data_id = 11, .first = 1}, {0}});
+}
+
+static void removed_trash_is_gone(void **state)
+{
+    (void)state;
+    put_long(5 * MIB, 11);
+    put_long(5 * MIB, 12);
+    put_long(5 * MIB, 13);
+    uint64_t numbers[2] = {1, 77};
+    for (int i = 0; i < 2; i++) {
+        struct store_batch *batch = store_batch_new(&bench.space);
+        assert_int_equal(
+            apply_trash_done(&bench.space, batch, bench.copy, bench.time_ns, numbers, 2), SF_OK);
+        assert_int_equal(store_write(bench.store, batch), SF_OK);
+        store_batch_free(batch);
+    }
+    expect_trash((struct trash[]){{.data_id = 12, .first = 1}, {0}});
+}
+
+#define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(a_replaced_value_is_trash),    T(a_deleted_value_is_trash),
+        T(a_cut_loses_what_lies_beyond), T(a_cut_within_extents_needs_a_new_tail),
+        T(take_trashes_nothing),         T(what_a_failed_mini_lost_is_kept),
+        T(a_put_consumes_its_intent),    T(intents_of_a_dropped_session_are_trash),
+        T(removed_trash_is_gone),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
