@@ -28,7 +28,7 @@ static struct head head_of(enum frame_type type, uint32_t id, const char *method
     struct head head = {.n = 0};
     msgpack_packer packer = {.data = &head, .callback = head_on_write};
     msgpack_pack_array(&packer, type == FRAME_NOTIFICATION ? 3 : 4);
-    msgpack_pack_int(&packer, type);
+    msgpack_pack_uint8(&packer, (uint8_t)type);
     if (type != FRAME_NOTIFICATION)
         msgpack_pack_fix_uint32(&packer, id);
     if (type == FRAME_REPLY) {
