@@ -231,9 +231,8 @@ static void close_if_open(uv_handle_t *handle, void *ctx)
 void uv_env_free(struct env *env)
 {
     struct uv_env *uv = uv_env_of(env);
-    while (uv->works > 0) {
+    while (uv->works > 0)
         uv_run(&uv->loop, UV_RUN_ONCE);
-    }
     turn_run(&uv->turn);
     uv_conn_close_all(uv);
     turn_run(&uv->turn);

@@ -336,6 +336,80 @@ static void disks_fail_as_told(void **state)
     sim_free(sim);
 }
 
+static int calls_on(struct env *env, struct env_file *file)
+{
+    uint64_t size, total;
+    size_t got;
+    char byte;
+    int names = 0;
+    int status = env_file_truncate(file, 2);
+    if (status == SF_OK)
+        status = env_file_sync_now(file);
+    if (status == SF_OK)
+        status = env_file_size(file, &size);
+    if (status == SF_OK)
+        status = env_file_read(file, 0, &byte, 1, &got);
+    if (status == SF_OK)
+        status = env_rename(env, "f", "g");
+    if (status == SF_OK)
+        status = env_rename(env, "g", "f");
+    if (status == SF_OK)
+        status = env_dir_sync(env, "");
+    if (status == SF_OK)
+        status = env_dir_list(env, "", count_name, &names);
+    if (status == SF_OK)
+        status = env_space(env, "", &size, &total);
+    return status;
+}
+
+/* Each call alone; none may do anything for a process that has died and was not halted yet. */
+static void dead_halt(void *ctx, struct sim_node *node)
+{
+    struct writer *w = ctx;
+    struct env_file *file;
+    struct env_lock *lock;
+    uint64_t size, total;
+    size_t got;
+    char byte;
+    int names = 0;
+    assert_int_equal(env_file_open(w->env, "f", 0, &file), SF_IO);
+    assert_int_equal(env_file_size(w->file, &size), SF_IO);
+    assert_int_equal(env_file_read(w->file, 0, &byte, 1, &got), SF_IO);
+    assert_int_equal(env_file_write(w->file, 0, "x", 1), SF_IO);
+    assert_int_equal(env_file_truncate(w->file, 0), SF_IO);
+    assert_int_equal(env_file_sync_now(w->file), SF_IO);
+    assert_int_equal(env_dir_create(w->env, "d"), SF_IO);
+    assert_int_equal(env_dir_list(w->env, "", count_name, &names), SF_IO);
+    assert_int_equal(env_dir_sync(w->env, ""), SF_IO);
+    assert_int_equal(env_dir_lock(w->env, "", &lock), SF_IO);
+    assert_int_equal(env_rename(w->env, "f", "g"), SF_IO);
+    assert_int_equal(env_remove(w->env, "f"), SF_IO);
+    assert_int_equal(env_space(w->env, "", &size, &total), SF_IO);
+    env_file_sync(w->file, &w->sync);
+    writer_halt(ctx, node);
+}
+
+static void the_dead_change_nothing(void **state)
+{
+    (void)state;
+    struct writer w = {0};
+    struct sim *sim = sim_new(4);
+    struct sim_program program = {writer_boot, dead_halt, &w};
+    struct sim_node *node = sim_node_new(sim, "n", &program);
+    uint64_t size;
+    sim_node_start(node);
+    assert_int_equal(env_file_write(w.file, 0, "text", 4), SF_OK);
+    assert_int_equal(calls_on(w.env, w.file), SF_OK);
+    sim_node_crash(node);
+    sim_run_ns(sim, ENV_SECOND_NS);
+    assert_int_equal(w.syncs, 0);
+    sim_node_start(node);
+    assert_int_equal(env_file_size(w.file, &size), SF_OK);
+    assert_int_equal(size, 2);
+    assert_int_equal(env_remove(w.env, "f"), SF_OK);
+    sim_free(sim);
+}
+
 static void a_closed_file_hears_of_no_sync(void **state)
 {
     (void)state;
@@ -385,6 +459,7 @@ int main(void)
         cmocka_unit_test(the_volume_refuses_what_is_wrong),
         cmocka_unit_test(env_reaches_the_disk),
         cmocka_unit_test(disks_fail_as_told),
+        cmocka_unit_test(the_dead_change_nothing),
         cmocka_unit_test(a_closed_file_hears_of_no_sync),
         cmocka_unit_test(one_process_locks_a_directory_once),
     };

@@ -230,6 +230,25 @@ static void work_is_done_and_told_later(void **state)
     sim_free(f.sim);
 }
 
+static void clocks_and_draws_come_from_the_seed(void **state)
+{
+    (void)state;
+    uint64_t draws[2], walls[2];
+    for (int i = 0; i < 2; i++) {
+        struct fixture f;
+        fixture_init(&f, 9);
+        assert_ptr_equal(sim_node_sim(f.node), f.sim);
+        assert_int_equal(env_now_ns(f.program.env), sim_now_ns(f.sim));
+        draws[i] = env_random(f.program.env);
+        walls[i] = env_wall_ns(f.program.env);
+        sim_run_ns(f.sim, SECOND);
+        assert_int_equal(env_wall_ns(f.program.env), walls[i] + SECOND);
+        sim_free(f.sim);
+    }
+    assert_int_equal(draws[0], draws[1]);
+    assert_int_equal(walls[0], walls[1]);
+}
+
 static void calls_from_the_test_get_a_turn(void **state)
 {
     (void)state;
@@ -303,6 +322,7 @@ int main(void)
         cmocka_unit_test(fatal_ends_the_process_at_the_end_of_the_callback),
         cmocka_unit_test(a_stop_halts_while_the_env_works),
         cmocka_unit_test(work_is_done_and_told_later),
+        cmocka_unit_test(clocks_and_draws_come_from_the_seed),
         cmocka_unit_test(calls_from_the_test_get_a_turn),
         cmocka_unit_test(the_test_acts_and_checks_at_its_times),
         cmocka_unit_test(nothing_left_ends_the_run),
