@@ -80,7 +80,7 @@ bool value_take_hint(struct value_op *op, uint64_t age_ms_max)
     const struct head *head = head_cache_find(op->client->heads, op->call->space, op->call->key);
     if (!head || value_now_ms(op) - head->seen_ms > age_ms_max)
         return false;
-    if (op->pre.kind == KV_PRE_ABSENT ||
+    if (op->pre.kind == KV_PRE_ABSENT || op->pre.kind == KV_PRE_VERSION ||
         (op->pre.kind == KV_PRE_CREATED && op->pre.id != head->created))
         return false;
     op->stat =
@@ -109,10 +109,22 @@ bool value_pre_holds(const struct value_op *op, const struct kv_stat *stat)
     return false;
 }
 
-void value_pre_met(struct value_op *op, const struct kv_stat *stat)
+void value_pin(struct value_op *op)
 {
-    if (op->pre.kind == KV_PRE_ABSENT || op->pre.kind == KV_PRE_VERSION)
-        op->pre = (struct kv_pre){.kind = KV_PRE_CREATED, .id = stat->created};
+    if (op->pre.kind == KV_PRE_NONE || op->pre.kind == KV_PRE_EXISTS)
+        op->pre = (struct kv_pre){.kind = KV_PRE_CREATED, .id = op->stat.created};
+}
+
+bool value_may_start_again(struct value_op *op, int status, const struct kv_reply *reply)
+{
+    enum kv_pre_kind asked = op->call->pre.kind;
+    bool other_file = status == SF_NOT_FOUND ||
+                      (status == SF_PRECONDITION && reply && !value_pre_holds(op, &reply->stat));
+    if (!other_file || op->pre.kind != KV_PRE_CREATED ||
+        (asked != KV_PRE_NONE && asked != KV_PRE_EXISTS))
+        return false;
+    op->pre = op->call->pre;
+    return true;
 }
 
 bool value_is_plain(struct value_op *op, const struct kv_stat *stat)
@@ -145,7 +157,7 @@ static void head_on_done(struct client_call *call, int status, const struct kv_r
     else if (status == SF_NOT_FOUND)
         head_cache_forget(op->client->heads, op->call->space, op->call->key);
     if (mutation && status == SF_OK && op->head_op.kind != KV_INTENT) {
-        value_pre_met(op, &op->stat);
+        op->pre = (struct kv_pre){.kind = KV_PRE_CREATED, .id = op->stat.created};
         touch_clear(op->client, op->call->space, op->call->key);
     }
     op->head_then(op, status, reply);

@@ -116,9 +116,12 @@ void value_id_get(struct value_op *op, void (*then)(struct value_op *op, uint64_
 bool value_take_hint(struct value_op *op, uint64_t age_ms_max);
 /* Does the precondition itself hold for this stat? Tells it from KV_IF_TAIL. */
 bool value_pre_holds(const struct value_op *op, const struct kv_stat *stat);
-/* After the head was changed: ABSENT and VERSION have been met; from now on it is this very file.
- */
-void value_pre_met(struct value_op *op, const struct kv_stat *stat);
+/* The head was seen, by a hint or a STAT: a precondition that any file meets is from now on that it
+ * is this very file, so that the steps of one operation never go to two. */
+void value_pin(struct value_op *op);
+/* The file was replaced or deleted since it was seen, and the caller's precondition is one that the
+ * next file may meet: it is asked for again. False: then the caller's own does not hold. */
+bool value_may_start_again(struct value_op *op, int status, const struct kv_reply *reply);
 /* The value's kind allows it; else the operation has failed. */
 bool value_is_plain(struct value_op *op, const struct kv_stat *stat);
 /* Copies a tail into head_op's new or expected tail, with its flag. */

@@ -63,15 +63,21 @@ static void append_write(struct value_op *op)
 
 /* -- the reservation ------------------------------------------------------------------------ */
 
+static void append_pinned(struct value_op *op)
+{
+    value_pin(op);
+    append_reserve(op);
+}
+
 static void stat_then(struct value_op *op, int status, const struct kv_reply *reply)
 {
     (void)reply;
     if (status == SF_NOT_FOUND && (op->pre.kind == KV_PRE_NONE || op->pre.kind == KV_PRE_ABSENT))
-        value_head_create(op, append_reserve);
+        value_head_create(op, append_pinned);
     else if (status != SF_OK)
         value_fail(op, status);
     else if (value_is_plain(op, &op->stat))
-        append_reserve(op);
+        append_pinned(op);
 }
 
 static void reserve_then(struct value_op *op, int status, const struct kv_reply *reply)
@@ -79,17 +85,16 @@ static void reserve_then(struct value_op *op, int status, const struct kv_reply 
     bool other_tail = status == SF_PRECONDITION && reply && value_pre_holds(op, &reply->stat);
     if (status == SF_OK) {
         op->result = op->stat;
-        op->pre = (struct kv_pre){.kind = KV_PRE_CREATED, .id = op->stat.created};
         op->call->old_length = reply->old_length;
         op->offset = reply->old_length;
         op->end = op->offset + op->call->data.n;
         append_write(op);
-    } else if (other_tail && value_is_plain(op, &op->stat)) {
-        append_reserve(op);
-    } else if (status == SF_NOT_FOUND && op->pre.kind == KV_PRE_NONE) {
+    } else if (value_may_start_again(op, status, reply)) {
         value_head_stat(op, stat_then);
     } else if (!other_tail) {
         value_fail(op, status);
+    } else if (value_is_plain(op, &op->stat)) {
+        append_reserve(op);
     }
 }
 
@@ -131,7 +136,7 @@ static void small_then(struct value_op *op, int status, const struct kv_reply *r
     } else if (op->stat.created == 0) {
         value_head_stat(op, stat_then);
     } else if (value_is_plain(op, &op->stat)) {
-        append_reserve(op);
+        append_pinned(op);
     }
 }
 
@@ -140,7 +145,7 @@ void value_append_begin(struct value_op *op)
     size_t n = op->call->data.n;
     bool small = n <= SF_VALUE_BYTES_MAX || (op->call->flags & KV_WANT_OLD);
     if (n > 0 && !(op->call->flags & KV_WANT_OLD) && value_take_hint(op, VALUE_HINT_MS)) {
-        append_reserve(op);
+        append_pinned(op);
     } else if (small) {
         op->head_op = (struct kv_op){
             .kind = KV_APPEND, .flags = op->call->flags & KV_WANT_OLD, .data = op->call->data};

@@ -167,6 +167,7 @@ static void head_then(struct value_op *op, int status, const struct kv_reply *re
 static void read_head(struct value_op *op, bool with_hint)
 {
     struct head hint = {.length = op->stat.length, .tail = op->tail};
+    op->pre = op->call->pre;
     op->head_op = (struct kv_op){.kind = KV_STAT};
     if (op->offset < VALUE_HEAD_BYTES && op->end > op->offset)
         op->head_op = (struct kv_op){.kind = KV_GET_RANGE,

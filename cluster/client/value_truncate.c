@@ -15,14 +15,16 @@
 #include "client/value.h"
 
 static void shrink_plan(struct value_op *op);
+static void stat_then(struct value_op *op, int status, const struct kv_reply *reply);
 
-static void length_then(struct value_op *op, int status, const struct kv_reply *reply)
+/* The server would make an absent key. */
+static void cut_then(struct value_op *op, int status, const struct kv_reply *reply)
 {
-    (void)reply;
+    bool is_absent = status == SF_PRECONDITION && reply && reply->stat.created == 0;
     if (status == SF_OK)
         value_finish(op, slice_of(NULL, 0));
     else
-        value_fail(op, status);
+        value_fail(op, is_absent && op->call->pre.kind == KV_PRE_NONE ? SF_NOT_FOUND : status);
 }
 
 /* -- copying -------------------------------------------------------------------------------- */
@@ -63,6 +65,8 @@ static void shrink_then(struct value_op *op, int status, const struct kv_reply *
     bool other_tail = status == SF_PRECONDITION && reply && value_pre_holds(op, &reply->stat);
     if (status == SF_OK)
         value_finish(op, slice_of(NULL, 0));
+    else if (value_may_start_again(op, status, reply))
+        value_head_stat(op, stat_then);
     else if (!other_tail)
         value_fail(op, status);
     else if (value_is_plain(op, &op->stat))
@@ -95,11 +99,21 @@ static void fresh_id_then(struct value_op *op, uint64_t id)
     shrink_plan(op);
 }
 
+static void grow_then(struct value_op *op, int status, const struct kv_reply *reply)
+{
+    if (status == SF_OK)
+        value_finish(op, slice_of(NULL, 0));
+    else if (value_may_start_again(op, status, reply))
+        value_head_stat(op, stat_then);
+    else
+        value_fail(op, status);
+}
+
 static void grow(struct value_op *op)
 {
     op->head_op =
         (struct kv_op){.kind = KV_SET_LENGTH, .flags = KV_LENGTH_MAX, .length = op->call->length};
-    value_head_send(op, length_then);
+    value_head_send(op, grow_then);
 }
 
 /* From op->stat and op->tail as the head showed them last. */
@@ -130,10 +144,12 @@ static void shrink_plan(struct value_op *op)
 static void stat_then(struct value_op *op, int status, const struct kv_reply *reply)
 {
     (void)reply;
-    if (status != SF_OK)
+    if (status != SF_OK) {
         value_fail(op, status);
-    else if (value_is_plain(op, &op->stat))
+    } else if (value_is_plain(op, &op->stat)) {
+        value_pin(op);
         shrink_plan(op);
+    }
 }
 
 void value_truncate_begin(struct value_op *op)
@@ -142,7 +158,9 @@ void value_truncate_begin(struct value_op *op)
         value_head_stat(op, stat_then);
         return;
     }
+    if (op->pre.kind == KV_PRE_NONE)
+        op->pre.kind = KV_PRE_EXISTS;
     op->head_op =
         (struct kv_op){.kind = KV_SET_LENGTH, .flags = KV_HAS_TAIL, .length = op->call->length};
-    value_head_send(op, length_then);
+    value_head_send(op, cut_then);
 }

@@ -34,24 +34,30 @@ static uint64_t extents_end(const struct value_op *op)
 
 /* -- the first look at the head ------------------------------------------------------------ */
 
+static void write_pinned(struct value_op *op)
+{
+    value_pin(op);
+    write_plan(op);
+}
+
 static void stat_then(struct value_op *op, int status, const struct kv_reply *reply)
 {
     (void)reply;
     bool may_create =
         !is_punch(op) && (op->pre.kind == KV_PRE_NONE || op->pre.kind == KV_PRE_ABSENT);
     if (status == SF_NOT_FOUND && may_create)
-        value_head_create(op, write_plan);
+        value_head_create(op, write_pinned);
     else if (status != SF_OK)
         value_fail(op, status);
     else if (value_is_plain(op, &op->stat))
-        write_plan(op);
+        write_pinned(op);
 }
 
-/* The key was deleted since it was seen. Whoever wants this very file is told so; else the write
- * makes a new one. */
+/* Another file is there, or none: all is to be written again. */
 static void write_anew(struct value_op *op)
 {
-    op->head_done = op->head_seen = false;
+    op->head_done = op->head_seen = op->head_changed = false;
+    op->covered = 0;
     value_head_stat(op, stat_then);
 }
 
@@ -61,7 +67,7 @@ static void answer_then(struct value_op *op, int status, const struct kv_reply *
 {
     bool other_tail = status == SF_PRECONDITION && reply && (op->head_op.flags & KV_IF_TAIL) &&
                       value_pre_holds(op, &reply->stat);
-    if (status == SF_NOT_FOUND && !is_punch(op) && op->pre.kind == KV_PRE_NONE) {
+    if (value_may_start_again(op, status, reply)) {
         write_anew(op);
     } else if (status != SF_OK && !other_tail) {
         value_fail(op, status);
@@ -238,7 +244,7 @@ void value_write_begin(struct value_op *op)
     if (op->end <= VALUE_HEAD_BYTES || op->end == op->offset)
         write_small(op);
     else if (value_take_hint(op, VALUE_HINT_MS))
-        write_plan(op);
+        write_pinned(op);
     else
         value_head_stat(op, stat_then);
 }

@@ -20,7 +20,7 @@ static const char *method_of(const struct router_master *call)
     case MASTER_MOVE:
         return "master.move";
     }
-    sf_assert(!"a kind of master_op");
+    sf_assert(false); /* the caller's op has no kind */
     return "";
 }
 
