@@ -59,9 +59,6 @@ static void take_replica(struct probe_replica *replica, const msgpack_object *ma
         .commit = find_u64(map, "commit"),
         .applied = find_u64(map, "applied"),
         .leads = find_bool(map, "leads"),
-        .low_space = find_bool(map, "low"),
-        .disk_free = find_u64(map, "disk_free"),
-        .disk_total = find_u64(map, "disk_total"),
         .config = find_u64(machine, "config"),
         .serving = find_u64(machine, "serving"),
         .moving = find_u64(machine, "moving"),
@@ -80,6 +77,9 @@ static void take_status(struct probe *probe, const msgpack_object *map)
         return;
     }
     probe->cluster_id = find_u64(map, "cluster");
+    probe->disk_free = find_u64(map, "disk_free");
+    probe->disk_total = find_u64(map, "disk_total");
+    probe->low_space = find_bool(map, "disk_low");
     probe->replica_count = replicas->via.array.size;
     probe->replicas = sf_calloc(probe->replica_count, sizeof *probe->replicas);
     for (size_t i = 0; i < probe->replica_count; i++)

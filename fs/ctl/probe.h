@@ -7,7 +7,7 @@
 struct probe_replica {
     group_id gid;
     uint64_t replica, term, commit, applied;
-    bool leads, low_space;
+    bool leads;
     char engine[16];
     char leader[SF_ADDRESS_BYTES_MAX];
     uint64_t disk_free, disk_total;    /* bytes */
@@ -20,6 +20,8 @@ struct probe_replica {
 struct probe {
     int status; /* SF_OK: it answered; else why not */
     uint64_t cluster_id;
+    uint64_t disk_free, disk_total; /* bytes */
+    bool low_space;                 /* below its reserve: the group refuses what needs space */
     struct probe_replica *replicas; /* owned */
     size_t replica_count;
 };

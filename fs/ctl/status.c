@@ -130,8 +130,8 @@ static void print_row(const struct row *row, const struct config *config, bool f
     if (r) {
         snprintf(term, sizeof term, "%llu", (unsigned long long)r->term);
         snprintf(applied, sizeof applied, "%llu", (unsigned long long)r->applied);
-        snprintf(disk, sizeof disk, "%.1f GiB%s", (double)r->disk_free / (1 << 30),
-                 r->low_space ? " LOW" : "");
+        snprintf(disk, sizeof disk, "%.1f GiB%s", (double)row->probe.disk_free / (1 << 30),
+                 row->probe.low_space ? " LOW" : "");
     }
     if (r && row->gid != 0) {
         snprintf(shards, sizeof shards, "%llu", (unsigned long long)r->serving);
@@ -156,9 +156,9 @@ static void row_json(struct json *j, const struct row *row)
         json_u64(j, "config", r->config);
         json_u64(j, "serving", r->serving);
         json_u64(j, "moving", r->moving);
-        json_u64(j, "disk_free", r->disk_free);
-        json_u64(j, "disk_total", r->disk_total);
-        json_bool(j, "low_space", r->low_space);
+        json_u64(j, "disk_free", row->probe.disk_free);
+        json_u64(j, "disk_total", row->probe.disk_total);
+        json_bool(j, "low_space", row->probe.low_space);
     }
     json_close(j, '}');
 }

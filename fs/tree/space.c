@@ -50,21 +50,12 @@ static bool map_u64(const msgpack_object *map, const char *key, uint64_t *out)
     return true;
 }
 
-/* The first of the process's replicas speaks for its disk. */
-static bool disk_of(const msgpack_object *status, uint64_t *total, uint64_t *free_bytes)
-{
-    const msgpack_object *replicas = map_find(status, "replicas");
-    if (!replicas || replicas->type != MSGPACK_OBJECT_ARRAY || replicas->via.array.size == 0)
-        return false;
-    const msgpack_object *first = &replicas->via.array.ptr[0];
-    return map_u64(first, "disk_total", total) && map_u64(first, "disk_free", free_bytes);
-}
-
 static void on_answer(struct rpc_call *call, int status, const msgpack_object *result)
 {
     struct space_poll *poll = container_of(call, struct space_poll, call);
     uint64_t total, free_bytes;
-    if (status == SF_OK && disk_of(result, &total, &free_bytes) &&
+    if (status == SF_OK && map_u64(result, "disk_total", &total) &&
+        map_u64(result, "disk_free", &free_bytes) &&
         (poll->total == 0 || free_bytes < poll->free)) {
         poll->total = total;
         poll->free = free_bytes;
