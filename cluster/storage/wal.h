@@ -1,7 +1,7 @@
 /* wal: the write-ahead log of a process, shared by all replicas it hosts.
  *
  * Segmented and append-only, on env's files. What was appended since the last commit is written and
- * synced as one batch by wal_commit (group commit). See cluster/README.md for the format.
+ * synced as one batch by wal_commit (group commit). The format stands in wal_record.h.
  *
  *  W1  A position (byte of the whole log, 64 bits) is never used twice, also across recycled
  * segments; every record's checksum covers cluster, replica, position and content. W2  Nothing
@@ -38,7 +38,7 @@ struct wal_restored {
 
 /* Opens the log in `dir` (created where missing), replays it and repairs a torn tail. Blocks.
  * *why, where it fails, is a message naming file and offset, to be freed.
- * SF_CORRUPT, SF_IO, SF_NO_SPACE. */
+ * SF_CORRUPT, SF_MISMATCH (another cluster's, or a format unknown here), SF_IO, SF_NO_SPACE. */
 SF_MUST_CHECK int wal_open(struct env *env, const char *dir, const struct wal_options *options,
                            struct wal **out, char **why);
 void wal_close(struct wal *wal); /* what was not committed is lost */
@@ -47,7 +47,9 @@ void wal_close(struct wal *wal); /* what was not committed is lost */
 const struct wal_restored *wal_restored(const struct wal *wal, uint64_t replica_key);
 void wal_restored_free(struct wal *wal); /* replay memory; the log itself stays */
 
-/* Adding records. They stand in memory until wal_commit. Payloads are referenced until written. */
+/* Adding records. They are copied, and stand in memory until wal_commit. */
+/* base < index <= last + 1. An entry that stands at the index already is replaced, those after it
+ * stay (W3). */
 void wal_append(struct wal *wal, uint64_t replica_key, const struct entry *entry);
 void wal_hard_state(struct wal *wal, uint64_t replica_key, struct hard_state state);
 void wal_truncate(struct wal *wal, uint64_t replica_key, uint64_t from_index); /* drop >= from */

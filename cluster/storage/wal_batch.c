@@ -1,0 +1,252 @@
+#include "storage/wal_batch.h"
+
+#include <string.h>
+
+#include "env/log.h"
+#include "env/memory.h"
+#include "storage/wal_recycle.h"
+#include "storage/wal_segment.h"
+#include "storage/wal_tend.h"
+
+#define RETRY_MS 1000u
+#define IDLE_BUFFER_BYTES_MAX (1u << 20) /* a larger one is not kept for the next batch */
+
+static struct wal_batch *batch_last(const struct wal *wal)
+{
+    return wal->batches == NULL ? NULL : wal->batches->prev;
+}
+
+/* -- layout -------------------------------------------------------------------------------- */
+
+static struct wal_batch *batch_open(struct wal *wal)
+{
+    struct wal_batch *batch = wal->idle == NULL ? sf_calloc(1, sizeof *batch) : wal->idle;
+    wal->idle = NULL;
+    batch->segment = wal_segment_newest(wal);
+    batch->start = wal->next_start;
+    batch->sealed = false;
+    buffer_clear(&batch->bytes);
+    memset(buffer_grow(&batch->bytes, WAL_HEADER_BYTES), 0, WAL_HEADER_BYTES);
+    DL_APPEND(wal->batches, batch);
+    return batch;
+}
+
+static void batch_seal(struct wal *wal, struct wal_batch *batch)
+{
+    size_t padding = (size_t)(wal_page_up(batch->bytes.n) - batch->bytes.n);
+    batch->content_bytes = batch->bytes.n;
+    if (padding > 0)
+        memset(buffer_grow(&batch->bytes, padding), 0, padding);
+    batch->sealed = true;
+    wal->next_start = batch->start + batch->bytes.n;
+}
+
+static struct wal_place batch_put(struct wal *wal, struct wal_batch *batch,
+                                  struct wal_record record)
+{
+    size_t bytes = wal_record_bytes(&record);
+    record.position = batch->start + batch->bytes.n;
+    wal_record_write(buffer_grow(&batch->bytes, bytes), wal->cluster_hash, &record);
+    wal->position = record.position + bytes;
+    return (struct wal_place){.position = record.position, .bytes = (uint32_t)bytes};
+}
+
+/* W4: whatever is needed of older segments, entries aside, stands in the head. */
+static void head_put_replicas(struct wal *wal, struct wal_batch *batch)
+{
+    struct wal_replica *r, *next;
+    HASH_ITER(hh, wal->replicas, r, next)
+    {
+        batch_put(wal, batch,
+                  (struct wal_record){.type = WAL_HARD_STATE,
+                                      .replica_key = r->key,
+                                      .a = r->hard_state.term,
+                                      .b = r->hard_state.vote});
+        batch_put(
+            wal, batch,
+            (struct wal_record){
+                .type = WAL_CUT, .replica_key = r->key, .a = r->base_index, .b = r->base_term});
+    }
+}
+
+size_t wal_batch_head_bytes(const struct wal *wal)
+{
+    return WAL_HEADER_BYTES * 2 + WAL_SEGMENT_BODY_BYTES +
+           (size_t)HASH_COUNT(wal->replicas) * 2 * WAL_HEADER_BYTES;
+}
+
+void wal_batch_begin_segment(struct wal *wal, uint64_t number, size_t need)
+{
+    struct wal_segment *previous = wal_segment_newest(wal);
+    uint64_t bytes = wal_page_up(wal_batch_head_bytes(wal) + need);
+    bytes = (bytes + wal->unit - 1) / wal->unit * wal->unit;
+    struct wal_segment *segment = wal_segment_add(wal, number, bytes);
+    struct wal_segment_head head = {.version = WAL_FORMAT_VERSION,
+                                    .cluster_hash = wal->cluster_hash,
+                                    .number = number,
+                                    .unit = wal->unit,
+                                    .bytes = bytes,
+                                    .floor = wal->segments->number,
+                                    .previous = previous == NULL ? 0 : previous->number,
+                                    .previous_end = previous == NULL ? 0 : previous->content_end};
+    uint8_t body[WAL_SEGMENT_BODY_BYTES];
+    wal->next_start = segment->start;
+    struct wal_batch *batch = batch_open(wal);
+    batch_put(wal, batch, wal_segment_head_record(&head, 0, body));
+    head_put_replicas(wal, batch);
+}
+
+static void next_segment(struct wal *wal, size_t need)
+{
+    struct wal_segment *newest = wal_segment_newest(wal);
+    newest->content_end = wal->next_start;
+    wal_batch_begin_segment(wal, newest->end / wal->unit, need);
+}
+
+/* The open batch, in which so many bytes more find room. */
+static struct wal_batch *batch_with_room(struct wal *wal, size_t bytes)
+{
+    struct wal_batch *last = batch_last(wal);
+    if (last != NULL && !last->sealed) {
+        if (last->start + last->bytes.n + bytes <= last->segment->end)
+            return last;
+        batch_seal(wal, last);
+        next_segment(wal, bytes);
+    } else if (wal->next_start + WAL_HEADER_BYTES + bytes > wal_segment_newest(wal)->end) {
+        next_segment(wal, bytes);
+    } else {
+        batch_open(wal);
+    }
+    return batch_last(wal);
+}
+
+struct wal_place wal_batch_add(struct wal *wal, const struct wal_record *record)
+{
+    return batch_put(wal, batch_with_room(wal, wal_record_bytes(record)), *record);
+}
+
+void wal_batch_add_empty(struct wal *wal)
+{
+    sf_assert(wal->batches == NULL);
+    batch_with_room(wal, 0);
+}
+
+/* -- group commit -------------------------------------------------------------------------- */
+
+static void batch_free(struct wal_batch *batch)
+{
+    buffer_deinit(&batch->bytes);
+    free(batch);
+}
+
+void wal_batches_free(struct wal *wal)
+{
+    struct wal_batch *batch, *next;
+    DL_FOREACH_SAFE(wal->batches, batch, next)
+    {
+        batch_free(batch);
+    }
+    if (wal->idle != NULL)
+        batch_free(wal->idle);
+    wal->batches = wal->idle = NULL;
+}
+
+/* The same bytes every time: nothing is synced meanwhile (S3). */
+static int batch_write(struct wal *wal, struct wal_batch *batch)
+{
+    struct wal_record head = {
+        .type = WAL_BATCH, .position = batch->start, .a = wal->synced, .b = batch->content_bytes};
+    wal_record_write(batch->bytes.p, wal->cluster_hash, &head);
+    int status = wal_segment_attach(wal, batch->segment);
+    if (status != SF_OK)
+        return status;
+    return env_file_write(batch->segment->file, batch->start - batch->segment->start,
+                          batch->bytes.p, batch->bytes.n);
+}
+
+/* The first batch is durable. */
+static void batch_end(struct wal *wal)
+{
+    struct wal_batch *batch = wal->batches;
+    DL_DELETE(wal->batches, batch);
+    wal->vouched = wal->synced;
+    wal->synced = batch->start + batch->bytes.n;
+    if (wal->idle == NULL && batch->bytes.cap <= IDLE_BUFFER_BYTES_MAX)
+        wal->idle = batch;
+    else
+        batch_free(batch);
+}
+
+static void write_next(struct wal *wal);
+
+static void on_batch_synced(struct env_sync *sync, int status)
+{
+    struct wal *wal = container_of(sync, struct wal, sync);
+    wal->writing = false;
+    if (status != SF_OK) {
+        wal_die(wal, "the sync of the log failed");
+        return;
+    }
+    batch_end(wal);
+    wal_recycle_release(wal);
+    if (wal->on_synced != NULL)
+        wal->on_synced(wal->on_synced_ctx, wal->synced);
+    wal->wanted = true; /* what was added meanwhile follows by itself */
+    write_next(wal);
+    wal_tend_arm(wal);
+}
+
+static void on_no_space(struct wal *wal)
+{
+    if (!wal->full)
+        log_warn("wal", "%s: no space left; nothing is acknowledged until there is", wal->dir);
+    wal->full = true;
+    env_timer_start_ms(&wal->retry, RETRY_MS);
+}
+
+static void write_next(struct wal *wal)
+{
+    struct wal_batch *batch = wal->batches;
+    if (wal->dead || wal->writing || !wal->wanted || env_timer_is_armed(&wal->retry))
+        return;
+    wal->wanted = batch != NULL && batch != batch_last(wal);
+    if (batch == NULL)
+        return;
+    if (!batch->sealed)
+        batch_seal(wal, batch);
+    int status = batch_write(wal, batch);
+    if (status == SF_NO_SPACE) {
+        on_no_space(wal);
+    } else if (status != SF_OK) {
+        wal_die(wal, "the log cannot be written");
+    } else {
+        wal->full = false;
+        wal->writing = true;
+        wal->sync.on_done = on_batch_synced;
+        env_file_sync(batch->segment->file, &wal->sync);
+    }
+}
+
+void wal_batch_commit(struct wal *wal)
+{
+    wal->wanted = true;
+    write_next(wal);
+}
+
+void wal_batch_retry(struct env_timer *timer)
+{
+    wal_batch_commit(container_of(timer, struct wal, retry));
+}
+
+int wal_batch_commit_now(struct wal *wal)
+{
+    struct wal_batch *batch = wal->batches;
+    sf_assert(batch != NULL && batch == batch_last(wal));
+    batch_seal(wal, batch);
+    int status = batch_write(wal, batch);
+    if (status == SF_OK)
+        status = env_file_sync_now(batch->segment->file);
+    if (status == SF_OK)
+        batch_end(wal);
+    return status;
+}
