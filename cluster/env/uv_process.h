@@ -61,9 +61,9 @@ struct uv_socket {
     uv_write_t write;
     struct uv_env *uv;
     struct env_conn *conn; /* NULL: closed by its owner */
-    uv_buf_t *out;         /* messages to send, in order: out[0 .. out_count - 1] */
-    size_t out_count, out_cap;
-    size_t out_offset;  /* bytes of out[0] that are gone */
+    uv_buf_t *out; /* messages to send, in order: out[out_first .. out_first + out_count - 1] */
+    size_t out_first, out_count, out_cap;
+    size_t out_offset;  /* bytes of the first one that are gone */
     size_t out_writing; /* messages that libuv has; 0: no write is under way */
     size_t queued_bytes;
     bool unsent; /* in uv->unsent */

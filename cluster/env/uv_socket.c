@@ -1,4 +1,5 @@
 #include <stdlib.h>
+#include <string.h>
 #include <utlist.h>
 
 #include "env/memory.h"
@@ -35,17 +36,31 @@ static void unmark_unsent(struct uv_socket *socket)
     DL_DELETE(socket->uv->unsent, socket);
 }
 
+/* For one more message at the end: by moving all to the front once half of the space is free there,
+ * else by more space. */
+static void make_room(struct uv_socket *socket)
+{
+    if (socket->out_first + socket->out_count < socket->out_cap)
+        return;
+    if (socket->out_first > socket->out_cap / 2) {
+        memmove(socket->out, socket->out + socket->out_first,
+                socket->out_count * sizeof *socket->out);
+        socket->out_first = 0;
+        return;
+    }
+    socket->out_cap = socket->out_cap == 0 ? OUT_MIN : socket->out_cap * 2;
+    socket->out = sf_realloc(socket->out, socket->out_cap * sizeof *socket->out);
+}
+
 void uv_socket_send(struct uv_socket *socket, uint8_t *bytes, size_t n)
 {
     if (n == 0) {
         free(bytes);
         return;
     }
-    if (socket->out_count == socket->out_cap) {
-        socket->out_cap = socket->out_cap == 0 ? OUT_MIN : socket->out_cap * 2;
-        socket->out = sf_realloc(socket->out, socket->out_cap * sizeof *socket->out);
-    }
-    socket->out[socket->out_count++] = (uv_buf_t){.base = (char *)bytes, .len = n};
+    make_room(socket);
+    socket->out[socket->out_first + socket->out_count++] =
+        (uv_buf_t){.base = (char *)bytes, .len = n};
     socket->queued_bytes += n;
     uv_socket_mark(socket);
 }
@@ -53,23 +68,23 @@ void uv_socket_send(struct uv_socket *socket, uint8_t *bytes, size_t n)
 /* Forgets the first `bytes` of the queue. */
 static void consume(struct uv_socket *socket, size_t bytes)
 {
-    size_t whole = 0;
     socket->queued_bytes -= bytes;
     bytes += socket->out_offset;
-    while (whole < socket->out_count && bytes >= socket->out[whole].len) {
-        bytes -= socket->out[whole].len;
-        free(socket->out[whole].base);
-        whole++;
+    while (socket->out_count > 0 && bytes >= socket->out[socket->out_first].len) {
+        bytes -= socket->out[socket->out_first].len;
+        free(socket->out[socket->out_first].base);
+        socket->out_first++;
+        socket->out_count--;
     }
     socket->out_offset = bytes;
-    socket->out_count -= whole;
-    for (size_t i = 0; i < socket->out_count; i++)
-        socket->out[i] = socket->out[whole + i];
+    if (socket->out_count == 0)
+        socket->out_first = 0;
 }
 
 void uv_socket_move_queue(struct uv_socket *from, struct uv_socket *to)
 {
-    sf_assert(from->out_writing == 0 && from->out_offset == 0 && to->out_count == 0);
+    sf_assert(from->out_writing == 0 && from->out_offset == 0 && from->out_first == 0);
+    sf_assert(to->out_cap == 0);
     to->out = from->out;
     to->out_count = from->out_count;
     to->out_cap = from->out_cap;
@@ -81,21 +96,22 @@ void uv_socket_move_queue(struct uv_socket *from, struct uv_socket *to)
 static void drop_queue(struct uv_socket *socket)
 {
     for (size_t i = 0; i < socket->out_count; i++)
-        free(socket->out[i].base);
+        free(socket->out[socket->out_first + i].base);
     free(socket->out);
     socket->out = NULL;
-    socket->out_count = socket->out_cap = 0;
+    socket->out_first = socket->out_count = socket->out_cap = 0;
 }
 
 /* Lets `use` see the queue without what is gone of its first message. */
 static int with_rest(struct uv_socket *socket, size_t count,
                      int (*use)(struct uv_socket *socket, unsigned count))
 {
-    uv_buf_t whole = socket->out[0];
-    socket->out[0].base += socket->out_offset;
-    socket->out[0].len -= socket->out_offset;
+    uv_buf_t *first = &socket->out[socket->out_first];
+    uv_buf_t whole = *first;
+    first->base += socket->out_offset;
+    first->len -= socket->out_offset;
     int result = use(socket, (unsigned)count);
-    socket->out[0] = whole;
+    *first = whole;
     return result;
 }
 
@@ -106,7 +122,7 @@ static uv_stream_t *stream_of(struct uv_socket *socket)
 
 static int try_write(struct uv_socket *socket, unsigned count)
 {
-    return uv_try_write(stream_of(socket), socket->out, count);
+    return uv_try_write(stream_of(socket), socket->out + socket->out_first, count);
 }
 
 /* Writes until the kernel takes no more. 0, or the error that ends the connection. */
@@ -131,7 +147,7 @@ static void on_written(uv_write_t *request, int status)
     struct uv_socket *socket = container_of(request, struct uv_socket, write);
     size_t bytes = 0;
     for (size_t i = 0; i < socket->out_writing; i++)
-        bytes += socket->out[i].len;
+        bytes += socket->out[socket->out_first + i].len;
     consume(socket, bytes - socket->out_offset);
     socket->out_writing = 0;
     if (status < 0 && socket->conn != NULL)
@@ -142,7 +158,8 @@ static void on_written(uv_write_t *request, int status)
 
 static int write_rest(struct uv_socket *socket, unsigned count)
 {
-    return uv_write(&socket->write, stream_of(socket), socket->out, count, on_written);
+    return uv_write(&socket->write, stream_of(socket), socket->out + socket->out_first, count,
+                    on_written);
 }
 
 void uv_socket_flush(struct uv_socket *socket)
