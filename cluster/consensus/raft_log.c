@@ -88,7 +88,7 @@ uint64_t raft_log_match_hint(const struct raft_log *log, uint64_t index, uint64_
     index = smaller(index, raft_log_last(log));
     while (index > log->base_index && raft_log_at(log, index)->term > term)
         index--;
-    return index > log->base_index ? index : log->base_index;
+    return index;
 }
 
 /* -- changes of the entries ------------------------------------------------------------------ */

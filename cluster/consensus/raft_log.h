@@ -60,8 +60,9 @@ bool raft_log_matches(const struct raft_log *log, uint64_t index, uint64_t term)
 /* Is a log that ends at (index, term) at least as complete as this one? Source: Raft, section
  * 5.4.1. */
 bool raft_log_admits(const struct raft_log *log, uint64_t index, uint64_t term);
-/* The largest index <= `index` (and >= base) that this log holds with a term <= `term`: the last
- * place where it can match a log that has (index, term). Raft, end of section 5.3. */
+/* The largest index <= `index` that this log holds with a term <= `term`: the last place where it
+ * can match a log that has (index, term). Raft, end of section 5.3. At the base it stops looking, and
+ * an index below that is the answer itself. */
 uint64_t raft_log_match_hint(const struct raft_log *log, uint64_t index, uint64_t term);
 
 /* Adds the next entry; its payload's reference is taken. */

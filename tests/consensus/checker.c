@@ -79,8 +79,8 @@ static void check_is_durable(const struct checker *k, uint64_t index, uint64_t t
     for (size_t i = 0; i < k->group->options.size; i++) {
         const struct node *node = &k->group->nodes[i];
         uint64_t held;
-        holders += node->flushed >= index ||
-                   (disk_term_at(&node->disk, index, &held) && held == term);
+        holders +=
+            node->flushed >= index || (disk_term_at(&node->disk, index, &held) && held == term);
     }
     sf_assert(holders > k->group->options.size / 2);
 }
@@ -117,9 +117,9 @@ static void on_update(void *ctx, struct node *node, const struct consensus_updat
             sf_assert(consensus_term_at(node->engine, entry->index - 1, &previous));
         see_entry(k, entry, previous);
     }
-    sf_assert((update->persist_mark != 0) == (update->hard_state_changed ||
-                                              update->truncate_from != 0 ||
-                                              update->entry_count > 0));
+    sf_assert(
+        (update->persist_mark != 0) ==
+        (update->hard_state_changed || update->truncate_from != 0 || update->entry_count > 0));
 }
 
 static void on_apply(void *ctx, struct node *node, const struct entry *entry)
@@ -274,7 +274,8 @@ struct checker *checker_new(struct group *group)
 #define FREE_ALL(type, head)                                                                       \
     do {                                                                                           \
         type *item, *next;                                                                         \
-        HASH_ITER(hh, head, item, next) {                                                          \
+        HASH_ITER(hh, head, item, next)                                                            \
+        {                                                                                          \
             HASH_DEL(head, item);                                                                  \
             free(item);                                                                            \
         }                                                                                          \

@@ -2,13 +2,13 @@
  *
  * It watches a group through group_events and keeps what no replica may ever contradict:
  *   one leader a term             election safety
- *   entries by (index, term)      log matching: the same payload and the same predecessor everywhere
- *   committed entries by index    they never change, every later leader has them, every replica
- *                                 applies them in order, a majority's disks hold them
- *   votes by (replica, term)      one each, and durable before they leave; so are acknowledgements
- *   reads                         never at an index below what was committed when they were asked for
- * The properties are those of figure 3.2 of the Raft dissertation, and C1 to C3 of consensus.h.
- * A violation is reported by sf_assert_failed. */
+ *   entries by (index, term)      log matching: the same payload and the same predecessor
+ * everywhere committed entries by index    they never change, every later leader has them, every
+ * replica applies them in order, a majority's disks hold them votes by (replica, term)      one
+ * each, and durable before they leave; so are acknowledgements reads                         never
+ * at an index below what was committed when they were asked for The properties are those of
+ * figure 3.2 of the Raft dissertation, and C1 to C3 of consensus.h. A violation is reported by
+ * sf_assert_failed. */
 #ifndef TESTS_CONSENSUS_CHECKER_H
 #define TESTS_CONSENSUS_CHECKER_H
 

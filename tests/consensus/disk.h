@@ -34,8 +34,8 @@ void disk_write(struct disk *disk, const struct disk_record *record); /* takes i
  * caller's to handle. False: none waits. */
 bool disk_sync(struct disk *disk, struct disk_record *out);
 void disk_record_deinit(struct disk_record *record);
-void disk_crash(struct disk *disk); /* loses what waits */
-void disk_cut(struct disk *disk, uint64_t index); /* forgets entries up to index */
+void disk_crash(struct disk *disk);                                /* loses what waits */
+void disk_cut(struct disk *disk, uint64_t index);                  /* forgets entries up to index */
 void disk_reset(struct disk *disk, uint64_t index, uint64_t term); /* begins after (index, term) */
 uint64_t disk_last(const struct disk *disk);
 bool disk_term_at(const struct disk *disk, uint64_t index, uint64_t *term); /* durable ones */

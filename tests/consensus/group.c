@@ -205,11 +205,11 @@ static void apply(struct node *node, const struct consensus_update *update)
 static void note_snapshots(struct node *node, const struct consensus_update *update)
 {
     for (size_t i = 0; i < update->snapshot_wanted_count; i++)
-        node->sending[update->snapshot_wanted[i]] = (struct snapshot){node->applied,
-                                                                      node->applied_term};
+        node->sending[update->snapshot_wanted[i]] =
+            (struct snapshot){node->applied, node->applied_term};
     if (update->snapshot_offered.index != 0)
-        node->offered = (struct snapshot){update->snapshot_offered.index,
-                                          update->snapshot_offered.term};
+        node->offered =
+            (struct snapshot){update->snapshot_offered.index, update->snapshot_offered.term};
     if (update->leadership_changed && !update->leads)
         memset(node->sending, 0, sizeof(node->sending));
 }

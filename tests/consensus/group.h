@@ -26,8 +26,8 @@ struct node {
     uint64_t boots;
     struct snapshot sending[SF_REPLICAS_MAX + 1]; /* by peer: what the engine asked for */
     struct snapshot offered;                      /* last MSG_SNAPSHOT that was news */
-    struct snapshot installing;                   /* begun, not yet in the store or not in the log */
-    bool installing_stored;                       /* it is in the store */
+    struct snapshot installing; /* begun, not yet in the store or not in the log */
+    bool installing_stored;     /* it is in the store */
 };
 
 /* What a test may watch. Each may be NULL. Everything is borrowed until return. */
@@ -49,9 +49,9 @@ struct group_options {
 struct group {
     struct group_options options;
     struct group_events events;
-    void *ctx; /* for the events */
+    void *ctx;                          /* for the events */
     struct node nodes[SF_REPLICAS_MAX]; /* replica i + 1 is at [i] */
-    struct consensus_msg *flights; /* under way; owned, in the order in which they were sent */
+    struct consensus_msg *flights;      /* under way; owned, in the order in which they were sent */
     size_t flight_count, flight_cap;
     bool cut[SF_REPLICAS_MAX + 1][SF_REPLICAS_MAX + 1]; /* [from][to]: what is sent is lost */
 };
@@ -65,7 +65,7 @@ void group_deliver(struct group *group, size_t position);
 void group_drop(struct group *group, size_t position);
 void group_duplicate(struct group *group, size_t position);
 
-void node_start(struct node *node); /* from what is durable */
+void node_start(struct node *node);                   /* from what is durable */
 void node_crash(struct node *node, uint64_t flushed); /* the store falls back to flushed..applied */
 bool node_is_up(const struct node *node);
 /* Takes one update and carries it out, but for the sync. False: there is none. */

@@ -1,6 +1,6 @@
-/* A Raft group under random faults: loss, duplication, reordering, partitions, crashes that lose what
- * was not synced, slow disks, compaction, snapshots, transfers, reads. The checker looks after every
- * event; when all faults end the group has to make progress, and then to fall silent.
+/* A Raft group under random faults: loss, duplication, reordering, partitions, crashes that lose
+ * what was not synced, slow disks, compaction, snapshots, transfers, reads. The checker looks after
+ * every event; when all faults end the group has to make progress, and then to fall silent.
  *
  *   raft_random_test [SEEDS [FIRST]]
  */
@@ -30,8 +30,8 @@ static uint64_t current_seed;
 
 static _Noreturn void fail(const char *condition, const char *file, int line)
 {
-    fprintf(stderr, "%s:%d: %s\nseed %" PRIu64 "; again with: raft_random_test 1 %" PRIu64 "\n", file,
-            line, condition, current_seed, current_seed);
+    fprintf(stderr, "%s:%d: %s\nseed %" PRIu64 "; again with: raft_random_test 1 %" PRIu64 "\n",
+            file, line, condition, current_seed, current_seed);
     abort();
 }
 
@@ -208,13 +208,26 @@ static const struct {
     void (*act)(struct run *run);
     size_t weight;
 } actions[] = {
-    {act_tick, 120},          {act_deliver, 400},        {act_take, 200},
-    {act_sync, 160},          {act_propose, 80},         {act_read, 30},
-    {act_flush, 12},          {act_compact, 8},          {act_crash, 4},
-    {act_start, 8},           {act_cut, 3},              {act_partition, 2},
-    {act_heal, 4},            {act_transfer, 3},         {act_connection_lost, 4},
-    {act_send_snapshot, 60},  {act_give_up_snapshot, 4}, {act_install_begin, 20},
-    {act_install_store, 20},  {act_install_finish, 20},
+    {act_tick, 120},
+    {act_deliver, 400},
+    {act_take, 200},
+    {act_sync, 160},
+    {act_propose, 80},
+    {act_read, 30},
+    {act_flush, 12},
+    {act_compact, 8},
+    {act_crash, 4},
+    {act_start, 8},
+    {act_cut, 3},
+    {act_partition, 2},
+    {act_heal, 4},
+    {act_transfer, 3},
+    {act_connection_lost, 4},
+    {act_send_snapshot, 60},
+    {act_give_up_snapshot, 4},
+    {act_install_begin, 20},
+    {act_install_store, 20},
+    {act_install_finish, 20},
 };
 
 static void act(struct run *run)
