@@ -100,7 +100,7 @@ fi
 
 case "$kind" in
 bench)
-    exec "$here/tests/bench/bench.sh" "$build" "$@"
+    exec sh "$here/tests/bench/bench.sh" "$build" "$@"
     ;;
 all)
     say "tests"

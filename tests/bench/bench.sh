@@ -1,0 +1,121 @@
+#!/bin/sh
+# The benchmark: a local cluster of 1 and of 3 replicas, and a mount on it.
+#
+#   sh tests/run.sh bench [--plain] [--seconds S] [--files N] [--mib N] [--dir DIR]
+#
+# --plain prints lines of `name value unit`; else a table. Everything runs on this one machine: all
+# replicas share its disk and its cores.
+set -eu
+
+build=$1
+shift
+plain=no seconds=5 files=1000 mib=256 dir=""
+while [ $# -gt 0 ]; do
+    case "$1" in
+    --plain) plain=yes ;;
+    --seconds | --files | --mib | --dir)
+        [ $# -ge 2 ] || { echo "bench.sh: $1 needs a value" >&2; exit 2; }
+        case "$1" in
+        --seconds) seconds=$2 ;;
+        --files) files=$2 ;;
+        --mib) mib=$2 ;;
+        --dir) dir=$2 ;;
+        esac
+        shift
+        ;;
+    *)
+        echo "usage: sh tests/run.sh bench [--plain] [--seconds S] [--files N] [--mib N] [--dir DIR]" >&2
+        exit 2
+        ;;
+    esac
+    shift
+done
+PATH=$build/bin:$build/tests-bin:$PATH
+base=${dir:-${TMPDIR:-/tmp}}
+work=$(mktemp -d "$base/shardfs-bench.XXXXXX")
+results=$work/results
+
+clean() {
+    fusermount3 -uz "$work/mnt" 2>/dev/null || true
+    for d in "$work"/cluster-*; do
+        [ -f "$d/cluster" ] && shardctl down --dir "$d" >/dev/null 2>&1
+    done
+    rm -rf "$work"
+}
+trap clean EXIT
+trap 'exit 1' INT TERM
+
+note() { # NAME VALUE UNIT
+    echo "$1 $2 $3" >>"$results"
+    [ "$plain" = no ] || echo "$1 $2 $3"
+}
+progress() { [ ! -t 2 ] || printf '\r\033[K%s' "$*" >&2; }
+hwm() { # PID -> MiB
+    awk '/^VmHWM/ {printf "%.1f", $2 / 1024}' "/proc/$1/status"
+}
+
+set -- $(syncbench "$work")
+note sync_p50 "$1" us
+note sync_p99 "$2" us
+
+for replicas in 1 3; do
+    cluster=$work/cluster-$replicas
+    progress "starting $replicas replicas"
+    shardctl up --dir "$cluster" --groups 1 --replicas $replicas >/dev/null
+    . "$cluster/env"
+    PATH=$build/bin:$build/tests-bin:$PATH
+    for op in put get; do
+        for inflight in 1 16 64 256; do
+            progress "$replicas replicas: $op, $inflight in flight"
+            set -- $(kvbench --masters "$SHARDFS_MASTERS" --op $op --inflight $inflight --seconds "$seconds")
+            note "$op.r$replicas.n$inflight" "$1" ops/s
+            note "$op.r$replicas.n$inflight.p50" "$2" us
+            note "$op.r$replicas.n$inflight.p99" "$3" us
+        done
+    done
+    [ $replicas = 3 ] || shardctl down --dir "$cluster" >/dev/null
+done
+
+mkdir "$work/mnt"
+progress "mounting"
+shardfs "$SHARDFS_MASTERS" "$work/mnt" -f 2>"$work/mount.log" &
+mount_pid=$!
+tries=0
+until grep -q " $work/mnt fuse.shardfs " /proc/mounts; do
+    tries=$((tries + 1))
+    [ $tries -lt 200 ] || { cat "$work/mount.log" >&2; exit 1; }
+    sleep 0.05
+done
+progress "files in the mount"
+fsbench "$work/mnt" "$files" "$mib" >"$work/fs.txt"
+while read -r name value unit; do
+    note "fs.$name" "$value" "$unit"
+done <"$work/fs.txt"
+note mount_hwm "$(hwm $mount_pid)" MiB
+most=0
+for file in "$work"/cluster-3/run/group-*.pid; do
+    mib=$(hwm "$(cat "$file")")
+    most=$(echo "$mib $most" | awk '{print ($1 > $2) ? $1 : $2}')
+done
+note shardkv_hwm "$most" MiB
+progress ""
+[ "$plain" = no ] || exit 0
+
+awk '
+{ value[$1] = $2; unit[$1] = $3 }
+END {
+    printf "device: 4 KiB write and fdatasync takes %s us (p50), %s us (p99)\n\n",
+        value["sync_p50"], value["sync_p99"]
+    printf "%-8s %-9s %12s %10s %10s   %12s %10s %10s\n", "", "in flight", "1 replica", "p50 us",
+        "p99 us", "3 replicas", "p50 us", "p99 us"
+    split("put get", ops, " "); split("1 16 64 256", counts, " ")
+    for (o = 1; o <= 2; o++) for (c = 1; c <= 4; c++) {
+        a = ops[o] ".r1.n" counts[c]; b = ops[o] ".r3.n" counts[c]
+        printf "%-8s %-9s %8s ops/s %10s %10s   %8s ops/s %10s %10s\n", ops[o], counts[c],
+            value[a], value[a ".p50"], value[a ".p99"], value[b], value[b ".p50"], value[b ".p99"]
+    }
+    printf "\nin the mount, 3 replicas:\n"
+    split("create stat read unlink write_seq read_seq", fs, " ")
+    for (f = 1; f <= 6; f++) printf "  %-10s %10s %s\n", fs[f], value["fs." fs[f]], unit["fs." fs[f]]
+    printf "\npeak memory: shardkv %s MiB, mount %s MiB\n", value["shardkv_hwm"], value["mount_hwm"]
+}' "$results"
