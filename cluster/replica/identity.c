@@ -399,7 +399,7 @@ int identity_match(const struct identity *identity, const char *dir,
         return SF_OK;
     const struct identity_replica *has = &identity->replicas[0];
     *why = host_text("%s belongs to replica %u of group %" PRIu64
-                     " (%s), not to one of group %" PRIu64 ": say --create to add one",
+                     " (%s), not to one of group %" PRIu64 ": give another directory",
                      dir, has->self, has->group.gid, identity_address(has), wanted->group.gid);
     return SF_MISMATCH;
 }

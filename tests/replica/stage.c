@@ -283,6 +283,16 @@ static void crash_or_start(struct stage *stage)
         sim_node_crash(n->node);
 }
 
+/* A machine room's power. */
+static void crash_all(struct stage *stage)
+{
+    for (size_t i = 0; i < stage->options.count; i++) {
+        if (sim_node_is_up(stage->nodes[i].node))
+            sim_node_crash(stage->nodes[i].node);
+        sim_node_start(stage->nodes[i].node);
+    }
+}
+
 static void cut_or_heal(struct stage *stage)
 {
     struct stage_node *a = any_node(stage), *b = any_node(stage);
@@ -309,13 +319,16 @@ static void spoil_network(struct stage *stage)
     faults->duplicate = bad ? (uint32_t)sim_random_below(stage->sim, 100) : 0;
     faults->reorder = bad ? (uint32_t)sim_random_below(stage->sim, 200) : 0;
     faults->slow_us_max = 50000;
+    faults->sync_us_max = bad ? 30000 : 300;
 }
 
-static void one_fault(struct stage *stage)
+void stage_storm_once(struct stage *stage)
 {
     uint64_t kind = sim_random_below(stage->sim, 10);
-    if (kind < 5)
+    if (kind < 4)
         crash_or_start(stage);
+    else if (kind < 5)
+        crash_all(stage);
     else if (kind < 7)
         cut_or_heal(stage);
     else if (kind < 9)
@@ -324,15 +337,21 @@ static void one_fault(struct stage *stage)
         transfer(stage);
 }
 
-void stage_storm(struct stage *stage, uint64_t ms)
+void stage_calm(struct stage *stage)
 {
-    uint64_t end = sim_now_ns(stage->sim) + ms * ENV_MS_NS;
-    while (sim_now_ns(stage->sim) < end) {
-        one_fault(stage);
-        sim_run_ns(stage->sim, (20 + sim_random_below(stage->sim, 600)) * ENV_MS_NS);
-    }
     struct sim_faults *faults = sim_faults(stage->sim);
     faults->loss = faults->duplicate = faults->reorder = 0;
     sim_heal_all(stage->sim);
     stage_start_all(stage);
+}
+
+void stage_storm(struct stage *stage, uint64_t ms)
+{
+    uint64_t end = sim_now_ns(stage->sim) + ms * ENV_MS_NS;
+    uint64_t gap_ms = 100 + sim_random_below(stage->sim, 3000); /* wild storms and mild ones */
+    while (sim_now_ns(stage->sim) < end) {
+        stage_storm_once(stage);
+        sim_run_ns(stage->sim, (20 + sim_random_below(stage->sim, gap_ms)) * ENV_MS_NS);
+    }
+    stage_calm(stage);
 }

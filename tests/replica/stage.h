@@ -53,8 +53,9 @@ struct stage {
     struct group group;
     struct stage_mark *marks; /* by index */
     size_t mark_cap;
-    uint64_t applied_max; /* by any replica, ever */
-    replica_id *leaders;  /* by term; 0: none seen */
+    uint64_t applied_max;  /* by any replica, ever */
+    uint64_t acknowledged; /* highest index whose proposer was told; no later read may see less */
+    replica_id *leaders;   /* by term; 0: none seen */
     size_t leader_cap;
     uint64_t entries, installs; /* applied and installed in all */
 };
@@ -69,7 +70,10 @@ struct stage_node *stage_leader(struct stage *stage); /* which says so and has a
 struct stage_node *stage_wait_leader(struct stage *stage, uint64_t limit_ms);
 /* Every replica that is up has applied what the leader has, and that is at least `index`. */
 bool stage_wait_settled(struct stage *stage, uint64_t index, uint64_t limit_ms);
-/* Crashes, cuts, transfers and message faults for so long; then everything is healed and up. */
+/* One fault: a crash or a start, a cut, spoilt messages, or a transfer of the lead. */
+void stage_storm_once(struct stage *stage);
+void stage_calm(struct stage *stage); /* everything is healed and up */
+/* Faults for so long; then calm. */
 void stage_storm(struct stage *stage, uint64_t ms);
 
 #endif

@@ -50,7 +50,10 @@ static void apply(struct machine *machine, const struct machine_entry *entry,
     toy->time_ns = entry->time_ns;
     uint64_t hash = read_hash(replica_space(machine->replica), batch);
     buffer_put_u64(reply, bytes_hash_seed(entry->body, hash));
-    store_batch_put(batch, slice_of(key, 2), slice_of(entry->body.p + 1, entry->body.n - 1));
+    if (entry->body.n > 1)
+        store_batch_put(batch, slice_of(key, 2), slice_of(entry->body.p + 1, entry->body.n - 1));
+    else
+        store_batch_delete(batch, slice_of(key, 2));
     store_batch_put(batch, slice_str("h"), buffer_slice(reply));
 }
 
@@ -114,10 +117,6 @@ void toy_body(struct buffer *body, unsigned key, size_t bytes, uint8_t fill)
 
 struct toy_load_stats toy_load_stats;
 
-/* The highest index whose proposer was told that it is applied: no later read may be served below.
- */
-static uint64_t acknowledged_index;
-
 struct toy_call {
     struct toy_load *load;
     struct replica_proposal proposal;
@@ -153,8 +152,8 @@ static void on_proposed(struct replica_proposal *proposal, int result, struct sl
         sf_assert(reply.n == 8);
         sf_assert(replica_applied(call->load->node->replica) == proposal->index);
         toy_load_stats.acknowledged++;
-        if (proposal->index > acknowledged_index)
-            acknowledged_index = proposal->index;
+        if (proposal->index > call->load->node->stage->acknowledged)
+            call->load->node->stage->acknowledged = proposal->index;
     } else {
         sf_assert(result == SF_NOT_LEADER);
         toy_load_stats.lost++;
@@ -167,6 +166,7 @@ static void on_read(struct replica_read *read, int result)
     struct toy_call *call = container_of(read, struct toy_call, read);
     if (result == SF_OK) {
         sf_assert(replica_applied(call->load->node->replica) >= call->floor);
+        sf_assert(replica_applied(call->load->node->replica) >= read->index);
         toy_load_stats.reads++;
     } else {
         sf_assert(result == SF_NOT_LEADER);
@@ -178,7 +178,8 @@ static void propose_one(struct toy_load *load)
 {
     struct sim *sim = load->node->stage->sim;
     struct buffer body = {0};
-    size_t bytes = sim_random_below(sim, 20) == 0 ? 4000 : sim_random_below(sim, 100);
+    uint64_t kind = sim_random_below(sim, 20);
+    size_t bytes = kind == 0 ? 4000 : kind < 8 ? 0 : (size_t)sim_random_below(sim, 100);
     struct toy_call *call = call_new(load);
     call->proposal.on_done = on_proposed;
     toy_body(&body, (unsigned)sim_random_below(sim, TOY_KEYS), bytes, (uint8_t)sim_random(sim));
@@ -193,7 +194,7 @@ static void read_one(struct toy_load *load)
 {
     struct toy_call *call = call_new(load);
     call->read.on_done = on_read;
-    call->floor = acknowledged_index;
+    call->floor = load->node->stage->acknowledged;
     if (replica_read(load->node->replica, &call->read) != SF_OK)
         call_free(call);
 }
@@ -219,8 +220,6 @@ void toy_load_begin(struct stage_node *node)
     struct toy_load *load = sf_calloc(1, sizeof *load);
     load->node = node;
     node->extra = load;
-    if (sim_now_ns(node->stage->sim) == 0)
-        acknowledged_index = 0;
     env_timer_init(node->env, &load->timer, on_timer);
     env_timer_start_ms(&load->timer, 10);
 }

@@ -1,5 +1,5 @@
 /* toy: a machine for tests: 32 keys, a value each, and a hash over everything that was applied. Its
- * body is {u8 key, value}; its reply the hash, 8 bytes. */
+ * body is {u8 key, value}, an empty value deletes the key; its reply is the hash, 8 bytes. */
 #ifndef TESTS_REPLICA_TOY_H
 #define TESTS_REPLICA_TOY_H
 
