@@ -193,5 +193,6 @@ void shards_apply(struct shards *shards, struct slice body, struct store_batch *
 {
     struct application a = {.shards = shards, .batch = batch, .r = reader_of(body)};
     int status = apply_kind(&a);
+    shards->version++;
     buffer_put_u64(reply, (uint64_t)(int64_t)status);
 }

@@ -64,6 +64,7 @@ struct shards {
     struct shards_options options;
     struct space space; /* valid after shards_restored */
     uint64_t num;       /* newest Config applied */
+    uint64_t version;   /* of this table in memory: grows with each entry that comes to it */
     struct row **rows;  /* by shard: its oldest copy */
     struct duty *duties;
     struct aftermath *aftermath;

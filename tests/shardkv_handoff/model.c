@@ -11,8 +11,9 @@
 #include "shardkv/shards_entry.h"
 
 #define CHUNK_BYTES 40u
-#define FILLERS 6u /* pairs beside the counter in each shard, so that a copy takes several chunks  \
-                    */
+#define FILLERS                                                                                    \
+    6u /* pairs beside the counter in each shard, so that a copy takes several chunks              \
+        */
 
 enum question { ASK_PULL, ASK_CUSTODY, ASK_SETTLED };
 
