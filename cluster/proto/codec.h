@@ -1,6 +1,14 @@
 /* codec: the other messages between our processes: consensus messages, Configs, shardmaster calls.
- * Layouts are tables in cluster/README.md. Decoders allocate what the comment says; SF_PROTOCOL and
- * SF_TOO_BIG for what breaks the form or a limit, nothing allocated then. */
+ *
+ *  consensus message  [type, from, to, term, index, log_term, commit, context, bits, entries]
+ *                     bits: 1 reject, 2 transfer. entries: [index, term, payload, index, ...]
+ *  Config             [num, shard count, routing, [owner of each shard], groups]
+ *                     groups: [gid, [address, ...], gid, ...], in the order of their gids
+ *  master operation   [kind, client_hi, client_lo, sequence, groups, [gid, ...], shard, gid]
+ *  master reply       [status, which, config_num]
+ *
+ * Each decoder takes the next element of a cursor, and allocates what its comment says. SF_PROTOCOL
+ * for what breaks the form or a limit: nothing is allocated then, and the cursor is bad. */
 #ifndef PROTO_CODEC_H
 #define PROTO_CODEC_H
 

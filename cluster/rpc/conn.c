@@ -60,7 +60,7 @@ static struct rpc_conn *conn_dial(struct rpc *rpc, const char *address)
     memcpy(conn->address, address, n + 1);
     HASH_ADD_KEYPTR(hh_address, rpc->by_address, conn->address, n, conn);
     if (env_connect(rpc->env, address, &events, conn, &conn->conn) != SF_OK) {
-        conn_end(conn, SF_UNREACHABLE, false);
+        conn_end(conn, SF_UNREACHABLE, 0);
         return NULL;
     }
     env_timer_start_ms(&conn->timer, DIAL_MS);
@@ -116,7 +116,7 @@ static int status_of_lost_call(const struct rpc_call *call, int status)
     return call->sent || status == SF_MISMATCH ? status : SF_UNREACHABLE;
 }
 
-void conn_end(struct rpc_conn *conn, int status, bool back_off)
+void conn_end(struct rpc_conn *conn, int status, uint64_t back_off_ms)
 {
     sf_assert(conn->state != CONN_ENDED);
     conn_disconnect(conn);
@@ -127,9 +127,9 @@ void conn_end(struct rpc_conn *conn, int status, bool back_off)
     }
     while (conn->waiting)
         conn_unqueue(conn, conn->waiting);
-    if (!back_off)
+    if (back_off_ms == 0)
         forget_address(conn);
-    env_timer_start_ms(&conn->timer, BACKOFF_MS);
+    env_timer_start_ms(&conn->timer, back_off_ms);
 }
 
 void conn_free(struct rpc_conn *conn)
@@ -152,13 +152,13 @@ static void conn_on_close(void *ctx, int reason)
     struct rpc_conn *conn = ctx;
     (void)reason; /* what it means for a call depends on whether that had left */
     conn->conn = NULL;
-    conn_end(conn, SF_UNKNOWN, conn->state == CONN_DIALING);
+    conn_end(conn, SF_UNKNOWN, conn->state == CONN_DIALING ? BACKOFF_MS : 0);
 }
 
 void conn_refuse(struct rpc_conn *conn)
 {
     if (conn_is_outgoing(conn)) {
-        conn_end(conn, SF_MISMATCH, true);
+        conn_end(conn, SF_MISMATCH, MISMATCH_BACKOFF_MS);
         return;
     }
     conn->state = CONN_REFUSED;
@@ -218,7 +218,7 @@ void conn_send(struct rpc_conn *conn, struct buffer *message, struct rpc_call *c
         call->sent = true;
     if (queued_bytes(conn) > 2 * conn->rpc->options.queue_bytes_max) {
         conn->rpc->stats.slow_peers++;
-        conn_end(conn, SF_UNKNOWN, false);
+        conn_end(conn, SF_UNKNOWN, 0);
     }
 }
 
@@ -249,7 +249,7 @@ static void end_for_bad_bytes(struct rpc_conn *conn)
 {
     log_debug("rpc", "peer %llu sent what is no message", (unsigned long long)conn->peer);
     conn->rpc->stats.bad_messages++;
-    conn_end(conn, SF_UNKNOWN, true);
+    conn_end(conn, SF_UNKNOWN, BACKOFF_MS);
 }
 
 /* Handles the whole messages at the front of `bytes`; how many bytes they were. Stops where the
@@ -332,7 +332,7 @@ static void watch_silence(struct rpc_conn *conn)
         return; /* the next message that goes out starts the watch again */
     uint64_t silent_ms = env_now_ms(conn->rpc->env) - conn->silent_since_ms;
     if (silent_ms >= SILENCE_MS) {
-        conn_end(conn, SF_UNKNOWN, false);
+        conn_end(conn, SF_UNKNOWN, 0);
         return;
     }
     if (silent_ms >= PROBE_MS)
@@ -345,13 +345,13 @@ static void conn_on_timer(struct env_timer *timer)
     struct rpc_conn *conn = container_of(timer, struct rpc_conn, timer);
     switch (conn->state) {
     case CONN_DIALING:
-        conn_end(conn, SF_UNREACHABLE, true);
+        conn_end(conn, SF_UNREACHABLE, BACKOFF_MS);
         break;
     case CONN_OPEN:
         watch_silence(conn);
         break;
     case CONN_REFUSED:
-        conn_end(conn, SF_UNKNOWN, false);
+        conn_end(conn, SF_UNKNOWN, 0);
         break;
     case CONN_ENDED:
         conn_free(conn);

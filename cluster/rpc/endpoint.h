@@ -29,11 +29,12 @@
 #include "rpc/frame.h"
 #include "rpc/rpc.h"
 
-#define DIAL_MS 3000u    /* a dial that takes longer has failed */
-#define BACKOFF_MS 75u   /* an address that failed is not dialled again for so long */
-#define PROBE_MS 1500u   /* of silence, then a hello goes out */
-#define SILENCE_MS 3000u /* of silence, then the connection is closed */
-#define LINGER_MS 1000u  /* a refused peer may read the reason for so long */
+#define DIAL_MS 3000u             /* a dial that takes longer has failed */
+#define BACKOFF_MS 75u            /* an address that failed is not dialled again for so long */
+#define MISMATCH_BACKOFF_MS 1000u /* nor one that belongs to another cluster */
+#define PROBE_MS 1500u            /* of silence, then a hello goes out */
+#define SILENCE_MS 3000u          /* of silence, then the connection is closed */
+#define LINGER_MS 1000u           /* a refused peer may read the reason for so long */
 #define HELLO_TIMEOUT_MS 1000u
 #define FAIL_DELAY_MS 1u     /* so that a caller that tries again at once does not spin */
 #define UNANSWERED_MAX 1024u /* requests of one connection */
@@ -122,8 +123,8 @@ void conn_unqueue(struct rpc_conn *conn, struct rpc_waiting *waiting);
 void conn_request_ended(struct rpc_conn *conn); /* one of its requests was answered */
 void conn_refuse(struct rpc_conn *conn);        /* reads no more, ends soon */
 /* Its calls fail: those that left with `status`, the others SF_UNREACHABLE (SF_MISMATCH: all of
- * them so). back_off: the address is not dialled again for BACKOFF_MS. */
-void conn_end(struct rpc_conn *conn, int status, bool back_off);
+ * them so). For back_off_ms the address is not dialled again. */
+void conn_end(struct rpc_conn *conn, int status, uint64_t back_off_ms);
 void conn_free(struct rpc_conn *conn); /* for rpc_free: also where it did not end */
 
 /* -- message.c ----------------------------------------------------------------------------- */

@@ -56,7 +56,7 @@ static void hello_on_done(struct rpc_call *call, int status, const msgpack_objec
      * ours. */
     if (!fits) {
         log_warn("rpc", "%s belongs to another cluster or speaks another version", conn->address);
-        conn_end(conn, SF_MISMATCH, true);
+        conn_end(conn, SF_MISMATCH, MISMATCH_BACKOFF_MS);
     }
 }
 
