@@ -93,7 +93,7 @@ int apply_tick(const struct space *space, struct store_batch *batch, struct shar
     status = access_open(&access, space, batch, copy, time_ns);
     if (status != SF_OK)
         return status;
-    *limit -= session_expire(&access, *limit);
+    *limit -= session_drop_idle(&access, *limit);
     return access_close(&access);
 }
 

@@ -25,11 +25,6 @@ static void put_bytes(struct key *key, struct slice s)
     key->n += s.n;
 }
 
-struct slice key_slice(const struct key *key)
-{
-    return slice_of(key->bytes, key->n);
-}
-
 void keys_copy_from(struct key *key, struct shard_copy copy)
 {
     key->n = 0;

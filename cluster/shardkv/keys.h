@@ -44,7 +44,11 @@ struct key {
     uint8_t bytes[KEYS_BYTES_MAX];
 };
 
-struct slice key_slice(const struct key *key); /* borrowed from *key */
+/* Borrowed from *key. */
+static inline struct slice key_slice(const struct key *key)
+{
+    return slice_of(key->bytes, key->n);
+}
 
 /* The prefix of a copy, and the first key after it: [from, to) is the whole copy. */
 void keys_copy_from(struct key *key, struct shard_copy copy);

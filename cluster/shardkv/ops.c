@@ -1,33 +1,33 @@
 #include "shardkv/ops.h"
 
 /* Which records an operation takes. */
-enum op_takes {
+enum ops_takes {
     TAKES_VALUES,
     TAKES_NAMED, /* others too, where the precondition names the record by VERSION or CREATED */
     TAKES_ALL,
 };
 
-struct op_rule {
-    op_function *run;
+struct ops_rule {
+    ops_function *run;
     bool creates; /* a key that is not there */
-    enum op_takes takes;
+    enum ops_takes takes;
 };
 
-static const struct op_rule rules[KV_KIND_LIMIT] = {
-    [KV_GET] = {op_get, false, TAKES_VALUES},
-    [KV_GET_RANGE] = {op_get_range, false, TAKES_VALUES},
-    [KV_STAT] = {op_stat, false, TAKES_ALL},
-    [KV_PUT] = {op_put, true, TAKES_NAMED},
-    [KV_APPEND] = {op_append, true, TAKES_VALUES},
-    [KV_PUT_HASH] = {op_put_hash, true, TAKES_VALUES},
-    [KV_SET_RANGE] = {op_set_range, true, TAKES_VALUES},
-    [KV_SET_LENGTH] = {op_set_length, true, TAKES_VALUES},
-    [KV_PUNCH_RANGE] = {op_punch_range, false, TAKES_VALUES},
-    [KV_SET_ATTR] = {op_set_attr, false, TAKES_ALL},
-    [KV_ADD] = {op_add, false, TAKES_ALL},
-    [KV_DELETE] = {op_delete, false, TAKES_NAMED},
-    [KV_TAKE] = {op_take, false, TAKES_ALL},
-    [KV_RESERVE] = {op_reserve, true, TAKES_VALUES},
+static const struct ops_rule rules[KV_KIND_LIMIT] = {
+    [KV_GET] = {ops_get, false, TAKES_VALUES},
+    [KV_GET_RANGE] = {ops_get_range, false, TAKES_VALUES},
+    [KV_STAT] = {ops_stat, false, TAKES_ALL},
+    [KV_PUT] = {ops_put, true, TAKES_NAMED},
+    [KV_APPEND] = {ops_append, true, TAKES_VALUES},
+    [KV_PUT_HASH] = {ops_put_hash, true, TAKES_VALUES},
+    [KV_SET_RANGE] = {ops_set_range, true, TAKES_VALUES},
+    [KV_SET_LENGTH] = {ops_set_length, true, TAKES_VALUES},
+    [KV_PUNCH_RANGE] = {ops_punch_range, false, TAKES_VALUES},
+    [KV_SET_ATTR] = {ops_set_attr, false, TAKES_ALL},
+    [KV_ADD] = {ops_add, false, TAKES_ALL},
+    [KV_DELETE] = {ops_delete, false, TAKES_NAMED},
+    [KV_TAKE] = {ops_take, false, TAKES_ALL},
+    [KV_RESERVE] = {ops_reserve, true, TAKES_VALUES},
 };
 
 static bool pre_holds(const struct subject *subject)
@@ -55,12 +55,12 @@ int ops_precondition(const struct subject *subject)
     if (!pre_holds(subject))
         return SF_PRECONDITION;
     if ((op->flags & KV_IF_TAIL) &&
-        !tail_equal(record->tail, record->tail_count, op->if_tail, op->if_tail_count))
+        !record_tail_equal(record->tail, record->tail_count, op->if_tail, op->if_tail_count))
         return SF_PRECONDITION;
     return SF_OK;
 }
 
-static int check_takes(const struct subject *subject, enum op_takes takes)
+static int check_takes(const struct subject *subject, enum ops_takes takes)
 {
     enum kv_pre_kind pre = subject->op->pre.kind;
     if (takes == TAKES_ALL || subject->record.kind == RECORD_VALUE)
@@ -72,7 +72,7 @@ static int check_takes(const struct subject *subject, enum op_takes takes)
 
 static int run(struct subject *subject, struct kv_reply *reply)
 {
-    const struct op_rule *rule = &rules[subject->op->kind];
+    const struct ops_rule *rule = &rules[subject->op->kind];
     int status = ops_precondition(subject);
     if (status == SF_OK && !subject->found && !rule->creates)
         status = SF_NOT_FOUND;
@@ -91,7 +91,7 @@ static void execute_on_record(struct access *access, const struct kv_op *op, str
     if (kv_is_read(op->kind))
         reply->stat.attr = access_copy(access, subject.record.attr);
     if (reply->status == SF_IS_DIRECTORY || reply->status == SF_IS_REFERENCE)
-        (void)op_stat(&subject, reply);
+        (void)ops_stat(&subject, reply);
     subject_close(&subject);
 }
 

@@ -23,10 +23,10 @@ SF_MUST_CHECK int ops_precondition(const struct subject *subject);
 
 /* One function for each kind. They are called once precondition, presence and record kind are as
  * the table in ops.c says, and return SF_OK or, with nothing changed, why not. */
-typedef int op_function(struct subject *subject, struct kv_reply *reply);
-op_function op_get, op_get_range, op_stat;               /* ops_read.c */
-op_function op_put, op_append, op_put_hash, op_reserve;  /* ops_put.c */
-op_function op_set_range, op_set_length, op_punch_range; /* ops_range.c */
-op_function op_set_attr, op_add, op_delete, op_take;     /* ops_record.c */
+typedef int ops_function(struct subject *subject, struct kv_reply *reply);
+ops_function ops_get, ops_get_range, ops_stat;               /* ops_read.c */
+ops_function ops_put, ops_append, ops_put_hash, ops_reserve; /* ops_put.c */
+ops_function ops_set_range, ops_set_length, ops_punch_range; /* ops_range.c */
+ops_function ops_set_attr, ops_add, ops_delete, ops_take;    /* ops_record.c */
 
 #endif

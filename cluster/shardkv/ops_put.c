@@ -3,7 +3,7 @@
 
 #include "shardkv/ops.h"
 
-int op_put(struct subject *subject, struct kv_reply *reply)
+int ops_put(struct subject *subject, struct kv_reply *reply)
 {
     const struct kv_op *op = subject->op;
     struct record *record = &subject->record;
@@ -23,7 +23,7 @@ int op_put(struct subject *subject, struct kv_reply *reply)
     return SF_OK;
 }
 
-int op_append(struct subject *subject, struct kv_reply *reply)
+int ops_append(struct subject *subject, struct kv_reply *reply)
 {
     const struct kv_op *op = subject->op;
     uint64_t length = subject->record.length;
@@ -49,7 +49,7 @@ static uint32_t fnv1a(struct slice a, struct slice b)
     return hash;
 }
 
-int op_put_hash(struct subject *subject, struct kv_reply *reply)
+int ops_put_hash(struct subject *subject, struct kv_reply *reply)
 {
     char text[16];
     if (subject->record.length > SF_VALUE_BYTES_MAX)
@@ -64,7 +64,7 @@ int op_put_hash(struct subject *subject, struct kv_reply *reply)
     return SF_OK;
 }
 
-int op_reserve(struct subject *subject, struct kv_reply *reply)
+int ops_reserve(struct subject *subject, struct kv_reply *reply)
 {
     const struct kv_op *op = subject->op;
     uint64_t length = subject->record.length;

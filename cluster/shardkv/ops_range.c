@@ -1,6 +1,6 @@
 #include "shardkv/ops.h"
 
-int op_set_range(struct subject *subject, struct kv_reply *reply)
+int ops_set_range(struct subject *subject, struct kv_reply *reply)
 {
     const struct kv_op *op = subject->op;
     uint64_t end = op->offset + op->data.n;
@@ -30,7 +30,7 @@ static int next_tail(struct subject *subject, uint64_t length)
     return SF_OK;
 }
 
-int op_set_length(struct subject *subject, struct kv_reply *reply)
+int ops_set_length(struct subject *subject, struct kv_reply *reply)
 {
     const struct kv_op *op = subject->op;
     uint64_t old = subject->record.length, length = op->length;
@@ -45,7 +45,7 @@ int op_set_length(struct subject *subject, struct kv_reply *reply)
     return SF_OK;
 }
 
-int op_punch_range(struct subject *subject, struct kv_reply *reply)
+int ops_punch_range(struct subject *subject, struct kv_reply *reply)
 {
     const struct kv_op *op = subject->op;
     uint32_t length = subject->head.length;

@@ -1,13 +1,13 @@
 #include "shardkv/ops.h"
 
-int op_get(struct subject *subject, struct kv_reply *reply)
+int ops_get(struct subject *subject, struct kv_reply *reply)
 {
     reply->data = subject_bytes(subject);
     reply->partial = subject->record.length > subject->head.length;
     return SF_OK;
 }
 
-int op_get_range(struct subject *subject, struct kv_reply *reply)
+int ops_get_range(struct subject *subject, struct kv_reply *reply)
 {
     const struct kv_op *op = subject->op;
     uint32_t length = subject->head.length;
@@ -20,7 +20,7 @@ int op_get_range(struct subject *subject, struct kv_reply *reply)
 }
 
 /* What a reference or a directory entry points to stands in its bytes, and comes with its stat. */
-int op_stat(struct subject *subject, struct kv_reply *reply)
+int ops_stat(struct subject *subject, struct kv_reply *reply)
 {
     if (subject->record.kind != RECORD_VALUE && head_is_inline(&subject->head))
         reply->data = subject_bytes(subject);

@@ -2,7 +2,7 @@
 
 #define SLOT_BYTES 8u
 
-int op_set_attr(struct subject *subject, struct kv_reply *reply)
+int ops_set_attr(struct subject *subject, struct kv_reply *reply)
 {
     (void)reply;
     if (subject->op->flags & KV_HAS_ATTR)
@@ -40,7 +40,7 @@ static void add(struct subject *subject, const struct kv_add *term)
     slot_set(&subject->head, term->slot, value);
 }
 
-int op_add(struct subject *subject, struct kv_reply *reply)
+int ops_add(struct subject *subject, struct kv_reply *reply)
 {
     (void)reply;
     for (size_t i = 0; i < subject->op->add_count; i++)
@@ -49,14 +49,14 @@ int op_add(struct subject *subject, struct kv_reply *reply)
     return SF_OK;
 }
 
-int op_delete(struct subject *subject, struct kv_reply *reply)
+int ops_delete(struct subject *subject, struct kv_reply *reply)
 {
     (void)reply;
     subject_remove(subject, true);
     return SF_OK;
 }
 
-int op_take(struct subject *subject, struct kv_reply *reply)
+int ops_take(struct subject *subject, struct kv_reply *reply)
 {
     (void)reply;
     subject_remove(subject, false);

@@ -140,7 +140,7 @@ static void scan_here(struct pending *p)
         answer(p->rpc, &reply);
     else
         answer_status(p->rpc, p->machine, status);
-    scan_free(page);
+    scan_page_free(page);
     free(copies);
 }
 

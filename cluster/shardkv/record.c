@@ -80,7 +80,8 @@ void record_stat(const struct record *record, struct kv_stat *stat)
     memcpy(stat->tail, record->tail, record->tail_count * sizeof(record->tail[0]));
 }
 
-bool tail_equal(const struct kv_tail *a, size_t a_count, const struct kv_tail *b, size_t b_count)
+bool record_tail_equal(const struct kv_tail *a, size_t a_count, const struct kv_tail *b,
+                       size_t b_count)
 {
     if (a_count != b_count)
         return false;

@@ -48,6 +48,7 @@ SF_MUST_CHECK int record_unpack(struct slice bytes, struct record *record);
 uint32_t record_head_length(const struct record *record); /* R2 */
 /* Without attr; tail included. */
 void record_stat(const struct record *record, struct kv_stat *stat);
-bool tail_equal(const struct kv_tail *a, size_t a_count, const struct kv_tail *b, size_t b_count);
+bool record_tail_equal(const struct kv_tail *a, size_t a_count, const struct kv_tail *b,
+                       size_t b_count);
 
 #endif

@@ -210,7 +210,7 @@ int scan_run(const struct space *space, const struct shard_copy *copies, size_t 
     if (merge.status == SF_OK && op->space == KV_PLAIN)
         merge.status = root_stat(space, copies, count, &stat);
     if (merge.status != SF_OK) {
-        scan_free(page);
+        scan_page_free(page);
         return merge.status;
     }
     *reply = (struct kv_reply){
@@ -219,7 +219,7 @@ int scan_run(const struct space *space, const struct shard_copy *copies, size_t 
     return SF_OK;
 }
 
-void scan_free(struct scan_page *page)
+void scan_page_free(struct scan_page *page)
 {
     if (page == NULL)
         return;

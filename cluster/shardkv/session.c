@@ -299,7 +299,7 @@ void session_abandon(struct access *access, const struct kv_session *asked, uint
 
 /* -- time ---------------------------------------------------------------------------------- */
 
-size_t session_expire(struct access *access, size_t limit)
+size_t session_drop_idle(struct access *access, size_t limit)
 {
     struct session session;
     size_t dropped = 0;

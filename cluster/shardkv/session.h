@@ -60,6 +60,6 @@ void session_record(struct access *access, struct session *session, uint64_t seq
 /* -- time ---------------------------------------------------------------------------------- */
 
 /* Drops sessions that were idle for SESSION_IDLE_NS, at most `limit`; how many. */
-size_t session_expire(struct access *access, size_t limit);
+size_t session_drop_idle(struct access *access, size_t limit);
 
 #endif

@@ -29,7 +29,7 @@ void bench_new(struct bench *bench)
 static void release(struct bench *bench)
 {
     if (bench->page != NULL)
-        scan_free(bench->page);
+        scan_page_free(bench->page);
     else if (!bench->reads)
         kv_reply_free(&bench->reply);
     if (bench->reads)
