@@ -12,6 +12,7 @@
 struct head {
     uint8_t bytes[FRAME_METHOD_BYTES_MAX + 16];
     size_t n;
+    size_t after_id; /* what stands from here on is known before the id is */
 };
 
 static int head_on_write(void *data, const char *bytes, size_t n)
@@ -31,6 +32,7 @@ static struct head head_of(enum frame_type type, uint32_t id, const char *method
     msgpack_pack_uint8(&packer, (uint8_t)type);
     if (type != FRAME_NOTIFICATION)
         msgpack_pack_fix_uint32(&packer, id);
+    head.after_id = head.n;
     if (type == FRAME_REPLY) {
         msgpack_pack_nil(&packer);
     } else {
@@ -48,16 +50,23 @@ void frame_begin(struct buffer *b, enum frame_type type, const char *method)
     b->p[0] = ROOM_MARK;
 }
 
+/* The buffer was begun for this head, and something was packed after it. */
+static bool was_begun_for(const struct buffer *body, const struct head *head)
+{
+    return body->n > head->n && memcmp(body->p + head->after_id, head->bytes + head->after_id,
+                                       head->n - head->after_id) == 0;
+}
+
 static void put_head(struct buffer *body, const struct head *head)
 {
     sf_assert(body->n > 0);
-    bool has_room = body->p[0] == ROOM_MARK;
-    if (!has_room) {
+    if (body->p[0] == ROOM_MARK) {
+        sf_assert(was_begun_for(body, head));
+    } else {
         size_t n = body->n;
         buffer_grow(body, head->n);
         memmove(body->p + head->n, body->p, n);
     }
-    sf_assert(body->n > head->n);
     memcpy(body->p, head->bytes, head->n);
 }
 
