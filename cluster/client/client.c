@@ -1,5 +1,6 @@
 #include "client/inner.h"
 #include "client/head_cache.h"
+#include "client/scan.h"
 #include "client/touch.h"
 
 /* -- life ---------------------------------------------------------------------------------- */
@@ -37,6 +38,7 @@ struct client *client_new(struct env *env, struct router *router)
 void client_free(struct client *client)
 {
     value_free_all(client);
+    scan_free_all(client);
     touch_free_all(client);
     id_pool_deinit(&client->ids);
     op_free_all(client);

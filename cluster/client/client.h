@@ -62,8 +62,9 @@ enum value_kind {
     VALUE_PUT,      /* whole value := data; attr where flags have KV_HAS_ATTR */
     VALUE_WRITE,    /* data at offset; extends; the gap is zeros */
     VALUE_APPEND,   /* data at the end as the server sees it -> old_length */
-    VALUE_TRUNCATE, /* length := `length`; grows with zeros */
+    VALUE_TRUNCATE, /* length := `length`; grows with zeros; NOT_FOUND where there is no value */
     VALUE_PUNCH,    /* `length` bytes at `offset` become zeros; length unchanged */
+    VALUE_STAT,     /* nothing but stat, its mtime brought up to date */
 };
 #define VALUE_GET_MAX (256u << 20)
 
@@ -71,7 +72,7 @@ enum value_kind {
  * whole. The head is a record of kind RECORD_VALUE. */
 struct value_call {
     /* As client_call's. stat: the head after (or at) the operation, valid on SF_OK and on
-     * SF_PRECONDITION; its attr is set for GET and READ only. data: borrowed until return. */
+     * SF_PRECONDITION; its attr is set for GET, READ and STAT only. data: borrowed until return. */
     void (*on_done)(struct value_call *call, int status, const struct kv_stat *stat,
                     struct slice data);
     enum value_kind kind;

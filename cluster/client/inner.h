@@ -7,6 +7,7 @@
  *   id_pool.c   blocks of fresh ids
  *   head_cache.c, tail.c   what is known of heads; arithmetic on tails
  *   value*.c, fan.c        level 2
+ *   scan.c      names of all groups
  *   touch.c     lazy times of change
  *
  * Invariants of level 1:
@@ -150,6 +151,7 @@ void id_pool_deinit(struct id_pool *pool);
 /* -- the client ------------------------------------------------------------------------------ */
 
 struct value_op;
+struct scan_op;
 struct head_cache;
 struct touch;
 void value_free_all(struct client *client);
@@ -168,6 +170,7 @@ struct client {
     struct head_cache *heads;
     struct touch *touches;   /* by key */
     struct value_op *values; /* all of level 2 */
+    struct scan_op *scans;   /* all */
 };
 
 #endif

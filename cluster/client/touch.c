@@ -124,6 +124,16 @@ void touch_clear(struct client *client, enum kv_space space, struct slice key)
         touch_free(touch);
 }
 
+bool touch_is_behind(struct client *client, enum kv_space space, struct slice key,
+                     uint64_t *created)
+{
+    const struct touch *touch = lookup(client, space, key, false);
+    if (!touch || !(touch->marked || touch->sent))
+        return false;
+    *created = touch->created;
+    return true;
+}
+
 void touch_free_all(struct client *client)
 {
     while (client->touches)

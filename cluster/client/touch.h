@@ -12,6 +12,9 @@
 void touch_mark(struct client *client, enum kv_space space, struct slice key, uint64_t created);
 /* A change of the head came after it: nothing is behind any more. */
 void touch_clear(struct client *client, enum kv_space space, struct slice key);
+/* Is its head behind? Then *created tells of which value. */
+bool touch_is_behind(struct client *client, enum kv_space space, struct slice key,
+                     uint64_t *created);
 void touch_free_all(struct client *client);
 
 #endif

@@ -312,6 +312,9 @@ static void value_begin(struct value_op *op)
     case VALUE_TRUNCATE:
         value_truncate_begin(op);
         return;
+    case VALUE_STAT:
+        value_stat_begin(op);
+        return;
     }
     value_fail_soon(op, SF_INVALID);
 }

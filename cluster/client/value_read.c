@@ -1,4 +1,4 @@
-/* GET and READ.
+/* GET, READ and STAT.
  *
  * Bytes within the first MiB come from the head in one request. For others, two ways:
  *
@@ -189,4 +189,38 @@ void value_read_begin(struct value_op *op)
         op->offset = op->end = SF_FILE_BYTES_MAX; /* beyond every value: nothing is read */
     bool reaches_extents = op->end > VALUE_HEAD_BYTES && op->end > op->offset;
     read_head(op, reaches_extents && value_take_hint(op, UINT64_MAX));
+}
+
+/* -- STAT ---------------------------------------------------------------------------------- */
+
+static void stat_then(struct value_op *op, int status, const struct kv_reply *reply)
+{
+    (void)reply;
+    if (status == SF_OK)
+        value_finish(op, slice_of(NULL, 0));
+    else
+        value_fail(op, status);
+}
+
+/* Whatever came of it: this value's time is right now, or it is another value. */
+static void touched_then(struct value_op *op, int status, const struct kv_reply *reply)
+{
+    op->changed = false; /* nobody asked for a change */
+    op->pre = op->call->pre;
+    if (status == SF_OK || reply)
+        value_head_stat(op, stat_then);
+    else
+        value_fail(op, status);
+}
+
+void value_stat_begin(struct value_op *op)
+{
+    uint64_t created;
+    if (!touch_is_behind(op->client, op->call->space, op->call->key, &created)) {
+        value_head_stat(op, stat_then);
+        return;
+    }
+    op->pre = (struct kv_pre){.kind = KV_PRE_CREATED, .id = created};
+    op->head_op = (struct kv_op){.kind = KV_SET_LENGTH, .flags = KV_LENGTH_MAX};
+    value_head_send(op, touched_then);
 }

@@ -106,6 +106,11 @@ bool router_fetch(struct router *router)
     return true;
 }
 
+void router_refresh(struct router *router)
+{
+    (void)router_fetch(router); /* false: a fixed Config has no newer one */
+}
+
 /* -- groups -------------------------------------------------------------------------------- */
 
 struct route *router_route(struct router *router, const struct group *group)

@@ -37,6 +37,9 @@ struct router_waiter {
 };
 void router_await_config(struct router *router, struct router_waiter *waiter);
 void router_await_cancel(struct router *router, struct router_waiter *waiter);
+/* Asks the masters for a newer Config, in the background: for those who saw that this one is too
+ * old. */
+void router_refresh(struct router *router);
 
 /* -- kv requests --------------------------------------------------------------------------- */
 

@@ -1,0 +1,501 @@
+/* The public clerk: a client with a loop of its own. Blocking calls are asynchronous ones and turns
+ * of the loop until they are done. */
+#include "shardfs/clerk.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+#include <uv.h>
+
+#include "client/client.h"
+#include "client/scan.h"
+#include "env/memory.h"
+#include "env/uv_env.h"
+
+#define CLOSE_MS_MAX 100u
+#define POLL_MS_MAX 10 /* input may lead to output that only the next turn sends */
+
+struct clerk {
+    struct env *env;
+    struct rpc *rpc;
+    struct router *router;
+    struct client *client;
+    uint64_t timeout_ms;
+    struct clerk_call *calls;
+    size_t open_count;
+    struct env_timer wake; /* lets a turn end without waiting */
+    bool is_fresh;         /* something was started since the last turn */
+};
+
+/* Someone waits for this call within clerk_do. */
+struct blocking {
+    struct clerk_result result;
+    bool done;
+};
+
+struct clerk_call {
+    struct clerk *clerk;
+    void (*on_done)(void *ctx, const struct clerk_result *result); /* NULL: `blocking` is set */
+    void *ctx;
+    struct blocking *blocking; /* takes the result over */
+    struct clerk_result result;
+    /* One of these is open. */
+    struct value_call value;
+    struct scan_call scan;
+    struct client_call kv;
+    struct kv_op op;
+    struct clerk_call *prev, *next;
+};
+
+/* -- small things --------------------------------------------------------------------------- */
+
+struct clerk_bytes clerk_bytes(const void *p, size_t n)
+{
+    return (struct clerk_bytes){p, n};
+}
+
+struct clerk_bytes clerk_text(const char *text)
+{
+    return (struct clerk_bytes){text, strlen(text)};
+}
+
+const char *clerk_error_name(int error)
+{
+    return sf_error_name(error);
+}
+
+const char *clerk_error_text(int error)
+{
+    return sf_error_text(error);
+}
+
+static struct slice slice_from(struct clerk_bytes bytes)
+{
+    return slice_of(bytes.p, bytes.n);
+}
+
+/* -- opening -------------------------------------------------------------------------------- */
+
+static void nothing(struct env_timer *timer)
+{
+    (void)timer;
+}
+
+int clerk_open(const char *masters, const struct clerk_options *options, struct clerk **out)
+{
+    static const struct rpc_options rpc_options = {.role = "client"};
+    char **addresses;
+    size_t count;
+    struct env *env;
+    int error = router_parse_addresses(masters, &addresses, &count, NULL);
+    if (error != SF_OK)
+        return error;
+    error = uv_env_new(&env);
+    if (error == SF_OK) {
+        struct clerk *clerk = sf_calloc(1, sizeof *clerk);
+        clerk->env = env;
+        clerk->rpc = rpc_new(env, &rpc_options);
+        clerk->router = router_new(env, clerk->rpc, (const char *const *)addresses, count);
+        clerk->client = client_new(env, clerk->router);
+        clerk->timeout_ms = options ? options->timeout_ms : 0;
+        env_timer_init(env, &clerk->wake, nothing);
+        *out = clerk;
+    }
+    for (size_t i = 0; i < count; i++)
+        free(addresses[i]);
+    free(addresses);
+    return error;
+}
+
+/* The sessions' farewells have left, or there was time enough. */
+static void say_goodbye(struct clerk *clerk)
+{
+    uint64_t end_ms = env_now_ms(clerk->env) + CLOSE_MS_MAX;
+    env_timer_start_ms(&clerk->wake, CLOSE_MS_MAX);
+    while (router_once_count(clerk->router) > 0 && env_now_ms(clerk->env) < end_ms)
+        uv_env_run_once(clerk->env);
+}
+
+void clerk_close(struct clerk *clerk)
+{
+    if (!clerk)
+        return;
+    client_free(clerk->client);
+    while (clerk->calls) {
+        struct clerk_call *call = clerk->calls;
+        DL_DELETE(clerk->calls, call);
+        free(call);
+    }
+    say_goodbye(clerk);
+    env_timer_stop(&clerk->wake);
+    router_free(clerk->router);
+    rpc_free(clerk->rpc);
+    uv_env_free(clerk->env);
+    free(clerk);
+}
+
+/* -- results -------------------------------------------------------------------------------- */
+
+void clerk_result_free(struct clerk_result *result)
+{
+    free(result->data);
+    free(result->names);
+    *result = (struct clerk_result){0};
+}
+
+static struct clerk_stat stat_from(const struct kv_stat *stat)
+{
+    return (struct clerk_stat){.kind = (enum clerk_record)stat->kind,
+                               .version = stat->version,
+                               .created = stat->created,
+                               .length = stat->length,
+                               .mtime_ns = stat->mtime_ns,
+                               .ctime_ns = stat->ctime_ns};
+}
+
+static void set_data(struct clerk_result *result, struct slice data)
+{
+    result->data = sf_malloc(data.n + 1);
+    if (data.n > 0)
+        memcpy(result->data, data.p, data.n);
+    result->data[data.n] = 0;
+    result->length = data.n;
+}
+
+/* The array, and behind it the bytes of the names, in one allocation. */
+static void set_names(struct clerk_result *result, const struct scan_call *scan)
+{
+    size_t bytes = scan->count * sizeof *result->names;
+    for (size_t i = 0; i < scan->count; i++)
+        bytes += scan->entries[i].name.n + 1;
+    result->names = sf_malloc(bytes);
+    result->name_count = scan->count;
+    result->more = scan->more;
+    char *to = (char *)(result->names + scan->count);
+    for (size_t i = 0; i < scan->count; i++) {
+        const struct scan_entry *entry = &scan->entries[i];
+        result->names[i] = (struct clerk_name){
+            .name = to, .name_bytes = entry->name.n, .stat = stat_from(&entry->stat)};
+        if (entry->name.n > 0)
+            memcpy(to, entry->name.p, entry->name.n);
+        to[entry->name.n] = 0;
+        to += entry->name.n + 1;
+    }
+}
+
+/* -- calls ---------------------------------------------------------------------------------- */
+
+static void call_end(struct clerk_call *call, int status, struct slice data)
+{
+    struct clerk *clerk = call->clerk;
+    call->result.status = status;
+    set_data(&call->result, data);
+    DL_DELETE(clerk->calls, call);
+    clerk->open_count--;
+    if (call->on_done) {
+        call->on_done(call->ctx, &call->result);
+        clerk_result_free(&call->result);
+    } else {
+        call->blocking->result = call->result;
+        call->blocking->done = true;
+    }
+    free(call);
+}
+
+static void value_on_done(struct value_call *value, int status, const struct kv_stat *stat,
+                          struct slice data)
+{
+    struct clerk_call *call = container_of(value, struct clerk_call, value);
+    call->result.stat = stat_from(stat);
+    call->result.old_length = value->old_length;
+    call_end(call, status, data);
+}
+
+static void kv_on_done(struct client_call *kv, int status, const struct kv_reply *reply)
+{
+    struct clerk_call *call = container_of(kv, struct clerk_call, kv);
+    if (reply)
+        call->result.stat = stat_from(&reply->stat);
+    call_end(call, status, status == SF_OK ? reply->data : slice_of(NULL, 0));
+}
+
+static void scan_on_done(struct scan_call *scan, int status)
+{
+    struct clerk_call *call = container_of(scan, struct clerk_call, scan);
+    if (status == SF_OK)
+        set_names(&call->result, scan);
+    call_end(call, status, slice_of(NULL, 0));
+}
+
+static struct kv_pre pre_from(struct clerk_condition condition)
+{
+    static const enum kv_pre_kind kinds[] = {[CLERK_ALWAYS] = KV_PRE_NONE,
+                                             [CLERK_IF_ABSENT] = KV_PRE_ABSENT,
+                                             [CLERK_IF_EXISTS] = KV_PRE_EXISTS,
+                                             [CLERK_IF_VERSION] = KV_PRE_VERSION,
+                                             [CLERK_IF_CREATED] = KV_PRE_CREATED};
+    bool known = (size_t)condition.kind < sizeof kinds / sizeof *kinds;
+    /* A kind that is none is refused by the check of the operation. */
+    return (struct kv_pre){.kind = known ? kinds[condition.kind] : (enum kv_pre_kind)UINT8_MAX,
+                           .id = condition.id};
+}
+
+static void start_value(struct clerk_call *call, const struct clerk_request *request,
+                        enum value_kind kind)
+{
+    call->value = (struct value_call){.on_done = value_on_done,
+                                      .kind = kind,
+                                      .key = slice_from(request->key),
+                                      .pre = pre_from(request->condition),
+                                      .data = slice_from(request->data),
+                                      .flags = request->wants_old ? KV_WANT_OLD : 0u,
+                                      .offset = request->offset,
+                                      .length = request->length,
+                                      .timeout_ms = request->timeout_ms};
+    value_submit(call->clerk->client, &call->value);
+}
+
+static void start_kv(struct clerk_call *call, const struct clerk_request *request,
+                     enum kv_kind kind)
+{
+    call->op = (struct kv_op){.kind = kind,
+                              .key = slice_from(request->key),
+                              .pre = pre_from(request->condition),
+                              .data = slice_from(request->data)};
+    call->kv = (struct client_call){
+        .on_done = kv_on_done, .op = &call->op, .timeout_ms = request->timeout_ms};
+    client_submit(call->clerk->client, &call->kv);
+}
+
+static void start_scan(struct clerk_call *call, const struct clerk_request *request)
+{
+    call->scan =
+        (struct scan_call){.on_done = scan_on_done,
+                           .prefix = slice_from(request->key),
+                           .after = slice_from(request->data),
+                           .limit = request->length <= SF_SCAN_MAX ? (uint32_t)request->length : 0,
+                           .timeout_ms = request->timeout_ms};
+    scan_submit(call->clerk->client, &call->scan);
+}
+
+static void dispatch(struct clerk_call *call, const struct clerk_request *request)
+{
+    switch (request->kind) {
+    case CLERK_GET:
+        start_value(call, request, VALUE_GET);
+        return;
+    case CLERK_GET_RANGE:
+        start_value(call, request, VALUE_READ);
+        return;
+    case CLERK_STAT:
+        start_value(call, request, VALUE_STAT);
+        return;
+    case CLERK_PUT:
+        start_value(call, request, VALUE_PUT);
+        return;
+    case CLERK_APPEND:
+        start_value(call, request, VALUE_APPEND);
+        return;
+    case CLERK_PUT_HASH:
+        start_kv(call, request, KV_PUT_HASH);
+        return;
+    case CLERK_SET_RANGE:
+        start_value(call, request, VALUE_WRITE);
+        return;
+    case CLERK_SET_LENGTH:
+        start_value(call, request, VALUE_TRUNCATE);
+        return;
+    case CLERK_PUNCH_RANGE:
+        start_value(call, request, VALUE_PUNCH);
+        return;
+    case CLERK_DELETE:
+        start_kv(call, request, KV_DELETE);
+        return;
+    case CLERK_SCAN:
+        start_scan(call, request);
+        return;
+    }
+    start_kv(call, request, KV_KIND_LIMIT); /* which is refused */
+}
+
+static struct clerk_call *call_new(struct clerk *clerk)
+{
+    struct clerk_call *call = sf_calloc(1, sizeof *call);
+    call->clerk = clerk;
+    DL_APPEND(clerk->calls, call);
+    clerk->open_count++;
+    clerk->is_fresh = true;
+    return call;
+}
+
+static void call_start(struct clerk_call *call, const struct clerk_request *request)
+{
+    struct clerk_request timed = *request;
+    if (timed.timeout_ms == 0)
+        timed.timeout_ms = call->clerk->timeout_ms;
+    dispatch(call, &timed);
+}
+
+struct clerk_call *clerk_start(struct clerk *clerk, const struct clerk_request *request,
+                               void (*on_done)(void *ctx, const struct clerk_result *result),
+                               void *ctx)
+{
+    struct clerk_call *call = call_new(clerk);
+    call->on_done = on_done;
+    call->ctx = ctx;
+    call_start(call, request);
+    return call;
+}
+
+void clerk_cancel(struct clerk_call *call)
+{
+    struct clerk *clerk = call->clerk;
+    value_cancel(&call->value);
+    scan_cancel(&call->scan);
+    client_cancel(&call->kv);
+    DL_DELETE(clerk->calls, call);
+    clerk->open_count--;
+    clerk->is_fresh = true; /* what was sent is being settled */
+    free(call);
+}
+
+/* -- turns ---------------------------------------------------------------------------------- */
+
+size_t clerk_open_count(const struct clerk *clerk)
+{
+    return clerk->open_count;
+}
+
+int clerk_fd(const struct clerk *clerk)
+{
+    return uv_backend_fd(uv_env_loop(clerk->env));
+}
+
+int clerk_timeout_ms(struct clerk *clerk)
+{
+    if (clerk->is_fresh)
+        return 0;
+    struct uv_loop_s *loop = uv_env_loop(clerk->env);
+    uv_update_time(loop);
+    int wait = uv_backend_timeout(loop);
+    if (clerk->open_count > 0 && (wait < 0 || wait > POLL_MS_MAX))
+        return POLL_MS_MAX;
+    return wait;
+}
+
+void clerk_turn(struct clerk *clerk)
+{
+    clerk->is_fresh = false;
+    env_timer_start_ms(&clerk->wake, 0);
+    uv_env_run_once(clerk->env);
+    env_timer_stop(&clerk->wake);
+}
+
+void clerk_wait(struct clerk *clerk)
+{
+    clerk->is_fresh = false;
+    uv_env_run_once(clerk->env);
+}
+
+/* -- blocking calls ------------------------------------------------------------------------- */
+
+int clerk_do(struct clerk *clerk, const struct clerk_request *request, struct clerk_result *result)
+{
+    struct blocking blocking = {.done = false};
+    struct clerk_call *call = call_new(clerk);
+    call->blocking = &blocking;
+    call_start(call, request);
+    while (!blocking.done)
+        clerk_wait(clerk);
+    int status = blocking.result.status;
+    if (result)
+        *result = blocking.result;
+    else
+        clerk_result_free(&blocking.result);
+    return status;
+}
+
+int clerk_get(struct clerk *clerk, struct clerk_bytes key, struct clerk_result *result)
+{
+    return clerk_do(clerk, &(struct clerk_request){.kind = CLERK_GET, .key = key}, result);
+}
+
+int clerk_get_range(struct clerk *clerk, struct clerk_bytes key, uint64_t offset, uint64_t length,
+                    struct clerk_result *result)
+{
+    struct clerk_request request = {
+        .kind = CLERK_GET_RANGE, .key = key, .offset = offset, .length = length};
+    return clerk_do(clerk, &request, result);
+}
+
+int clerk_stat(struct clerk *clerk, struct clerk_bytes key, struct clerk_stat *stat)
+{
+    struct clerk_result result;
+    int status = clerk_do(clerk, &(struct clerk_request){.kind = CLERK_STAT, .key = key}, &result);
+    if (stat)
+        *stat = result.stat;
+    clerk_result_free(&result);
+    return status;
+}
+
+int clerk_put(struct clerk *clerk, struct clerk_bytes key, struct clerk_bytes value)
+{
+    struct clerk_request request = {.kind = CLERK_PUT, .key = key, .data = value};
+    return clerk_do(clerk, &request, NULL);
+}
+
+int clerk_append(struct clerk *clerk, struct clerk_bytes key, struct clerk_bytes value,
+                 struct clerk_result *result)
+{
+    struct clerk_request request = {.kind = CLERK_APPEND, .key = key, .data = value};
+    return clerk_do(clerk, &request, result);
+}
+
+int clerk_put_hash(struct clerk *clerk, struct clerk_bytes key, struct clerk_bytes value,
+                   struct clerk_result *result)
+{
+    struct clerk_request request = {.kind = CLERK_PUT_HASH, .key = key, .data = value};
+    return clerk_do(clerk, &request, result);
+}
+
+int clerk_set_range(struct clerk *clerk, struct clerk_bytes key, uint64_t offset,
+                    struct clerk_bytes value)
+{
+    struct clerk_request request = {
+        .kind = CLERK_SET_RANGE, .key = key, .data = value, .offset = offset};
+    return clerk_do(clerk, &request, NULL);
+}
+
+int clerk_set_length(struct clerk *clerk, struct clerk_bytes key, uint64_t length)
+{
+    struct clerk_request request = {.kind = CLERK_SET_LENGTH, .key = key, .length = length};
+    return clerk_do(clerk, &request, NULL);
+}
+
+int clerk_delete(struct clerk *clerk, struct clerk_bytes key)
+{
+    return clerk_do(clerk, &(struct clerk_request){.kind = CLERK_DELETE, .key = key}, NULL);
+}
+
+int clerk_scan(struct clerk *clerk, struct clerk_bytes prefix, struct clerk_bytes after,
+               uint32_t limit, struct clerk_result *result)
+{
+    struct clerk_request request = {
+        .kind = CLERK_SCAN, .key = prefix, .data = after, .length = limit};
+    return clerk_do(clerk, &request, result);
+}
+
+int clerk_put_if(struct clerk *clerk, struct clerk_bytes key, struct clerk_bytes value,
+                 struct clerk_condition condition, struct clerk_result *result)
+{
+    struct clerk_request request = {
+        .kind = CLERK_PUT, .key = key, .data = value, .condition = condition};
+    return clerk_do(clerk, &request, result);
+}
+
+int clerk_delete_if(struct clerk *clerk, struct clerk_bytes key, struct clerk_condition condition,
+                    struct clerk_result *result)
+{
+    struct clerk_request request = {.kind = CLERK_DELETE, .key = key, .condition = condition};
+    return clerk_do(clerk, &request, result);
+}
