@@ -86,5 +86,4 @@ void raft_fail_reads(struct raft *r)
     for (size_t i = 0; i < r->read_count; i++)
         outbox_read(&r->outbox, r->reads[i].id, 0, SF_NOT_LEADER);
     r->read_count = 0;
-    r->round_confirmed = r->round; /* nobody waits for an answer any more */
 }

@@ -320,6 +320,25 @@ static void what_conflicts_is_deleted_and_what_is_missing_appended(void **state)
     }
 }
 
+/* What stands behind the entries of the message may be an earlier leader's. */
+static void an_append_is_acknowledged_up_to_its_last_entry(void **state)
+{
+    (void)state;
+    struct subject s = subject_new(3, (struct hard_state){2, 0}, TERMS(1, 1, 1), 0);
+    step(
+        &s,
+        (struct consensus_msg){.type = MSG_APPEND, .from = 2, .term = 3, .index = 1, .log_term = 1},
+        NO_ENTRIES);
+    assert_int_equal(sent(&s, MSG_APPEND_REPLY, 2)->index, 1);
+    step(
+        &s,
+        (struct consensus_msg){.type = MSG_APPEND, .from = 2, .term = 3, .index = 1, .log_term = 1},
+        TERMS(1));
+    assert_int_equal(sent(&s, MSG_APPEND_REPLY, 2)->index, 2);
+    assert_int_equal(s.status.last, 3);
+    subject_free(&s);
+}
+
 static void the_commit_index_follows_the_leaders_up_to_the_last_new_entry(void **state)
 {
     (void)state;
@@ -440,9 +459,13 @@ static void the_own_vote_counts_once_it_is_durable(void **state)
 {
     (void)state;
     struct subject s = subject_new(3, (struct hard_state){1, 0}, NO_ENTRIES, 0);
+    step(&s, (struct consensus_msg){.type = MSG_HEARTBEAT, .from = 2, .term = 2}, NO_ENTRIES);
     stand(&s);
     uint64_t mark = s.update.persist_mark;
-    step(&s, (struct consensus_msg){.type = MSG_VOTE_REPLY, .from = 2, .term = 2}, NO_ENTRIES);
+    step(&s, (struct consensus_msg){.type = MSG_VOTE_REPLY, .from = 2, .term = 3}, NO_ENTRIES);
+    assert_false(s.status.leads);
+    consensus_persisted(s.c, mark - 1); /* an earlier record's */
+    look(&s);
     assert_false(s.status.leads);
     consensus_persisted(s.c, mark);
     look(&s);
@@ -693,6 +716,7 @@ int main(void)
         cmocka_unit_test(an_append_of_an_old_term_is_refused),
         cmocka_unit_test(an_append_is_refused_where_the_entry_before_it_is_missing),
         cmocka_unit_test(what_conflicts_is_deleted_and_what_is_missing_appended),
+        cmocka_unit_test(an_append_is_acknowledged_up_to_its_last_entry),
         cmocka_unit_test(the_commit_index_follows_the_leaders_up_to_the_last_new_entry),
         cmocka_unit_test(a_follower_that_hears_nothing_becomes_a_candidate),
         cmocka_unit_test(a_leader_that_is_heard_or_a_vote_that_is_granted_puts_the_election_off),

@@ -4,6 +4,7 @@
  *
  *   raft_random_test [SEEDS [FIRST]]
  */
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 #define EVENTS_PER_SEED 20000u
 #define ROUNDS_TO_RECOVER_MAX 2000u
 #define FLIGHTS_MAX 400u
+#define ACTIONS_MAX 32u
 
 struct run {
     struct random random;
@@ -24,6 +26,7 @@ struct run {
         size_t loss, duplicate, reorder;
     } faults;
     bool stormy; /* crashes and partitions come often */
+    size_t weights[ACTIONS_MAX];
 };
 
 static uint64_t current_seed;
@@ -208,6 +211,7 @@ static const struct {
     void (*act)(struct run *run);
     size_t weight;
 } actions[] = {
+#define ACTIONS_VITAL 5u
     {act_tick, 120},
     {act_deliver, 400},
     {act_take, 200},
@@ -230,13 +234,27 @@ static const struct {
     {act_install_finish, 20},
 };
 
+#define ACTION_COUNT (sizeof(actions) / sizeof(*actions))
+static_assert(ACTION_COUNT <= ACTIONS_MAX, "room for all weights");
+
+/* Each run leaves some things out and has more of others: what is everywhere at once hides what
+ * needs a long quiet time in between. Only what keeps a group going is always there. */
+static void draw_weights(struct run *run)
+{
+    static const size_t factors[] = {0, 1, 1, 2, 6};
+    for (size_t i = 0; i < ACTION_COUNT; i++) {
+        size_t factor = factors[random_below(&run->random, 5)];
+        run->weights[i] = actions[i].weight * (i < ACTIONS_VITAL && factor == 0 ? 1 : factor);
+    }
+}
+
 static void act(struct run *run)
 {
     size_t total = 0, i = 0;
-    for (size_t j = 0; j < sizeof(actions) / sizeof(*actions); j++)
-        total += actions[j].weight;
-    for (size_t draw = random_below(&run->random, total); draw >= actions[i].weight; i++)
-        draw -= actions[i].weight;
+    for (size_t j = 0; j < ACTION_COUNT; j++)
+        total += run->weights[j];
+    for (size_t draw = random_below(&run->random, total); draw >= run->weights[i]; i++)
+        draw -= run->weights[i];
     actions[i].act(run);
     checker_look(run->checker);
 }
@@ -356,6 +374,7 @@ static void prepare(struct run *run, uint64_t seed)
     run->faults.loss = random_below(&run->random, 3) * 60;
     run->faults.duplicate = random_below(&run->random, 3) * 60;
     run->faults.reorder = random_below(&run->random, 3) * 200;
+    draw_weights(run);
     run->stormy = random_below(&run->random, 4) > 0;
     for (size_t i = 0; i < options.size; i++)
         node_start(&run->group.nodes[i]);
