@@ -4,11 +4,11 @@
  *
  *   replica_step   every replica: the engine's updates -> records to the WAL, messages away or
  *                  held, committed entries into the queue, reads noted
- *   wal_commit     once for all
  *   apply_run      every replica, together at most APPLY_BYTES_PER_TURN; replies; reads served
+ *                  (these two again, as long as applying gave an engine something to do)
+ *   wal_commit     once for all; where this process leads, after what it sent has left
  *
- * and again, as long as applying gave the engine something to do. When the WAL says that it synced,
- * what was held is released, which gives the engines new updates.
+ * When the WAL says that it synced, what was held is released, which gives the engines new updates.
  */
 #include <inttypes.h>
 #include <stdarg.h>
@@ -62,13 +62,29 @@ static bool step_all(struct host *host)
     return stepped;
 }
 
+static void commit_now(struct host *host)
+{
+    host->sent_entries = false;
+    host->committed_position = wal_position(host->wal);
+    wal_commit(host->wal);
+}
+
+/* A sync may block the loop. Where this process leads, its entries leave first: the sync comes at
+ * the beginning of the next turn, and the followers' syncs run beside it. */
 static void commit_log(struct host *host)
 {
-    uint64_t position = wal_position(host->wal);
-    if (position == host->committed_position)
+    if (wal_position(host->wal) == host->committed_position ||
+        env_timer_is_armed(&host->commit_timer))
         return;
-    host->committed_position = position;
-    wal_commit(host->wal);
+    if (host->sent_entries)
+        env_timer_start_ms(&host->commit_timer, 0);
+    else
+        commit_now(host);
+}
+
+static void on_commit_time(struct env_timer *timer)
+{
+    commit_now(container_of(timer, struct host, commit_timer));
 }
 
 static void host_turn(struct env_hook *hook)
@@ -80,14 +96,15 @@ static void host_turn(struct env_hook *hook)
         again = step_all(host);
         if (host->dead)
             return;
-        commit_log(host);
         for (struct replica *r = host->replicas; r != NULL && !host->dead; r = r->next)
             apply_run(r, &budget);
         for (struct replica *r = host->replicas; r != NULL; r = r->next)
             again |= consensus_has_update(r->consensus);
     }
-    if (!host->dead)
-        flush_turn(host);
+    if (host->dead)
+        return;
+    commit_log(host);
+    flush_turn(host);
 }
 
 static void host_synced(void *ctx, uint64_t position)
@@ -207,6 +224,7 @@ int host_new(struct env *env, const struct host_options *options, struct host **
     flush_init(host);
     env_timer_init(env, &host->tick, host_tick);
     env_timer_init(env, &host->space_timer, host_space_check);
+    env_timer_init(env, &host->commit_timer, on_commit_time);
     int status = claim_directory(host, why);
     if (status == SF_OK)
         status = open_log(host, why);
@@ -310,6 +328,7 @@ void host_free(struct host *host)
         env_hook_remove(host->env, &host->hook);
     env_timer_stop(&host->tick);
     env_timer_stop(&host->space_timer);
+    env_timer_stop(&host->commit_timer);
     while (host->replicas != NULL) {
         struct replica *next = host->replicas->next;
         replica_free(host->replicas);

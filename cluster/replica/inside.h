@@ -185,8 +185,10 @@ struct host {
     struct env_hook hook;
     struct env_timer tick, space_timer;
     struct flusher flusher;
-    uint64_t committed_position; /* of the WAL when it was committed last */
-    uint64_t applied_total;      /* entries applied by all replicas */
+    struct env_timer commit_timer; /* armed: the log is committed when the turn is over */
+    bool sent_entries;             /* of a leader, since the last commit */
+    uint64_t committed_position;   /* of the WAL when it was committed last */
+    uint64_t applied_total;        /* entries applied by all replicas */
     uint64_t started_ns;
     uint64_t free_bytes, total_bytes; /* of the disk, as last seen */
     uint64_t refused;                 /* messages of a wrong group, or that could not be decoded */

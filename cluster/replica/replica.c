@@ -99,9 +99,13 @@ static void append_to_log(struct replica *r, const struct consensus_update *u)
 
 static void send_now(struct replica *r, const struct consensus_update *u)
 {
-    for (size_t i = 0; i < u->message_count; i++)
-        if (!u->messages[i].after_sync)
-            transport_send(r, &u->messages[i]);
+    for (size_t i = 0; i < u->message_count; i++) {
+        const struct consensus_msg *msg = &u->messages[i];
+        if (msg->after_sync)
+            continue;
+        transport_send(r, msg);
+        r->host->sent_entries |= msg->entry_count > 0;
+    }
 }
 
 static void carry_out(struct replica *r, struct consensus_update *u)

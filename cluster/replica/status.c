@@ -1,7 +1,8 @@
 /* status: what an operator's tool asks a process.
  *
  *   host.status []                 -> map, see pack_host and pack_replica
- *   replica.transfer [gid, address] -> [status]; SF_NO_GROUP, SF_NOT_LEADER, SF_INVALID (no member)
+ *   replica.transfer [gid, address] -> [], where the transfer began. Errors: SF_NO_GROUP,
+ *                                   SF_NOT_LEADER, SF_INVALID (not a member)
  */
 #include "proto/pack.h"
 #include "replica/inside.h"
@@ -119,8 +120,12 @@ static void on_transfer(void *ctx, struct rpc_request *request, const msgpack_ob
         return;
     }
     struct replica *r = host_find(host, gid);
-    pack_array(&result, 1);
-    pack_i64(&result, r == NULL ? SF_NO_GROUP : replica_transfer(r, address));
+    int status = r == NULL ? SF_NO_GROUP : replica_transfer(r, address);
+    if (status != SF_OK) {
+        rpc_reply_error(request, status, NULL);
+        return;
+    }
+    pack_array(&result, 0);
     rpc_reply(request, &result);
 }
 
