@@ -11,19 +11,23 @@
 
 /* -- adding records ------------------------------------------------------------------------ */
 
+/* A record is laid out before what it says is noted: the head of a segment that it makes necessary
+ * must state what was so before it. */
+
 void wal_append(struct wal *wal, uint64_t replica_key, const struct entry *entry)
 {
     if (wal->dead)
         return;
-    struct wal_replica *replica = wal_replica_get(wal, replica_key);
-    sf_assert(entry->index > replica->base_index);
-    sf_assert(entry->index <= wal_replica_last(replica) + 1);
     struct wal_record record = {.type = WAL_ENTRY,
                                 .replica_key = replica_key,
                                 .a = entry->index,
                                 .b = entry->term,
                                 .body = payload_slice(entry->payload)};
-    wal_replica_put(wal, replica, entry->index, wal_batch_add(wal, &record));
+    struct wal_place place = wal_batch_add(wal, &record);
+    struct wal_replica *replica = wal_replica_get(wal, replica_key);
+    sf_assert(entry->index > replica->base_index);
+    sf_assert(entry->index <= wal_replica_last(replica) + 1);
+    wal_replica_put(wal, replica, entry->index, place);
 }
 
 static void add_mark(struct wal *wal, enum wal_record_type type, uint64_t replica_key, uint64_t a,
@@ -37,9 +41,8 @@ void wal_hard_state(struct wal *wal, uint64_t replica_key, struct hard_state sta
 {
     if (wal->dead)
         return;
-    struct wal_replica *replica = wal_replica_get(wal, replica_key);
     add_mark(wal, WAL_HARD_STATE, replica_key, state.term, state.vote);
-    replica->hard_state = state;
+    wal_replica_get(wal, replica_key)->hard_state = state;
 }
 
 void wal_truncate(struct wal *wal, uint64_t replica_key, uint64_t from_index)
@@ -57,9 +60,8 @@ void wal_reset(struct wal *wal, uint64_t replica_key, uint64_t index, uint64_t t
 {
     if (wal->dead)
         return;
-    struct wal_replica *replica = wal_replica_get(wal, replica_key);
     add_mark(wal, WAL_RESET, replica_key, index, term);
-    wal_replica_reset(wal, replica, index, term);
+    wal_replica_reset(wal, wal_replica_get(wal, replica_key), index, term);
     wal_tend_arm(wal);
 }
 

@@ -4,14 +4,16 @@
  * synced as one batch by wal_commit (group commit). The format stands in wal_record.h.
  *
  *  W1  A position (byte of the whole log, 64 bits) is never used twice, also across recycled
- * segments; every record's checksum covers cluster, replica, position and content. W2  Nothing
- * counts as synced before its fdatasync returned; a failed write of what was promised or a failed
- * sync ends the process (env_fatal), and is never retried. W3  Appending an entry at an index never
- * removes entries; only wal_truncate and wal_reset do. W4  A segment is recycled only when every
- * entry in it is below its replica's cut, truncated away or written again in a later segment, and
- * the newest hard state of every replica stands later. W5  An invalid record below a position that
- * a later record vouches for is damage: wal_open fails with SF_CORRUPT and names file and offset.
- * Above it, it is a torn tail, which is cut.
+ *      segments; every record's checksum covers cluster, replica, position and content. Each
+ *      opening begins a new segment, since nobody knows how far a torn batch had come.
+ *  W2  Nothing counts as synced before its fdatasync returned; a failed write of what was promised
+ *      or a failed sync ends the process (env_fatal), and is never retried.
+ *  W3  Appending an entry at an index never removes entries; only wal_truncate and wal_reset do.
+ *  W4  A segment is recycled only when every entry in it is below its replica's cut, truncated away
+ *      or written again in a later segment, and the newest hard state of every replica stands
+ *      later.
+ *  W5  An invalid record below a position that a later record vouches for is damage: wal_open fails
+ *      with SF_CORRUPT and names file and offset. Above it, it is a torn tail, which is cut.
  */
 #ifndef STORAGE_WAL_H
 #define STORAGE_WAL_H
@@ -23,7 +25,8 @@ struct wal;
 
 struct wal_options {
     uint64_t cluster_hash; /* mixed into every checksum */
-    size_t segment_bytes;  /* 0: 64 MiB in production; simulations use tiny ones, >= 64 KiB */
+    size_t segment_bytes;  /* of a new log, 0: 16 MiB; simulations use tiny ones, >= 64 KiB. A log
+                              that is there keeps its own. A longer record gets a longer one. */
     size_t segments_spare; /* recycled segments kept ready; 0: 1 */
 };
 

@@ -4,7 +4,6 @@
 
 #include "env/log.h"
 #include "env/memory.h"
-#include "storage/wal_recycle.h"
 #include "storage/wal_segment.h"
 #include "storage/wal_tend.h"
 
@@ -188,7 +187,6 @@ static void on_batch_synced(struct env_sync *sync, int status)
         return;
     }
     batch_end(wal);
-    wal_recycle_release(wal);
     if (wal->on_synced != NULL)
         wal->on_synced(wal->on_synced_ctx, wal->synced);
     wal->wanted = true; /* what was added meanwhile follows by itself */

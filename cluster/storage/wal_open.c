@@ -283,15 +283,21 @@ static int visit_floor(void *ctx, const struct wal_record *record)
     return SF_OK;
 }
 
-static int find_floor(struct opening *o)
+/* Reads the newest segment for its floor and its end: the first invalid record, unless something
+ * vouches for that (W5). */
+static int read_last(struct opening *o)
 {
     struct buffer content = {0};
     struct wal_scan scan;
-    int status = scan_of(o, o->found[o->last].number, &content, &scan);
+    uint64_t number = o->found[o->last].number;
+    int status = scan_of(o, number, &content, &scan);
     if (status == SF_OK) {
         scan.visit = visit_floor;
         scan.ctx = o;
         status = wal_scan_run(&scan);
+        if (o->vouched > scan.end || wal_scan_vouched(&scan, scan.end) > scan.end)
+            status = damaged(o, number, scan.end);
+        o->end = scan.end;
     }
     buffer_deinit(&content);
     return status;
@@ -318,7 +324,7 @@ static struct found *find_previous(struct opening *o, const struct found *of, in
 static int build_chain(struct opening *o)
 {
     struct found *found = &o->found[o->last];
-    uint64_t content_end = 0;
+    uint64_t content_end = o->end;
     int status = SF_OK;
     for (;;) {
         struct wal_segment *segment = sf_calloc(1, sizeof *segment);
@@ -352,11 +358,8 @@ static int replay_segment(struct opening *o, const struct wal_segment *segment)
         scan.visit = visit_record;
         scan.ctx = o->wal;
         status = wal_scan_run(&scan);
-        if (scan.limit == 0 && wal_scan_vouched(&scan, scan.end) > o->vouched)
-            o->vouched = wal_scan_vouched(&scan, scan.end);
-        if (status != SF_OK || (scan.limit == 0 && o->vouched > scan.end))
+        if (status != SF_OK)
             status = damaged(o, segment->number, scan.end);
-        o->end = scan.end;
     }
     buffer_deinit(&content);
     return status;
@@ -365,7 +368,7 @@ static int replay_segment(struct opening *o, const struct wal_segment *segment)
 static int replay(struct opening *o)
 {
     uint64_t replica_key = 0, index = 0;
-    int status = find_floor(o);
+    int status = read_last(o);
     if (status == SF_OK)
         status = build_chain(o);
     struct wal_segment *segment;
@@ -461,7 +464,6 @@ static int begin(struct opening *o)
     if (newest != NULL) {
         if (number < newest->end / wal->unit)
             number = newest->end / wal->unit;
-        newest->content_end = o->end;
         status = sync_last(o);
     }
     if (status != SF_OK)

@@ -1,5 +1,7 @@
 #include "storage/wal_recycle.h"
 
+#include <inttypes.h>
+
 #include "env/log.h"
 #include "env/memory.h"
 #include "storage/wal_batch.h"
@@ -32,9 +34,20 @@ static bool is_sparse(const struct wal *wal)
     return count > SEGMENTS_MIN + 2 * wal->live_bytes / room;
 }
 
-bool wal_recycle_is_wanted(const struct wal *wal)
+static bool oldest_may_go(const struct wal *wal)
 {
     return oldest_is_behind(wal) && (wal->segments->live == 0 || is_sparse(wal));
+}
+
+/* S4 */
+static bool retired_may_go(const struct wal *wal)
+{
+    return wal->retired != NULL && wal->synced >= wal->retired_floor;
+}
+
+bool wal_recycle_is_wanted(const struct wal *wal)
+{
+    return oldest_may_go(wal) || retired_may_go(wal);
 }
 
 /* -- writing again ------------------------------------------------------------------------- */
@@ -46,9 +59,11 @@ static bool rewrite(struct wal *wal, struct wal_replica *replica, uint64_t index
     struct wal_record record;
     struct wal_place place = *wal_replica_place(replica, index);
     int status = wal_segment_read(wal, place, buffer, &record);
-    if (status != SF_OK || record.replica_key != replica->key || record.a != index) {
-        log_error("wal", "%s: the entry at position %llu is damaged", wal->dir,
-                  (unsigned long long)place.position);
+    if (status == SF_OK && (record.replica_key != replica->key || record.a != index))
+        status = SF_CORRUPT;
+    if (status != SF_OK) {
+        log_error("wal", "%s: entry at position %" PRIu64 ": %s", wal->dir, place.position,
+                  sf_error_text(status));
         wal_die(wal, "an entry of the log that is still needed cannot be read");
         return false;
     }
@@ -104,21 +119,9 @@ static void retire_dead(struct wal *wal)
     }
 }
 
-void wal_recycle_step(struct wal *wal)
-{
-    if (wal->segments->live > 0)
-        rewrite_slice(wal);
-    if (wal->dead)
-        return;
-    retire_dead(wal);
-    wal_batch_commit(wal);
-}
-
-void wal_recycle_release(struct wal *wal)
+static void release_retired(struct wal *wal)
 {
     struct wal_segment *segment, *next;
-    if (wal->synced < wal->retired_floor)
-        return;
     DL_FOREACH_SAFE(wal->retired, segment, next)
     {
         uint64_t number = segment->number;
@@ -127,4 +130,18 @@ void wal_recycle_release(struct wal *wal)
         wal_segment_free(segment);
         wal_spare_keep(wal, number, full_size);
     }
+}
+
+void wal_recycle_step(struct wal *wal)
+{
+    if (retired_may_go(wal))
+        release_retired(wal);
+    if (!oldest_may_go(wal))
+        return;
+    if (wal->segments->live > 0)
+        rewrite_slice(wal);
+    if (wal->dead)
+        return;
+    retire_dead(wal);
+    wal_batch_commit(wal);
 }

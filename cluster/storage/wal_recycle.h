@@ -11,7 +11,6 @@
 #include "storage/wal_state.h"
 
 bool wal_recycle_is_wanted(const struct wal *wal);
-void wal_recycle_step(struct wal *wal);    /* a slice of the work; wanted */
-void wal_recycle_release(struct wal *wal); /* after a sync: lets go what waited for it */
+void wal_recycle_step(struct wal *wal); /* a slice of the work; wanted */
 
 #endif

@@ -38,7 +38,7 @@ static int replay_mark(struct wal *wal, const struct wal_record *record)
         replica->hard_state = (struct hard_state){.term = record->a, .vote = (replica_id)record->b};
         return SF_OK;
     case WAL_CUT:
-        if (record->a > replica->base_index)
+        if (record->a >= replica->base_index)
             wal_replica_cut(wal, replica, record->a, record->b);
         return SF_OK;
     case WAL_REMOVE:

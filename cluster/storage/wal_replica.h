@@ -23,7 +23,7 @@ void wal_replica_put(struct wal *wal, struct wal_replica *replica, uint64_t inde
                      struct wal_place place);
 void wal_replica_truncate(struct wal *wal, struct wal_replica *replica, uint64_t from);
 void wal_replica_reset(struct wal *wal, struct wal_replica *replica, uint64_t index, uint64_t term);
-/* Entries up to index are not needed; base_index < index. */
+/* Entries up to index are not needed; base_index <= index. */
 void wal_replica_cut(struct wal *wal, struct wal_replica *replica, uint64_t index, uint64_t term);
 
 #endif

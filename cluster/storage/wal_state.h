@@ -54,7 +54,7 @@ struct wal_segment {
     struct wal_segment *prev, *next;
     uint64_t number;
     uint64_t start, end;   /* positions, multiples of the unit */
-    uint64_t content_end;  /* of a segment that is not the newest: where its content ends */
+    uint64_t content_end;  /* where its content ends; of the newest one not known yet */
     size_t live;           /* S2 */
     struct env_file *file; /* NULL while it is not used */
     bool full_size;        /* one unit long and written over once: fit to be a spare */

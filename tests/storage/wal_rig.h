@@ -44,7 +44,7 @@ void rig_close(struct rig *rig);   /* as after the end of the process; the disk 
 void rig_power_cut(
     struct rig *rig); /* closes; the disk loses what it may lose; the power is back */
 
-/* Runs what is due: syncs first, then timers up to now + ms. */
+/* Runs timers and syncs (each takes up to 8 ms) for so long. */
 void rig_run_ms(struct rig *rig, uint64_t ms);
 /* Commits and waits until all that was appended is synced. False: the process died first. */
 bool rig_commit(struct rig *rig);
