@@ -7,6 +7,7 @@
 #include "shardkv/apply.h"
 #include "shardkv/completion.h"
 #include "shardkv/service.h"
+#include "shardkv/trash_worker.h"
 
 #define TICK_MS 60000u
 #define TICK_DROPS_MAX 4096u /* sessions that one tick may drop in all shards */
@@ -213,6 +214,7 @@ static void on_lead(struct machine *base, bool leads, uint64_t term)
     else
         env_timer_stop(&machine->tick);
     handoff_lead(machine->handoff, leads);
+    trash_worker_lead(machine->trash, leads);
 }
 
 /* -- life ---------------------------------------------------------------------------------- */
@@ -227,6 +229,8 @@ void machine_detach(struct kv_machine *machine)
     env_timer_stop(&machine->tick);
     handoff_free(machine->handoff);
     machine->handoff = NULL;
+    trash_worker_free(machine->trash);
+    machine->trash = NULL;
     machine->service = NULL;
 }
 
@@ -254,6 +258,7 @@ struct kv_machine *machine_new(struct shardkv *service, group_id gid)
     machine->base.ops = &ops;
     machine->service = service;
     machine->gid = gid;
+    machine->trash = trash_worker_new(machine);
     env_timer_init(shardkv_env(service), &machine->tick, on_tick);
     return machine;
 }

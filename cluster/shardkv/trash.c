@@ -24,6 +24,11 @@ static struct run run_at(const struct trash_extents *extents, size_t i)
     return run;
 }
 
+static void lose(struct access *access, uint64_t data_id, uint64_t first, uint64_t end)
+{
+    trash_add(access, &(struct trash){.data_id = data_id, .first = first, .end = end});
+}
+
 /* Adds what of `run` no run of `after` keeps. An id that goes on at the end of `after` keeps all
  * that follows, also beyond the length: an extension writes there. Runs are in order of their
  * extents. */
@@ -34,13 +39,16 @@ static void lose_run(struct access *access, struct run run, const struct trash_e
         if (kept.data_id != run.data_id)
             continue;
         if (kept.first > run.first && run.first < run.end)
-            trash_add(access, run.data_id, run.first, kept.first < run.end ? kept.first : run.end);
+            lose(access, run.data_id, run.first, kept.first < run.end ? kept.first : run.end);
         if (kept.open)
             return;
         run.first = kept.end > run.first ? kept.end : run.first;
     }
     if (run.open || run.first < run.end)
-        trash_add(access, run.data_id, run.first, run.open ? 0 : run.end);
+        trash_add(access, &(struct trash){.data_id = run.data_id,
+                                          .first = run.first,
+                                          .end = run.end > run.first ? run.end : run.first,
+                                          .open = run.open});
 }
 
 void trash_lost(struct access *access, const struct trash_extents *before,
@@ -50,14 +58,15 @@ void trash_lost(struct access *access, const struct trash_extents *before,
         lose_run(access, run_at(before, i), after);
 }
 
-void trash_add(struct access *access, uint64_t data_id, uint64_t first, uint64_t end)
+void trash_add(struct access *access, const struct trash *trash)
 {
     struct key key;
     struct buffer b = {0};
     keys_trash(&key, access->copy, access->meta.next_trash++);
-    buffer_put_u64(&b, data_id);
-    buffer_put_u64(&b, first);
-    buffer_put_u64(&b, end);
+    buffer_put_u64(&b, trash->data_id);
+    buffer_put_u64(&b, trash->first);
+    buffer_put_u64(&b, trash->end);
+    buffer_put_u8(&b, trash->open);
     buffer_put_u64(&b, access->meta.age_ns);
     draft_put(&access->draft, key_slice(&key), buffer_slice(&b));
     buffer_deinit(&b);
@@ -72,6 +81,7 @@ int trash_unpack(struct slice store_key, struct slice value, struct trash *out)
     got.data_id = reader_u64(&r);
     got.first = reader_u64(&r);
     got.end = reader_u64(&r);
+    got.open = reader_u8(&r) != 0;
     got.age_ns = reader_u64(&r);
     if (!reader_done(&key) || !reader_done(&r))
         return SF_CORRUPT;
@@ -87,6 +97,41 @@ void trash_remove(struct access *access, uint64_t number)
         return;
     draft_delete(&access->draft, key_slice(&key));
     access->meta.trash_count--;
+}
+
+int trash_find_due(struct access *access, struct trash *out)
+{
+    struct key from, to;
+    struct trash first;
+    if (access->meta.trash_count == 0)
+        return SF_NOT_FOUND;
+    keys_section(&from, access->copy, 't');
+    to = from;
+    keys_after_prefix(&to);
+    struct store_iter *iter =
+        store_iter_new(access->draft.space, NULL, key_slice(&from), key_slice(&to));
+    int status = store_iter_valid(iter) ? SF_OK : store_iter_status(iter);
+    bool found = store_iter_valid(iter);
+    if (found)
+        status = trash_unpack(store_iter_key(iter), store_iter_value(iter), &first);
+    store_iter_free(iter);
+    if (status != SF_OK)
+        return status;
+    if (!found || access->meta.age_ns - first.age_ns < TRASH_DELAY_NS)
+        return SF_NOT_FOUND;
+    *out = first;
+    return SF_OK;
+}
+
+void trash_extent_key(uint64_t data_id, uint64_t extent, uint8_t out[TRASH_KEY_BYTES])
+{
+    for (unsigned i = 0; i < 8; i++) {
+        out[8 + i] = (uint8_t)(data_id >> (56 - 8 * i));
+        out[16 + i] = (uint8_t)(extent >> (56 - 8 * i));
+    }
+    uint64_t tag = bytes_hash(slice_of(out + 8, 16));
+    for (unsigned i = 0; i < 8; i++)
+        out[i] = (uint8_t)(tag >> (56 - 8 * i));
 }
 
 /* The session that an intent belongs to; 0: there is no such intent. */
@@ -138,7 +183,7 @@ static void trash_intent(struct access *access, uint64_t session, struct slice s
     uint64_t data_id = reader_u64_big(&key);
     if (reader_u64(&r) != session)
         return;
-    trash_add(access, data_id, 1, 0);
+    trash_add(access, &(struct trash){.data_id = data_id, .first = 1, .end = 1, .open = true});
     draft_delete(&access->draft, store_key);
 }
 

@@ -8,7 +8,7 @@
  * An intent names extents that are being written before a record names them. The Put that names
  * them consumes it; the end of the session that made it turns it into trash.
  *
- *   trash   (keys.h 't')  u64 data id, u64 first extent, u64 end (0: unknown), u64 age when added
+ *   trash   (keys.h 't')  u64 data id, u64 first extent, u64 end, u8 open, u64 age when added
  *   intent  (keys.h 'n')  u64 session
  */
 #ifndef SHARDKV_TRASH_H
@@ -19,12 +19,13 @@
 
 #define TRASH_DELAY_NS 60000000000ull
 
-/* Extents first .. end - 1 of a data id. end 0: to be found out by asking until none is left (they
- * may have been written beyond what the record's length says). */
+/* Extents of one data id that no record names any more. */
 struct trash {
     uint64_t number; /* within the shard's copy; not part of the stored value */
-    uint64_t data_id, first, end;
-    uint64_t age_ns; /* the shard's, when it was added */
+    uint64_t data_id;
+    uint64_t first, end; /* first .. end - 1 may be there */
+    bool open;           /* and those from `end` on, which were written beyond the length */
+    uint64_t age_ns;     /* the shard's, when it was added */
 };
 
 /* The extents that a record names: those of its tail within its length. */
@@ -37,10 +38,19 @@ struct trash_extents {
 /* Adds everything that `before` names and `after` does not. */
 void trash_lost(struct access *access, const struct trash_extents *before,
                 const struct trash_extents *after);
-void trash_add(struct access *access, uint64_t data_id, uint64_t first, uint64_t end);
+/* number and age_ns of *trash are not looked at. */
+void trash_add(struct access *access, const struct trash *trash);
 SF_MUST_CHECK int trash_unpack(struct slice store_key, struct slice value, struct trash *out);
-/* Removes entries, those that are still there. */
+/* Removes an entry if it is still there. */
 void trash_remove(struct access *access, uint64_t number);
+
+/* The first entry of a copy, if it is old enough that its extents may go. SF_NOT_FOUND: there is
+ * none; SF_IO, SF_CORRUPT. access: open, with its meta. */
+SF_MUST_CHECK int trash_find_due(struct access *access, struct trash *out);
+/* The internal key of an extent: tag, data id, extent, big-endian; tag = hash of the two others.
+ * The same as client.h's extent_key, which is on this floor. */
+#define TRASH_KEY_BYTES 24u
+void trash_extent_key(uint64_t data_id, uint64_t extent, uint8_t out[TRASH_KEY_BYTES]);
 
 /* An intent of the session that asks (access->session). Again: nothing changes. */
 void intent_add(struct access *access, uint64_t data_id);

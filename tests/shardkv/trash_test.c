@@ -41,12 +41,23 @@ static void expect_trash(const struct trash *expected)
         assert_int_equal(got.data_id, expected->data_id);
         assert_int_equal(got.first, expected->first);
         assert_int_equal(got.end, expected->end);
+        assert_int_equal(got.open, expected->open);
     }
     assert_false(store_iter_valid(iter));
     store_iter_free(iter);
 }
 
 static const struct trash nothing[] = {{0}};
+
+/* Extents [from, to), and, where it is open, what was written beyond. */
+#define CLOSED(id, from, to)                                                                       \
+    {                                                                                              \
+        .data_id = (id), .first = (from), .end = (to)                                              \
+    }
+#define OPEN(id, from, to)                                                                         \
+    {                                                                                              \
+        .data_id = (id), .first = (from), .end = (to), .open = true                                \
+    }
 
 /* A value of `length` with these {first extent, data id}. */
 static struct kv_op long_op(enum kv_kind kind, uint64_t length, const struct kv_tail *tail,
@@ -72,9 +83,9 @@ static void a_replaced_value_is_trash(void **state)
     put_long(5 * MIB, 11);
     expect_trash(nothing);
     put_long(3 * MIB, 12);
-    expect_trash((struct trash[]){{.data_id = 11, .first = 1}, {0}});
+    expect_trash((struct trash[]){OPEN(11, 1, 5), {0}});
     assert_int_equal(bench_put(&bench, "k", "short"), SF_OK);
-    expect_trash((struct trash[]){{.data_id = 11, .first = 1}, {.data_id = 12, .first = 1}, {0}});
+    expect_trash((struct trash[]){OPEN(11, 1, 5), OPEN(12, 1, 3), {0}});
 }
 
 static void a_deleted_value_is_trash(void **state)
@@ -85,8 +96,7 @@ static void a_deleted_value_is_trash(void **state)
     assert_int_equal(bench_do(&bench, &op)->status, SF_OK);
     op = bench_op(KV_DELETE, "k");
     assert_int_equal(bench_do(&bench, &op)->status, SF_OK);
-    expect_trash(
-        (struct trash[]){{.data_id = 11, .first = 1, .end = 3}, {.data_id = 12, .first = 3}, {0}});
+    expect_trash((struct trash[]){CLOSED(11, 1, 3), OPEN(12, 3, 5), {0}});
 }
 
 static void a_cut_loses_what_lies_beyond(void **state)
@@ -96,16 +106,13 @@ static void a_cut_loses_what_lies_beyond(void **state)
     struct kv_tail tail[2] = {{1, 11}, {3, 12}};
     struct kv_op op = long_op(KV_SET_LENGTH, 3 * MIB + 5, tail, 2);
     assert_int_equal(bench_do(&bench, &op)->status, SF_OK);
-    expect_trash((struct trash[]){{.data_id = 11, .first = 3}, {0}});
+    expect_trash((struct trash[]){OPEN(11, 3, 10), {0}});
     op = long_op(KV_SET_LENGTH, 20 * MIB, tail, 2); /* growth loses nothing */
     assert_int_equal(bench_do(&bench, &op)->status, SF_OK);
     op = bench_op(KV_SET_LENGTH, "k"); /* into the head */
     op.length = 7;
     assert_int_equal(bench_do(&bench, &op)->stat.tail_count, 0);
-    expect_trash((struct trash[]){{.data_id = 11, .first = 3},
-                                  {.data_id = 11, .first = 1, .end = 3},
-                                  {.data_id = 12, .first = 3},
-                                  {0}});
+    expect_trash((struct trash[]){OPEN(11, 3, 10), CLOSED(11, 1, 3), OPEN(12, 3, 20), {0}});
 }
 
 static void a_cut_within_extents_needs_a_new_tail(void **state)
@@ -177,7 +184,7 @@ static void intents_of_a_dropped_session_are_trash(void **state)
     }
     assert_int_equal(bench_count(&bench, 's'), 0);
     assert_int_equal(bench_count(&bench, 'n'), 0);
-    expect_trash((struct trash[]){{.data_id = 11, .first = 1}, {0}});
+    expect_trash((struct trash[]){OPEN(11, 1, 1), {0}});
 }
 
 static void removed_trash_is_gone(void **state)
@@ -194,7 +201,7 @@ static void removed_trash_is_gone(void **state)
         assert_int_equal(store_write(bench.store, batch), SF_OK);
         store_batch_free(batch);
     }
-    expect_trash((struct trash[]){{.data_id = 12, .first = 1}, {0}});
+    expect_trash((struct trash[]){OPEN(12, 1, 5), {0}});
 }
 
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
