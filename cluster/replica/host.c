@@ -246,6 +246,18 @@ static bool all_are_hosted(const struct host *host)
     return count == host->identity.replica_count;
 }
 
+/* A replica that is new to the identity file has left nothing anywhere. */
+static int check_unused(struct host *host, uint64_t key, char **why)
+{
+    struct applied applied;
+    int status = applied_read(host->options.store, key, false, &applied);
+    if (status == SF_NOT_FOUND && wal_restored(host->wal, key) == NULL)
+        return SF_OK;
+    *why = host_text("%s holds the data of a replica that its identity file does not know",
+                     host->options.dir);
+    return SF_MISMATCH;
+}
+
 /* Finds the replica's line in the identity file, or adds it. */
 static int find_identity(struct host *host, const struct identity_replica *wanted,
                          const struct identity_replica **found, char **why)
@@ -256,6 +268,9 @@ static int find_identity(struct host *host, const struct identity_replica *wante
     if (status != SF_OK || *found != NULL)
         return status;
     *found = identity_add(&host->identity, wanted);
+    status = check_unused(host, (*found)->key, why);
+    if (status != SF_OK)
+        return status;
     status = identity_write(host->env, o->dir, &host->identity);
     if (status != SF_OK)
         *why = host_text("%s/identity cannot be written: %s", o->dir, sf_error_text(status));
@@ -278,6 +293,21 @@ static void append_replica(struct host *host, struct replica *replica)
     *end = replica;
 }
 
+static int check_wanted(const struct replica_options *options,
+                        const struct identity_replica *wanted, char **why)
+{
+    if (wanted->self == 0) {
+        *why = host_text("%s is none of the addresses of group %" PRIu64, options->address,
+                         options->group.gid);
+        return SF_ADDRESS;
+    }
+    if (!consensus_engine_is_built(wanted->engine)) {
+        *why = host_text("engine %s is not built into this program", engine_name(wanted->engine));
+        return SF_UNSUPPORTED;
+    }
+    return SF_OK;
+}
+
 int host_add(struct host *host, const struct replica_options *options, struct replica **out,
              char **why)
 {
@@ -287,11 +317,8 @@ int host_add(struct host *host, const struct replica_options *options, struct re
                                             .engine = options->engine,
                                             .shard_count = options->shard_count,
                                             .routing = options->routing};
-    int status = SF_ADDRESS;
-    if (wanted.self == 0)
-        *why = host_text("%s is none of the addresses of group %" PRIu64, options->address,
-                         options->group.gid);
-    else
+    int status = check_wanted(options, &wanted, why);
+    if (status == SF_OK)
         status = find_identity(host, &wanted, &found, why);
     if (status != SF_OK) {
         options->machine->ops->free(options->machine);

@@ -272,7 +272,7 @@ int identity_read(struct env *env, const char *dir, struct identity *out, char *
 /* What a creation that never came to its end may have left. */
 static bool is_of_creation(const char *name)
 {
-    return strcmp(name, "store") == 0 || strcmp(name, "wal") == 0 || strcmp(name, "lock") == 0 ||
+    return strcmp(name, "store") == 0 || strcmp(name, "wal") == 0 ||
            strcmp(name, FILE_NAME_NEW) == 0;
 }
 

@@ -95,6 +95,7 @@ struct install_chunk {
 struct install {
     enum install_state state;
     replica_id from;
+    uint64_t msg_term;             /* of the leader that sends it */
     uint64_t index, term, time_ns; /* of the snapshot */
     uint64_t next_sequence;
     bool last;        /* the batch below is of the last chunk */

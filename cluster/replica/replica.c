@@ -61,6 +61,7 @@ int replica_new(struct host *host, const struct identity_replica *identity, stru
     }
     restore_drop_leftovers(r);
     r->consensus = make_engine(r, &restore);
+    r->term = restore.hard_state.term;
     flush_restart_samples(r);
     r->batch = store_batch_new(&r->space);
     machine->ops->restored(machine, &r->space, r->applied.index);
@@ -184,7 +185,8 @@ const struct space *replica_space(const struct replica *replica)
 const char *replica_leader_address(const struct replica *replica)
 {
     const struct group *group = &replica->identity.group;
-    if (replica->leader == 0 || replica->leader > group->address_count)
+    bool soon = replica->leader == replica->identity.self && !replica->announced;
+    if (replica->leader == 0 || replica->leader > group->address_count || soon)
         return "";
     return group->addresses[replica->leader - 1];
 }

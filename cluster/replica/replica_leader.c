@@ -94,14 +94,14 @@ void leader_skip_to(struct replica *r, uint64_t index)
 
 /* -- gaining and losing the lead ----------------------------------------------------------- */
 
-static void lose(struct replica *r)
+static void lose(struct replica *r, uint64_t term)
 {
     r->leads = false;
     r->noop_wanted = false;
     snapshot_send_stop_all(r);
     if (r->announced) {
         r->announced = false;
-        r->machine->ops->lead(r->machine, false, r->term);
+        r->machine->ops->lead(r->machine, false, term);
     }
     leader_skip_to(r, UINT64_MAX);
     reads_fail(r);
@@ -109,12 +109,13 @@ static void lose(struct replica *r)
 
 void leader_note(struct replica *r, const struct consensus_update *u)
 {
+    uint64_t old_term = r->term;
     if (!u->leadership_changed)
         return;
-    if (r->leads && (!u->leads || u->term != r->term))
-        lose(r);
-    r->leader = u->leader;
+    r->leader = u->leader; /* first: whoever is refused now is told where to go */
     r->term = u->term;
+    if (r->leads && (!u->leads || u->term != old_term))
+        lose(r, old_term);
     if (!u->leads || r->leads)
         return;
     log_info("replica", "group %" PRIu64 ": replica %u leads in term %" PRIu64,

@@ -222,6 +222,7 @@ static void begin(struct replica *r)
     struct install *in = &r->install;
     give_up(r, SF_GONE);
     in->from = in->chunk.from;
+    in->msg_term = in->chunk.msg_term;
     in->index = in->chunk.index;
     in->term = in->chunk.term;
     in->time_ns = in->chunk.time_ns;
@@ -250,8 +251,8 @@ static void store_chunk(struct replica *r)
 static bool is_of_this_snapshot(const struct install *in)
 {
     const struct install_chunk *c = &in->chunk;
-    return in->state != INSTALL_IDLE && c->from == in->from && c->index == in->index &&
-           c->term == in->term;
+    return in->state != INSTALL_IDLE && c->from == in->from && c->msg_term == in->msg_term &&
+           c->index == in->index && c->term == in->term;
 }
 
 /* The chunk that came was wanted by the engine, or by us. */

@@ -165,7 +165,7 @@ static void send_chunk(struct snapshot_send *s)
 
 /* -- begin --------------------------------------------------------------------------------- */
 
-static struct snapshot_send *begin(struct replica *r, struct peer *peer)
+static void begin(struct replica *r, struct peer *peer)
 {
     struct snapshot_send *s = sf_calloc(1, sizeof *s);
     s->replica = r;
@@ -178,7 +178,6 @@ static struct snapshot_send *begin(struct replica *r, struct peer *peer)
     env_timer_init(r->host->env, &s->pause, on_pause_over);
     peer->send = s;
     send_next(s);
-    return s;
 }
 
 void snapshot_send_wanted(struct replica *r, replica_id id)
