@@ -1,0 +1,252 @@
+/* The checks after every event and at every applied entry. */
+#include "storm/inside.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+#include "env/memory.h"
+#include "shardkv/shards_inside.h"
+
+static struct cluster *cluster_now; /* replica_on_apply has no context of its own */
+
+/* -- entries ------------------------------------------------------------------------------- */
+
+static struct cluster_group *group_of(const struct replica *replica)
+{
+    group_id gid = replica_gid(replica);
+    if (gid == 0)
+        return &cluster_now->masters;
+    for (size_t i = 0; i < CLUSTER_GROUPS; i++) {
+        struct cluster_group *group = &cluster_now->groups[i];
+        if (group->group.gid == gid && group->identity == replica_group_identity(replica))
+            return group;
+    }
+    sf_assert(false); /* every replica belongs to a group of ours */
+    return NULL;
+}
+
+static struct cluster_mark *mark_at(struct cluster_group *group, uint64_t index)
+{
+    if (index >= group->mark_cap) {
+        size_t cap = (size_t)index * 2 + 64;
+        group->marks = sf_realloc(group->marks, cap * sizeof *group->marks);
+        memset(group->marks + group->mark_cap, 0, (cap - group->mark_cap) * sizeof *group->marks);
+        group->mark_cap = cap;
+    }
+    return &group->marks[index];
+}
+
+static void on_apply(const struct replica *replica, const struct entry *entry)
+{
+    struct cluster_mark *mark = mark_at(group_of(replica), entry->index);
+    uint64_t hash = bytes_hash(payload_slice(entry->payload));
+    sf_assert(!mark->known || (mark->term == entry->term && mark->hash == hash));
+    *mark = (struct cluster_mark){.known = true, .term = entry->term, .hash = hash};
+}
+
+/* -- leaders ------------------------------------------------------------------------------- */
+
+static void note_leader(struct cluster_group *group, uint64_t term, replica_id id)
+{
+    if (term >= group->leader_cap) {
+        size_t cap = (size_t)term * 2 + 64;
+        group->leaders = sf_realloc(group->leaders, cap * sizeof *group->leaders);
+        memset(group->leaders + group->leader_cap, 0,
+               (cap - group->leader_cap) * sizeof *group->leaders);
+        group->leader_cap = cap;
+    }
+    sf_assert(group->leaders[term] == 0 || group->leaders[term] == id);
+    group->leaders[term] = id;
+}
+
+static void check_leader(struct cluster_group *group, size_t position)
+{
+    struct consensus_status status;
+    replica_consensus_status(group->nodes[position].replica, &status);
+    if (status.leads)
+        note_leader(group, status.term, (replica_id)(position + 1));
+}
+
+/* -- shards -------------------------------------------------------------------------------- */
+
+/* The group's state as of its most advanced replica. */
+static void look_at_table(struct cluster_group *group, const struct shards *shards)
+{
+    group->config_num = shards->num;
+    group->holding = 0;
+    for (uint32_t shard = 0; shard < CLUSTER_SHARDS; shard++) {
+        const struct row *row;
+        group->kept[shard] = 0;
+        group->serving[shard] = shards_serving(shards, shard, NULL);
+        DL_FOREACH(shards->rows[shard], row)
+        {
+            group->holding++;
+            if (row_is_keeper(row))
+                group->kept[shard] = row->gained;
+        }
+    }
+}
+
+static void check_keepers(struct cluster *cluster)
+{
+    for (uint32_t shard = 0; shard < CLUSTER_SHARDS; shard++) {
+        unsigned keepers = 0;
+        for (size_t i = 0; i < CLUSTER_GROUPS; i++) {
+            uint64_t gained = cluster->groups[i].kept[shard];
+            if (gained == 0)
+                continue;
+            keepers++;
+            sf_assert(gained >= cluster->gained_max[shard]);
+            cluster->gained_max[shard] = gained;
+        }
+        sf_assert(keepers <= 1);
+    }
+}
+
+static bool check_table(struct cluster_group *group, struct cluster_node *n)
+{
+    const struct shards *shards = process_shards(n);
+    uint64_t applied = replica_applied(n->replica);
+    if (!shards || applied == n->seen_applied)
+        return false;
+    n->seen_applied = applied;
+    sf_assert(shards_check(shards));
+    if (applied <= group->applied)
+        return false;
+    group->applied = applied;
+    look_at_table(group, shards);
+    return true;
+}
+
+static bool check_group(struct cluster_group *group)
+{
+    bool changed = false;
+    for (size_t i = 0; i < CLUSTER_REPLICAS; i++) {
+        if (!group->nodes[i].replica)
+            continue;
+        check_leader(group, i);
+        changed = check_table(group, &group->nodes[i]) || changed;
+    }
+    return changed;
+}
+
+static void check_all(void *ctx, struct sim *sim)
+{
+    struct cluster *cluster = ctx;
+    (void)sim;
+    (void)check_group(&cluster->masters);
+    bool changed = false;
+    for (size_t i = 0; i < CLUSTER_GROUPS; i++)
+        changed = check_group(&cluster->groups[i]) || changed;
+    if (changed)
+        check_keepers(cluster);
+}
+
+void check_begin(struct cluster *cluster)
+{
+    cluster_now = cluster;
+    replica_on_apply = on_apply;
+    sim_on_event(cluster->sim, check_all, cluster);
+}
+
+void check_end(struct cluster *cluster)
+{
+    sim_on_event(cluster->sim, NULL, NULL);
+    replica_on_apply = NULL;
+    cluster_now = NULL;
+}
+
+/* -- at rest ------------------------------------------------------------------------------- */
+
+static uint64_t hash_space(const struct space *space)
+{
+    uint64_t hash = 0;
+    struct store_iter *iter = store_iter_new(space, NULL, slice_of(NULL, 0), slice_of(NULL, 0));
+    for (; store_iter_valid(iter); store_iter_next(iter)) {
+        hash = bytes_hash_seed(store_iter_key(iter), hash);
+        hash = bytes_hash_seed(store_iter_value(iter), hash);
+    }
+    sf_assert(store_iter_status(iter) == SF_OK);
+    store_iter_free(iter);
+    return hash;
+}
+
+static bool same_applied(const struct cluster_group *group)
+{
+    for (size_t i = 0; i < CLUSTER_REPLICAS; i++) {
+        if (!group->nodes[i].replica ||
+            replica_applied(group->nodes[i].replica) != replica_applied(group->nodes[0].replica))
+            return false;
+    }
+    return true;
+}
+
+static bool all_level(struct cluster *cluster)
+{
+    for (size_t i = 0; i < CLUSTER_GROUPS; i++)
+        if (!same_applied(&cluster->groups[i]))
+            return false;
+    return true;
+}
+
+void cluster_check_replicas(struct cluster *cluster)
+{
+    sf_assert(cluster_run_until(cluster, all_level, 30000));
+    for (size_t i = 0; i < CLUSTER_GROUPS; i++) {
+        const struct cluster_node *nodes = cluster->groups[i].nodes;
+        uint64_t hash = hash_space(replica_space(nodes[0].replica));
+        for (size_t k = 1; k < CLUSTER_REPLICAS; k++)
+            sf_assert(hash_space(replica_space(nodes[k].replica)) == hash);
+    }
+}
+
+/* Shards without an owner stay with their last one; nobody may have anything else. */
+static bool group_is_settled(const struct cluster_group *group, const struct config *config,
+                             uint32_t *kept)
+{
+    const struct group *named = config_find_group(config, group->group.gid);
+    bool in = named && group_identity(named) == group->identity;
+    uint32_t keeps = 0;
+    for (uint32_t shard = 0; shard < CLUSTER_SHARDS; shard++) {
+        bool owner = in && config->shards[shard] == group->group.gid;
+        if (group->serving[shard] != owner)
+            return false;
+        if (group->kept[shard] != 0 && !owner && config->shards[shard] != 0)
+            return false;
+        keeps += group->kept[shard] != 0;
+    }
+    *kept += keeps;
+    return group->holding == keeps;
+}
+
+bool cluster_is_settled(struct cluster *cluster)
+{
+    const struct config *config = cluster->config;
+    uint32_t kept = 0;
+    if (cluster_operating(cluster) || !config)
+        return false;
+    for (size_t i = 0; i < CLUSTER_GROUPS; i++)
+        if (!group_is_settled(&cluster->groups[i], config, &kept))
+            return false;
+    return kept == CLUSTER_SHARDS;
+}
+
+uint64_t cluster_data_bytes(struct cluster_group *group)
+{
+    const struct cluster_node *best = NULL;
+    for (size_t i = 0; i < CLUSTER_REPLICAS; i++) {
+        const struct cluster_node *n = &group->nodes[i];
+        if (n->replica && (!best || replica_applied(n->replica) > replica_applied(best->replica)))
+            best = n;
+    }
+    uint64_t bytes = 0;
+    if (!best)
+        return 0;
+    struct store_iter *iter =
+        store_iter_new(replica_space(best->replica), NULL, slice_str("S"), slice_str("T"));
+    for (; store_iter_valid(iter); store_iter_next(iter))
+        bytes += store_iter_key(iter).n + store_iter_value(iter).n;
+    store_iter_free(iter);
+    return bytes;
+}

@@ -1,0 +1,28 @@
+/* What the files of the cluster share. */
+#ifndef TESTS_STORM_INSIDE_H
+#define TESTS_STORM_INSIDE_H
+
+#include "storm/cluster.h"
+
+struct shards;
+struct handoff;
+
+/* -- process.c ----------------------------------------------------------------------------- */
+
+void process_boot(void *ctx, struct sim_node *node, struct env *env);
+void process_halt(void *ctx, struct sim_node *node);
+struct cluster_node *process_node(struct cluster *cluster, const struct sim_node *node);
+const struct shards *process_shards(const struct cluster_node *node); /* NULL: none (yet) */
+struct handoff *process_handoff(const struct cluster_node *node);
+
+/* -- check.c ------------------------------------------------------------------------------- */
+
+void check_begin(struct cluster *cluster); /* from now on, after every event */
+void check_end(struct cluster *cluster);
+
+/* -- operator.c ---------------------------------------------------------------------------- */
+
+void operator_boot(void *ctx, struct sim_node *node, struct env *env);
+void operator_halt(void *ctx, struct sim_node *node);
+
+#endif
