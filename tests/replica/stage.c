@@ -6,6 +6,7 @@
 
 #include "env/log.h"
 #include "env/memory.h"
+#include "storage/store_ops.h"
 
 static struct stage *stage_now; /* replica_on_apply has no context of its own */
 
@@ -62,7 +63,6 @@ static void on_apply(const struct replica *replica, const struct entry *entry)
 void stage_restored(struct stage_node *node, const struct space *space, uint64_t applied)
 {
     check_state(node->stage, space, applied);
-    node->stage->installs += node->replica != NULL;
 }
 
 static void note_leader(struct stage *stage, uint64_t term, replica_id id)
@@ -78,6 +78,15 @@ static void note_leader(struct stage *stage, uint64_t term, replica_id id)
     stage->leaders[term] = id;
 }
 
+static void count_installs(struct stage_node *n)
+{
+    const struct space *space = replica_space(n->replica);
+    if (memcmp(n->space.prefix, space->prefix, sizeof space->prefix) == 0)
+        return;
+    n->stage->installs += n->space.store != NULL;
+    n->space = *space;
+}
+
 static void check_leaders(void *ctx, struct sim *sim)
 {
     struct stage *stage = ctx;
@@ -87,9 +96,56 @@ static void check_leaders(void *ctx, struct sim *sim)
         if (stage->nodes[i].replica == NULL)
             continue;
         replica_consensus_status(stage->nodes[i].replica, &status);
+        count_installs(&stage->nodes[i]);
         if (status.leads)
             note_leader(stage, status.term, (replica_id)(i + 1));
     }
+}
+
+/* -- faults of the store ------------------------------------------------------------------- */
+
+static struct stage_node *owner_of(const struct store *store)
+{
+    struct stage_node *n = stage_now->nodes;
+    while (n->store != store)
+        n++;
+    return n;
+}
+
+/* A store with faults stands in for the memory store's own operations. */
+static const struct store_ops *honest_ops;
+
+static int faulty_write(struct store *store, const struct store_batch *batch)
+{
+    if (owner_of(store)->store_is_full)
+        return SF_NO_SPACE;
+    if (sim_random_below(stage_now->sim, 1000) < stage_now->options.busy)
+        return SF_BUSY;
+    return honest_ops->write(store, batch);
+}
+
+static int faulty_flush(struct store *store)
+{
+    return owner_of(store)->store_is_full ? SF_NO_SPACE : honest_ops->flush(store);
+}
+
+static struct store *open_store(struct stage_node *n)
+{
+    struct store *store = store_memory_open(sim_node_image(n->node));
+    honest_ops = store->ops;
+    n->store_ops = sf_memdup(store->ops, sizeof *store->ops);
+    n->store_ops->write = faulty_write;
+    n->store_ops->flush = faulty_flush;
+    store->ops = n->store_ops;
+    return store;
+}
+
+static void close_store(struct stage_node *n)
+{
+    store_close(n->store);
+    free(n->store_ops);
+    n->store = NULL;
+    n->store_ops = NULL;
 }
 
 /* -- processes ----------------------------------------------------------------------------- */
@@ -131,7 +187,7 @@ static void boot(void *ctx, struct sim_node *node, struct env *env)
     free(n->refusal);
     n->refusal = NULL;
     n->env = env;
-    n->store = store_memory_open(sim_node_image(node));
+    n->store = open_store(n);
     int status = open_host(n, env);
     if (status == SF_OK)
         status = add_replica(n);
@@ -155,9 +211,8 @@ static void halt(void *ctx, struct sim_node *node)
         stage->options.halting(n);
     if (n->host != NULL)
         host_free(n->host);
-    store_close(n->store);
+    close_store(n);
     n->env = NULL;
-    n->store = NULL;
     n->host = NULL;
     n->replica = NULL;
     n->machine = NULL;
@@ -178,7 +233,7 @@ struct stage *stage_new(uint64_t seed, const struct stage_options *options)
     stage->group.addresses = sf_calloc(options->count, sizeof *stage->group.addresses);
     for (size_t i = 0; i < options->count; i++) {
         struct stage_node *n = &stage->nodes[i];
-        char name[16];
+        char name[32];
         snprintf(name, sizeof name, "n%zu", i + 1);
         n->stage = stage;
         n->position = i;
@@ -311,6 +366,12 @@ static void transfer(struct stage *stage)
     sf_assert(status == SF_OK || status == SF_NOT_LEADER);
 }
 
+static void fill_or_empty_store(struct stage *stage)
+{
+    struct stage_node *n = any_node(stage);
+    n->store_is_full = !n->store_is_full && sim_random_below(stage->sim, 2) == 0;
+}
+
 static void spoil_network(struct stage *stage)
 {
     struct sim_faults *faults = sim_faults(stage->sim);
@@ -331,8 +392,10 @@ void stage_storm_once(struct stage *stage)
         crash_all(stage);
     else if (kind < 7)
         cut_or_heal(stage);
-    else if (kind < 9)
+    else if (kind < 8)
         spoil_network(stage);
+    else if (kind < 9)
+        fill_or_empty_store(stage);
     else
         transfer(stage);
 }
@@ -342,6 +405,8 @@ void stage_calm(struct stage *stage)
     struct sim_faults *faults = sim_faults(stage->sim);
     faults->loss = faults->duplicate = faults->reorder = 0;
     sim_heal_all(stage->sim);
+    for (size_t i = 0; i < stage->options.count; i++)
+        stage->nodes[i].store_is_full = false;
     stage_start_all(stage);
 }
 

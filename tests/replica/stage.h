@@ -23,10 +23,13 @@ struct stage_node {
     struct store *store;
     struct host *host;
     struct replica *replica;
-    struct machine *machine; /* the host's */
-    char *refusal;           /* why the last boot failed, or NULL */
-    bool create;             /* from its first boot on, until it served */
-    void *extra;             /* the test's own, made by `booted`, freed by `halting` */
+    struct machine *machine;     /* the host's */
+    char *refusal;               /* why the last boot failed, or NULL */
+    bool create;                 /* from its first boot on, until it served */
+    struct space space;          /* its replica's as last seen: another one after an install */
+    bool store_is_full;          /* its store answers SF_NO_SPACE */
+    struct store_ops *store_ops; /* those of its store, but for the faults; NULL while it is down */
+    void *extra;                 /* the test's own, made by `booted`, freed by `halting` */
 };
 
 struct stage_options {
@@ -38,6 +41,7 @@ struct stage_options {
     uint64_t flush_ms, slack_bytes, chunk_bytes;
     uint32_t shard_count;
     uint64_t reserve_bytes;
+    uint32_t busy; /* per mille of writes to the store answer SF_BUSY */
 };
 
 /* What some replica applied at an index, for all others to match. */

@@ -31,7 +31,8 @@ static void run(uint64_t seed)
                                           .halting = toy_load_end,
                                           .flush_ms = 50 + seed * 37 % 400,
                                           .slack_bytes = 1u << (seed % 14),
-                                          .chunk_bytes = 2000};
+                                          .chunk_bytes = 2000,
+                                          .busy = seed % 3 == 0 ? 100 : 0};
     seed_now = seed;
     struct stage *stage = stage_new(seed, &options);
     stage_start_all(stage);

@@ -131,7 +131,8 @@ static void storm_and_act(struct storm *storm)
 static void run(uint64_t seed)
 {
     static const size_t counts[] = {3, 1, 5, 3};
-    const struct stage_options options = master_stage_options(counts[seed % 4]);
+    struct stage_options options = master_stage_options(counts[seed % 4]);
+    options.slack_bytes = 1u << (seed % 12);
     struct storm *storm = sf_calloc(1, sizeof *storm);
     seed_now = seed;
     storm->stage = master_stage_up(seed, &options);
