@@ -196,6 +196,86 @@ static void old_segments_are_recycled_past_a_slow_replica(void **state)
     assert_int_equal(wal_restored(rig->wal, 1)->entry_count, 4);
 }
 
+static void opening_again_and_again_leaves_few_files(void **state)
+{
+    struct rig *rig = *state;
+    assert_true(rig_open(rig));
+    for (uint64_t i = 1; i <= 60; i++) {
+        rig_append(rig, 1, i, 1, "x");
+        assert_true(rig_commit(rig));
+        rig_run_ms(rig, 50);
+        reopen(rig);
+        assert_true(rig_count(rig, "wal-") <= 5);
+    }
+    assert_int_equal(wal_restored(rig->wal, 1)->entry_count, 60);
+}
+
+/* The heads alone take a third of each segment. */
+static void many_replicas_share_the_log(void **state)
+{
+    struct rig *rig = *state;
+    enum { REPLICAS = 220 };
+    assert_true(rig_open(rig));
+    for (uint64_t i = 1; i <= 30; i++) {
+        for (uint64_t key = 1; key <= REPLICAS; key++) {
+            rig_append(rig, key, i, key, "an entry of one of many");
+            if (i > 3 && key > 1)
+                wal_cut(rig->wal, key, i - 3, key);
+        }
+        wal_hard_state(rig->wal, i, (struct hard_state){.term = i, .vote = 1});
+        assert_true(rig_commit(rig));
+        rig_run_ms(rig, 200);
+    }
+    assert_true(rig_count(rig, "wal-") <= 8);
+    reopen(rig);
+    assert_int_equal(wal_restored(rig->wal, 1)->entry_count, 30);
+    for (uint64_t key = 2; key <= REPLICAS; key++) {
+        assert_int_equal(wal_restored(rig->wal, key)->entry_count, 3);
+        assert_int_equal(wal_restored(rig->wal, key)->hard_state.term, key <= 30 ? key : 0);
+    }
+}
+
+/* The file of the next segment is there in time, full of zeros or of what was. */
+static void the_next_segment_is_made_ready_ahead(void **state)
+{
+    struct rig *rig = *state;
+    assert_true(rig_open(rig));
+    for (uint64_t i = 1; i <= 9; i++) {
+        rig_append_bytes(rig, 1, i, 1, 4000);
+        assert_true(rig_commit(rig));
+    }
+    assert_int_equal(rig_count(rig, "wal-"), 1);
+    rig_run_ms(rig, 100);
+    assert_string_equal(rig_files(rig), "wal-0000000000000001 wal-0000000000000002");
+    struct buffer file = {0};
+    rig_read(rig, "wal-0000000000000002", &file);
+    assert_int_equal(file.n, 65536);
+    buffer_deinit(&file);
+    for (uint64_t i = 10; i <= 18; i++) {
+        rig_append_bytes(rig, 1, i, 1, 4000);
+        assert_true(rig_commit(rig));
+    }
+    reopen(rig);
+    assert_int_equal(wal_restored(rig->wal, 1)->entry_count, 18);
+}
+
+/* What the host does: everything again at once while the disk is slow. */
+static void a_backlog_over_several_segments_is_committed_in_order(void **state)
+{
+    struct rig *rig = *state;
+    assert_true(rig_open(rig));
+    for (uint64_t i = 1; i <= 60; i++) {
+        rig_append_bytes(rig, 1, i, 1, 9000);
+        if (i % 7 == 0)
+            wal_commit(rig->wal);
+    }
+    assert_true(rig_commit(rig));
+    rig_run_ms(rig, 500);
+    rig_power_cut(rig);
+    assert_true(rig_open(rig));
+    assert_int_equal(wal_restored(rig->wal, 1)->entry_count, 60);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -211,6 +291,10 @@ int main(void)
         TEST(an_idle_log_vouches_once_for_its_last_batch),
         TEST(a_record_longer_than_a_segment_has_one_of_its_own),
         TEST(old_segments_are_recycled_past_a_slow_replica),
+        TEST(opening_again_and_again_leaves_few_files),
+        TEST(many_replicas_share_the_log),
+        TEST(the_next_segment_is_made_ready_ahead),
+        TEST(a_backlog_over_several_segments_is_committed_in_order),
     };
     return cmocka_run_group_tests_name("wal", tests, NULL, NULL);
 }
