@@ -1,5 +1,6 @@
 #include "replica/stage.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -419,4 +420,41 @@ void stage_storm(struct stage *stage, uint64_t ms)
         sim_run_ns(stage->sim, (20 + sim_random_below(stage->sim, gap_ms)) * ENV_MS_NS);
     }
     stage_calm(stage);
+}
+
+/* -- seeds --------------------------------------------------------------------------------- */
+
+static uint64_t seed_now;
+static const char *program_now;
+
+static _Noreturn void failed(const char *condition, const char *file, int line)
+{
+    fprintf(stderr, "seed %" PRIu64 ": %s:%d: %s\nagain: %s --seed %" PRIu64 "\n", seed_now, file,
+            line, condition, program_now, seed_now);
+    abort();
+}
+
+static void take_number(const char *text, uint64_t *out)
+{
+    if (text != NULL && *text != 0)
+        *out = strtoull(text, NULL, 10);
+}
+
+void stage_run_seeds(int argc, char **argv, uint64_t count, void (*run)(uint64_t seed))
+{
+    uint64_t first = 1;
+    take_number(getenv("SHARDFS_SIM_SEEDS"), &count);
+    take_number(getenv("SHARDFS_SIM_SEED"), &first);
+    for (int i = 1; i + 1 < argc; i += 2) {
+        if (strcmp(argv[i], "--seed") == 0) {
+            take_number(argv[i + 1], &first);
+            count = 1;
+        } else if (strcmp(argv[i], "--seeds") == 0) {
+            take_number(argv[i + 1], &count);
+        }
+    }
+    sf_assert_handler = failed;
+    program_now = argv[0];
+    for (seed_now = first; seed_now < first + count; seed_now++)
+        run(seed_now);
 }

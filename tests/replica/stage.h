@@ -74,6 +74,11 @@ struct stage_node *stage_leader(struct stage *stage); /* which says so and has a
 struct stage_node *stage_wait_leader(struct stage *stage, uint64_t limit_ms);
 /* Every replica that is up has applied what the leader has, and that is at least `index`. */
 bool stage_wait_settled(struct stage *stage, uint64_t index, uint64_t limit_ms);
+/* For a main: runs each seed, of the command line (--seed S, --seeds N), else of the environment
+ * (SHARDFS_SIM_SEED, SHARDFS_SIM_SEEDS), else 1 to `count`. A failed assertion names the seed and
+ * how to run it again. */
+void stage_run_seeds(int argc, char **argv, uint64_t count, void (*run)(uint64_t seed));
+
 /* One fault: a crash or a start, a cut, spoilt messages, or a transfer of the lead. */
 void stage_storm_once(struct stage *stage);
 void stage_calm(struct stage *stage); /* everything is healed and up */

@@ -19,15 +19,6 @@
 #define STORM_STEPS 60u
 #define SETTLE_MS 60000u
 
-static uint64_t seed_now;
-
-static _Noreturn void failed(const char *condition, const char *file, int line)
-{
-    fprintf(stderr, "seed %" PRIu64 ": %s:%d: %s\nagain: master_storm_test --seed %" PRIu64 "\n",
-            seed_now, file, line, condition, seed_now);
-    abort();
-}
-
 struct actor {
     struct master_client *client;
     char address[1][SF_ADDRESS_BYTES_MAX];
@@ -134,7 +125,6 @@ static void run(uint64_t seed)
     struct stage_options options = master_stage_options(counts[seed % 4]);
     options.slack_bytes = 1u << (seed % 12);
     struct storm *storm = sf_calloc(1, sizeof *storm);
-    seed_now = seed;
     storm->stage = master_stage_up(seed, &options);
     for (size_t k = 0; k < CLIENTS; k++) {
         storm->actors[k].client = client_new(storm->stage);
@@ -154,18 +144,6 @@ static void run(uint64_t seed)
 
 int main(int argc, char **argv)
 {
-    uint64_t first = 1, count = 30;
-    for (int i = 1; i + 1 < argc; i += 2) {
-        uint64_t value = strtoull(argv[i + 1], NULL, 10);
-        if (strcmp(argv[i], "--seed") == 0) {
-            first = value;
-            count = 1;
-        } else if (strcmp(argv[i], "--seeds") == 0) {
-            count = value;
-        }
-    }
-    sf_assert_handler = failed;
-    for (uint64_t seed = first; seed < first + count; seed++)
-        run(seed);
+    stage_run_seeds(argc, argv, 200, run);
     return 0;
 }

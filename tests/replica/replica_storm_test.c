@@ -1,7 +1,7 @@
 /* Many seeds of a group under load while processes crash, messages get lost and leaders change. The
  * stage's checkers assert; a failing run names its seed.
  *
- *   storm_test [--seeds N] [--seed S]
+ *   replica_storm_test [--seeds N] [--seed S]
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -12,15 +12,6 @@
 
 #define STORM_MS 15000u
 #define SETTLE_MS 60000u
-
-static uint64_t seed_now;
-
-static _Noreturn void failed(const char *condition, const char *file, int line)
-{
-    fprintf(stderr, "seed %" PRIu64 ": %s:%d: %s\nagain: storm_test --seed %" PRIu64 "\n", seed_now,
-            file, line, condition, seed_now);
-    abort();
-}
 
 static void run(uint64_t seed)
 {
@@ -33,7 +24,6 @@ static void run(uint64_t seed)
                                           .slack_bytes = 1u << (seed % 14),
                                           .chunk_bytes = 2000,
                                           .busy = seed % 3 == 0 ? 100 : 0};
-    seed_now = seed;
     struct stage *stage = stage_new(seed, &options);
     stage_start_all(stage);
     stage_storm(stage, STORM_MS);
@@ -46,19 +36,7 @@ static void run(uint64_t seed)
 
 int main(int argc, char **argv)
 {
-    uint64_t first = 1, count = 40;
-    for (int i = 1; i + 1 < argc; i += 2) {
-        uint64_t value = strtoull(argv[i + 1], NULL, 10);
-        if (strcmp(argv[i], "--seed") == 0) {
-            first = value;
-            count = 1;
-        } else if (strcmp(argv[i], "--seeds") == 0) {
-            count = value;
-        }
-    }
-    sf_assert_handler = failed;
-    for (uint64_t seed = first; seed < first + count; seed++)
-        run(seed);
+    stage_run_seeds(argc, argv, 200, run);
     printf("%" PRIu64 " acknowledged, %" PRIu64 " lost, %" PRIu64 " refused, %" PRIu64 " reads\n",
            toy_load_stats.acknowledged, toy_load_stats.lost, toy_load_stats.refused,
            toy_load_stats.reads);
