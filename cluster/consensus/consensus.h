@@ -123,7 +123,7 @@ struct consensus_config {
     uint32_t heartbeat_ticks;          /* >= 1 */
     uint64_t seed;
     size_t inflight_max;       /* APPEND messages under way to one follower; 0: 256 */
-    size_t inflight_bytes_max; /* their payload bytes, the last message aside; 0: 8 MiB */
+    size_t inflight_bytes_max; /* their payload bytes, an entry's aside; 0: 8 MiB */
 };
 
 /* A read whose barrier has passed, or failed because this replica does not lead (any more). */

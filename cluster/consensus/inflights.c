@@ -13,6 +13,7 @@ static struct inflight *inflights_at(const struct inflights *in, size_t position
 void inflights_init(struct inflights *in, size_t count_max, size_t bytes_max)
 {
     sf_assert(count_max >= 1);
+    sf_assert(bytes_max >= 1);
     *in = (struct inflights){.count_max = count_max, .bytes_max = bytes_max};
 }
 

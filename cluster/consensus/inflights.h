@@ -18,7 +18,7 @@ struct inflights {
     size_t start, count, ring_cap;
     size_t bytes;
     size_t count_max; /* >= 1 */
-    size_t bytes_max; /* full when reached: one message may exceed it */
+    size_t bytes_max; /* >= 1; full when reached: the newest message may exceed it */
 };
 
 void inflights_init(struct inflights *in, size_t count_max, size_t bytes_max);

@@ -206,13 +206,13 @@ struct entry *raft_log_copy(const struct raft_log *log, uint64_t first, size_t c
     return entries;
 }
 
-size_t raft_log_batch(const struct raft_log *log, uint64_t first, size_t *bytes)
+size_t raft_log_batch(const struct raft_log *log, uint64_t first, size_t bytes_max, size_t *bytes)
 {
     uint64_t last = raft_log_last(log);
     size_t count = 0, sum = 0, beyond_first = 0;
     while (first + count <= last && count < CONSENSUS_BATCH_MAX) {
         size_t size = raft_log_at(log, first + count)->payload->bytes;
-        if (count > 0 && (beyond_first += size) > CONSENSUS_BATCH_BYTES_MAX)
+        if (count > 0 && (beyond_first += size) > bytes_max)
             break;
         sum += size;
         count++;

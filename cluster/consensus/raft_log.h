@@ -61,8 +61,8 @@ bool raft_log_matches(const struct raft_log *log, uint64_t index, uint64_t term)
  * 5.4.1. */
 bool raft_log_admits(const struct raft_log *log, uint64_t index, uint64_t term);
 /* The largest index <= `index` that this log holds with a term <= `term`: the last place where it
- * can match a log that has (index, term). Raft, end of section 5.3. At the base it stops looking, and
- * an index below that is the answer itself. */
+ * can match a log that has (index, term). Raft, end of section 5.3. At the base it stops looking,
+ * and an index below that is the answer itself. */
 uint64_t raft_log_match_hint(const struct raft_log *log, uint64_t index, uint64_t term);
 
 /* Adds the next entry; its payload's reference is taken. */
@@ -77,8 +77,9 @@ void raft_log_restart(struct raft_log *log, uint64_t index, uint64_t term);
 
 /* A copy of the `count` entries from `first` on, with references of their own. NULL for 0. */
 struct entry *raft_log_copy(const struct raft_log *log, uint64_t first, size_t count);
-/* How many entries from `first` on fit into one message, and their payload bytes. */
-size_t raft_log_batch(const struct raft_log *log, uint64_t first, size_t *bytes);
+/* How many entries from `first` on fit into one message of bytes_max (the first entry aside), and
+ * their payload bytes. */
+size_t raft_log_batch(const struct raft_log *log, uint64_t first, size_t bytes_max, size_t *bytes);
 
 bool raft_log_has_untaken(const struct raft_log *log); /* a truncation or entries for the WAL */
 /* Moves truncation and entries for the WAL into the update. */

@@ -103,6 +103,13 @@ bool raft_replication_is_due(const struct raft *r)
     return false;
 }
 
+/* Payload bytes that one message to p may have now. */
+static size_t batch_bytes_max(const struct progress *p)
+{
+    size_t left = p->inflights.bytes_max - p->inflights.bytes; /* not full: above 0 */
+    return left < CONSENSUS_BATCH_BYTES_MAX ? left : CONSENSUS_BATCH_BYTES_MAX;
+}
+
 static void replicate_to(struct raft *r, struct progress *p)
 {
     while (is_due(r, p)) {
@@ -111,7 +118,7 @@ static void replicate_to(struct raft *r, struct progress *p)
             raft_want_snapshot(r, p);
             return;
         }
-        size_t count = raft_log_batch(&r->log, p->next, &bytes);
+        size_t count = raft_log_batch(&r->log, p->next, batch_bytes_max(p), &bytes);
         send_append(r, p, count);
         progress_sent(p, count, bytes);
     }

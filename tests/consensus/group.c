@@ -138,8 +138,10 @@ void node_crash(struct node *node, uint64_t flushed)
 {
     uint64_t term = node->flushed_term;
     sf_assert(flushed >= node->flushed && flushed <= node->applied);
-    if (flushed > node->flushed && !disk_term_at(&node->disk, flushed, &term))
-        sf_assert(!"what is applied is durable in the log");
+    if (flushed > node->flushed) { /* what is applied is durable in the log */
+        bool durable = disk_term_at(&node->disk, flushed, &term);
+        sf_assert(durable);
+    }
     node->flushed = flushed;
     node->flushed_term = term;
     consensus_free(node->engine);

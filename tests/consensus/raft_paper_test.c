@@ -223,6 +223,9 @@ static void a_vote_is_granted_once_a_term(void **state)
         step(&s, (struct consensus_msg){.type = MSG_VOTE, .from = cases[i].asks, .term = 1},
              NO_ENTRIES);
         assert_int_equal(sent(&s, MSG_VOTE_REPLY, cases[i].asks)->reject, cases[i].refused);
+        assert_int_equal(s.update.hard_state.vote,
+                         cases[i].refused ? cases[i].voted : cases[i].asks);
+        assert_int_equal(s.update.hard_state_changed, cases[i].voted == 0);
         subject_free(&s);
     }
 }

@@ -52,6 +52,14 @@ static void act_tick(struct run *run)
         consensus_tick(node->engine);
 }
 
+/* Time passes in which no message arrives: leaders step down, followers are free to vote. */
+static void act_silence(struct run *run)
+{
+    size_t ticks = 1 + random_below(&run->random, 2 * run->group.options.election_ticks);
+    for (size_t i = 0; i < ticks * run->group.options.size; i++)
+        act_tick(run);
+}
+
 static void act_deliver(struct run *run)
 {
     struct group *group = &run->group;
@@ -210,41 +218,42 @@ static void act_install_finish(struct run *run)
 static const struct {
     void (*act)(struct run *run);
     size_t weight;
+    bool vital; /* without it a group comes to a halt */
 } actions[] = {
-#define ACTIONS_VITAL 5u
-    {act_tick, 120},
-    {act_deliver, 400},
-    {act_take, 200},
-    {act_sync, 160},
-    {act_propose, 80},
-    {act_read, 30},
-    {act_flush, 12},
-    {act_compact, 8},
-    {act_crash, 4},
-    {act_start, 8},
-    {act_cut, 3},
-    {act_partition, 2},
-    {act_heal, 4},
-    {act_transfer, 3},
-    {act_connection_lost, 4},
-    {act_send_snapshot, 60},
-    {act_give_up_snapshot, 4},
-    {act_install_begin, 20},
-    {act_install_store, 20},
-    {act_install_finish, 20},
+    {act_tick, 120, true},
+    {act_deliver, 400, true},
+    {act_take, 250, true},
+    {act_sync, 200, true},
+    {act_propose, 80, true},
+    {act_start, 10, true},
+    {act_heal, 6, true},
+    {act_read, 30, false},
+    {act_silence, 4, false},
+    {act_flush, 12, false},
+    {act_compact, 8, false},
+    {act_crash, 4, false},
+    {act_cut, 3, false},
+    {act_partition, 2, false},
+    {act_transfer, 3, false},
+    {act_connection_lost, 4, false},
+    {act_send_snapshot, 60, false},
+    {act_give_up_snapshot, 4, false},
+    {act_install_begin, 20, false},
+    {act_install_store, 20, false},
+    {act_install_finish, 20, false},
 };
 
 #define ACTION_COUNT (sizeof(actions) / sizeof(*actions))
 static_assert(ACTION_COUNT <= ACTIONS_MAX, "room for all weights");
 
 /* Each run leaves some things out and has more of others: what is everywhere at once hides what
- * needs a long quiet time in between. Only what keeps a group going is always there. */
+ * needs a long quiet time in between. */
 static void draw_weights(struct run *run)
 {
-    static const size_t factors[] = {0, 1, 1, 2, 6};
+    static const size_t factors[] = {0, 1, 1, 1, 2, 4};
     for (size_t i = 0; i < ACTION_COUNT; i++) {
-        size_t factor = factors[random_below(&run->random, 5)];
-        run->weights[i] = actions[i].weight * (i < ACTIONS_VITAL && factor == 0 ? 1 : factor);
+        size_t factor = factors[random_below(&run->random, actions[i].vital ? 4 : 6)];
+        run->weights[i] = actions[i].weight * (actions[i].vital ? 1 + factor : factor);
     }
 }
 
@@ -363,10 +372,10 @@ static void prepare(struct run *run, uint64_t seed)
     struct group_options options = {
         .size = sizes[seed % 8],
         .seed = random_next(&run->random),
-        .election_ticks = 10,
-        .heartbeat_ticks = 1 + (uint32_t)random_below(&run->random, 3),
+        .election_ticks = 3 + (uint32_t)random_below(&run->random, 8),
+        .heartbeat_ticks = 1,
         .inflight_max = 1 + random_below(&run->random, 8),
-        .inflight_bytes_max = 16 + random_below(&run->random, 400),
+        .inflight_bytes_max = 1 + random_below(&run->random, 120),
         .leader_proposes = true,
     };
     group_init(&run->group, &options);
