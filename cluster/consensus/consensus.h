@@ -108,9 +108,8 @@ struct consensus_msg {
     size_t entry_count; /* <= CONSENSUS_BATCH_MAX */
 };
 
-#define CONSENSUS_BATCH_MAX 1024u /* entries in one message */
-#define CONSENSUS_BATCH_BYTES_MAX                                                                  \
-    (2u << 20) /* payload bytes in one message, the first entry aside */
+#define CONSENSUS_BATCH_MAX 1024u            /* entries in one message */
+#define CONSENSUS_BATCH_BYTES_MAX (2u << 20) /* their payload bytes, the first entry's aside */
 
 void consensus_msg_deinit(struct consensus_msg *msg); /* unrefs and frees entries */
 
@@ -174,8 +173,8 @@ struct consensus_restore {
 
 struct consensus; /* an engine's instance; the first member of each engine's own struct */
 
-bool consensus_engine_is_built(
-    enum consensus_engine engine); /* may consensus_new be asked for it? */
+/* May consensus_new be asked for it? */
+bool consensus_engine_is_built(enum consensus_engine engine);
 
 /* config and restore are borrowed until return. restore may be NULL for a new replica. Never fails:
  * what cannot be true of `restore` is the caller's bug. */
