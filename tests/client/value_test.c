@@ -1,4 +1,4 @@
-/* Values of any length against a flat array in memory. */
+/* Values of any length on the fake cluster. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,22 +9,18 @@
 #include <cmocka.h>
 
 #include "client/fake_cluster.h"
+#include "client/value_model.h"
 #include "env/memory.h"
 
-#define MIB (1u << 20)
-#define MODEL_BYTES_MAX (6u * MIB)
 #define SEEDS 4u
 #define STEPS 250u
 
-/* -- a value and its model ------------------------------------------------------------------ */
+/* -- a stage: three groups, two clients, one value ------------------------------------------- */
 
 struct stage {
     struct fake_cluster *cluster;
-    struct fake_client *clients[2];
-    uint8_t *model; /* MODEL_BYTES_MAX; zeros from `length` on */
-    uint64_t length;
-    uint8_t *scratch;
-    uint8_t stamp; /* makes the bytes of each write different */
+    struct fake_client *fakes[2];
+    struct model model;
 };
 
 static struct stage stage_new(uint64_t seed)
@@ -32,202 +28,434 @@ static struct stage stage_new(uint64_t seed)
     struct stage stage = {.cluster = fake_cluster_new(seed, 10)};
     for (group_id gid = 1; gid <= FAKE_GROUPS_MAX; gid++)
         fake_cluster_join(stage.cluster, gid);
-    stage.clients[0] = fake_client_new(stage.cluster, "c0");
-    stage.clients[1] = fake_client_new(stage.cluster, "c1");
-    stage.model = sf_calloc(1, MODEL_BYTES_MAX);
-    stage.scratch = sf_calloc(1, MODEL_BYTES_MAX);
+    model_init(&stage.model, stage.cluster->sim, "v");
+    stage.fakes[0] = fake_client_new(stage.cluster, "c0");
+    stage.fakes[1] = fake_client_new(stage.cluster, "c1");
+    for (unsigned i = 0; i < 2; i++)
+        stage.model.clients[i] = stage.fakes[i]->client;
     return stage;
 }
 
 static void stage_free(struct stage *stage)
 {
-    fake_client_free(stage->clients[0]);
-    fake_client_free(stage->clients[1]);
+    fake_client_free(stage->fakes[0]);
+    fake_client_free(stage->fakes[1]);
     fake_cluster_free(stage->cluster);
-    free(stage->model);
-    free(stage->scratch);
+    model_deinit(&stage->model);
 }
 
-static struct slice fresh_bytes(struct stage *stage, size_t n)
+static void pass_ms(struct stage *stage, uint64_t ms)
 {
-    stage->stamp++;
-    for (size_t i = 0; i < n; i++)
-        stage->scratch[i] = (uint8_t)(stage->stamp + i / 4096 + i % 251);
-    return slice_of(stage->scratch, n);
+    sim_run_ns(stage->cluster->sim, ms * ENV_MS_NS);
 }
 
-static int run(struct stage *stage, unsigned client, struct value_call call,
-               struct fake_answer *answer)
+static size_t extent_count(const struct stage *stage)
 {
-    call.key = slice_str("v");
-    fake_value(stage->clients[client], &call, answer);
-    return answer->status;
+    return fake_store_record_count(stage->cluster->store, KV_INTERNAL);
 }
 
-static void model_write(struct stage *stage, uint64_t offset, struct slice data)
+/* One call by client 0, its answer's data dropped. */
+static struct model_answer ask(struct stage *stage, struct value_call call)
 {
-    memcpy(stage->model + offset, data.p, data.n);
-    if (data.n > 0 && offset + data.n > stage->length)
-        stage->length = offset + data.n;
+    struct model_answer answer = {0};
+    model_call(&stage->model, 0, &call, &answer);
+    buffer_deinit(&answer.data);
+    return answer;
 }
 
-static void model_cut(struct stage *stage, uint64_t length)
-{
-    if (length < stage->length)
-        memset(stage->model + length, 0, (size_t)(stage->length - length));
-    stage->length = length;
-}
+/* -- histories ------------------------------------------------------------------------------- */
 
-static void check_range(struct stage *stage, unsigned client, uint64_t offset, uint64_t length)
+static void random_history(uint64_t seed, uint32_t lose_replies, unsigned steps)
 {
-    struct fake_answer answer = {0};
-    struct value_call call = {.kind = VALUE_READ, .offset = offset, .length = length};
-    assert_int_equal(run(stage, client, call, &answer), SF_OK);
-    uint64_t left = offset < stage->length ? stage->length - offset : 0;
-    assert_int_equal(answer.stat.length, stage->length);
-    assert_int_equal(answer.data.n, left < length ? left : length);
-    if (answer.data.n > 0)
-        assert_memory_equal(answer.data.p, stage->model + offset, answer.data.n);
-    fake_answer_deinit(&answer);
-}
-
-static void check_all(struct stage *stage, unsigned client)
-{
-    struct fake_answer answer = {0};
-    struct value_call call = {.kind = VALUE_GET};
-    assert_int_equal(run(stage, client, call, &answer), SF_OK);
-    assert_int_equal(answer.data.n, stage->length);
-    if (answer.data.n > 0)
-        assert_memory_equal(answer.data.p, stage->model, answer.data.n);
-    fake_answer_deinit(&answer);
-}
-
-static void expect_ok(struct stage *stage, unsigned client, struct value_call call)
-{
-    struct fake_answer answer = {0};
-    assert_int_equal(run(stage, client, call, &answer), SF_OK);
-    assert_int_equal(answer.stat.length, stage->length);
-    fake_answer_deinit(&answer);
-}
-
-static void do_put(struct stage *stage, unsigned client, size_t n)
-{
-    struct slice data = fresh_bytes(stage, n);
-    model_cut(stage, 0);
-    model_write(stage, 0, data);
-    expect_ok(stage, client, (struct value_call){.kind = VALUE_PUT, .data = data});
-}
-
-static void do_write(struct stage *stage, unsigned client, uint64_t offset, size_t n)
-{
-    struct slice data = fresh_bytes(stage, n);
-    model_write(stage, offset, data);
-    expect_ok(stage, client,
-              (struct value_call){.kind = VALUE_WRITE, .offset = offset, .data = data});
-}
-
-static void do_append(struct stage *stage, unsigned client, size_t n)
-{
-    struct fake_answer answer = {0};
-    struct slice data = fresh_bytes(stage, n);
-    uint64_t old = stage->length;
-    model_write(stage, old, data);
-    assert_int_equal(
-        run(stage, client, (struct value_call){.kind = VALUE_APPEND, .data = data}, &answer),
-        SF_OK);
-    assert_int_equal(answer.old_length, old);
-    fake_answer_deinit(&answer);
-}
-
-static void do_truncate(struct stage *stage, unsigned client, uint64_t length)
-{
-    model_cut(stage, length);
-    expect_ok(stage, client, (struct value_call){.kind = VALUE_TRUNCATE, .length = length});
-}
-
-static void do_punch(struct stage *stage, unsigned client, uint64_t offset, uint64_t n)
-{
-    uint64_t end = offset + n < stage->length ? offset + n : stage->length;
-    if (offset < end)
-        memset(stage->model + offset, 0, (size_t)(end - offset));
-    expect_ok(stage, client,
-              (struct value_call){.kind = VALUE_PUNCH, .offset = offset, .length = n});
-}
-
-/* -- random histories ------------------------------------------------------------------------ */
-
-static uint64_t below(struct stage *stage, uint64_t limit)
-{
-    return sim_random_below(stage->cluster->sim, limit);
-}
-
-/* An offset up to `limit`, often near the edge of an extent. */
-static uint64_t some_offset(struct stage *stage, uint64_t limit)
-{
-    uint64_t offset = below(stage, limit);
-    if (below(stage, 2) == 0) {
-        offset = offset / MIB * MIB + below(stage, 5);
-        offset = offset >= 2 ? offset - 2 : 0;
-    }
-    return offset < limit ? offset : limit;
-}
-
-static size_t some_size(struct stage *stage, uint64_t offset)
-{
-    static const size_t sizes[] = {1, 100, 4096, 70000, MIB, 3 * MIB};
-    size_t limit = sizes[below(stage, sizeof sizes / sizeof *sizes)];
-    size_t n = 1 + (size_t)below(stage, limit);
-    return n < MODEL_BYTES_MAX - offset ? n : (size_t)(MODEL_BYTES_MAX - offset);
-}
-
-static void one_step(struct stage *stage, unsigned client)
-{
-    uint64_t offset = some_offset(stage, MODEL_BYTES_MAX - 1);
-    switch (below(stage, 10)) {
-    case 0:
-        do_put(stage, client, below(stage, 3) == 0 ? some_size(stage, 0) : 3000);
-        break;
-    case 1:
-    case 2:
-    case 3:
-        do_write(stage, client, offset, some_size(stage, offset));
-        break;
-    case 4:
-        if (stage->length < MODEL_BYTES_MAX)
-            do_append(stage, client, some_size(stage, stage->length));
-        break;
-    case 5:
-    case 6:
-        do_truncate(stage, client, offset);
-        break;
-    case 7:
-        do_punch(stage, client, offset, some_size(stage, offset));
-        break;
-    default:
-        check_range(stage, client, offset, some_size(stage, offset));
-        break;
-    }
+    struct stage stage = stage_new(seed);
+    stage.cluster->lose_replies = lose_replies;
+    print_message("seed %u\n", (unsigned)seed);
+    model_put(&stage.model, 0, 10);
+    for (unsigned step = 0; step < steps; step++)
+        model_step(&stage.model, (unsigned)sim_random_below(stage.cluster->sim, 2));
+    model_read_all(&stage.model, 0);
+    model_read_all(&stage.model, 1);
+    assert_int_equal(fake_store_intent_count(stage.cluster->store), 0);
+    stage_free(&stage);
 }
 
 static void two_clients_in_turn_agree_with_a_flat_array(void **state)
 {
     (void)state;
-    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
-        struct stage stage = stage_new(seed);
-        do_put(&stage, 0, 10);
-        for (unsigned step = 0; step < STEPS; step++) {
-            one_step(&stage, (unsigned)below(&stage, 2));
-        }
-        check_all(&stage, 0);
-        check_all(&stage, 1);
-        stage_free(&stage);
+    for (uint64_t seed = 1; seed <= SEEDS; seed++)
+        random_history(seed, 0, STEPS);
+}
+
+static void and_so_they_do_when_replies_are_lost(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 101; seed <= 100 + SEEDS; seed++)
+        random_history(seed, 50, STEPS / 2);
+}
+
+/* -- shapes ---------------------------------------------------------------------------------- */
+
+static void a_hole_reads_as_zeros_and_has_no_extents(void **state)
+{
+    struct stage stage = stage_new(1);
+    (void)state;
+    model_put(&stage.model, 0, 10);
+    model_truncate(&stage.model, 0, 5 * MIB);
+    assert_int_equal(extent_count(&stage), 0);
+    model_read_all(&stage.model, 1);
+    model_write(&stage.model, 1, 3 * MIB + 7, 10);
+    assert_int_equal(extent_count(&stage), 1);
+    model_read_all(&stage.model, 0);
+    stage_free(&stage);
+}
+
+static void what_was_cut_off_does_not_come_back(void **state)
+{
+    struct stage stage = stage_new(2);
+    (void)state;
+    model_put(&stage.model, 0, 4 * MIB + 5);
+    model_truncate(&stage.model, 1, 2 * MIB + 100);
+    model_truncate(&stage.model, 0, 4 * MIB + 5);
+    model_read_all(&stage.model, 1);
+    model_truncate(&stage.model, 0, 2 * MIB);
+    model_truncate(&stage.model, 1, 3 * MIB);
+    model_read_all(&stage.model, 0);
+    model_truncate(&stage.model, 0, 10);
+    model_truncate(&stage.model, 0, 3 * MIB);
+    model_read_all(&stage.model, 1);
+    stage_free(&stage);
+}
+
+/* Each round lets the value grow by an extent and cuts that one: an entry more in the tail, until
+ * two are merged. */
+static void a_tail_that_is_full_is_merged(void **state)
+{
+    struct stage stage = stage_new(3);
+    uint8_t mark[100], found[100];
+    (void)state;
+    model_put(&stage.model, 0, 10);
+    for (uint64_t extent = 1; extent <= SF_TAIL_MAX + 8; extent++) {
+        memset(mark, (int)extent, sizeof mark);
+        struct model_answer answer =
+            ask(&stage, (struct value_call){.kind = VALUE_WRITE,
+                                            .offset = extent * MIB,
+                                            .data = slice_of(mark, sizeof mark)});
+        assert_int_equal(answer.status, SF_OK);
+        answer =
+            ask(&stage, (struct value_call){.kind = VALUE_TRUNCATE, .length = extent * MIB + 60});
+        assert_int_equal(answer.status, SF_OK);
+        assert_in_range(answer.stat.tail_count, 1, SF_TAIL_MAX);
     }
+    for (uint64_t extent = 1; extent <= SF_TAIL_MAX + 8; extent++) {
+        struct model_answer answer = {0};
+        struct value_call call = {.kind = VALUE_READ, .offset = extent * MIB, .length = 100};
+        memset(found, 0, sizeof found);
+        memset(found, (int)extent, 60);
+        model_call(&stage.model, 1, &call, &answer);
+        assert_int_equal(answer.status, SF_OK);
+        assert_int_equal(answer.data.n, extent == SF_TAIL_MAX + 8 ? 60 : 100);
+        assert_memory_equal(answer.data.p, found, answer.data.n);
+        buffer_deinit(&answer.data);
+    }
+    stage_free(&stage);
+}
+
+static void limits_are_refused(void **state)
+{
+    struct stage stage = stage_new(4);
+    (void)state;
+    struct value_call call = {
+        .kind = VALUE_WRITE, .offset = SF_FILE_BYTES_MAX, .data = slice_str("x")};
+    assert_int_equal(ask(&stage, call).status, SF_TOO_BIG);
+    call = (struct value_call){.kind = VALUE_TRUNCATE, .length = SF_FILE_BYTES_MAX + 1};
+    assert_int_equal(ask(&stage, call).status, SF_TOO_BIG);
+    call = (struct value_call){.kind = VALUE_TRUNCATE, .length = SF_FILE_BYTES_MAX};
+    assert_int_equal(ask(&stage, call).status, SF_NOT_FOUND);
+    model_put(&stage.model, 0, 1);
+    assert_int_equal(ask(&stage, call).status, SF_OK);
+    call = (struct value_call){.kind = VALUE_GET};
+    assert_int_equal(ask(&stage, call).status, SF_TOO_BIG);
+    call = (struct value_call){
+        .kind = VALUE_READ, .offset = SF_FILE_BYTES_MAX - 1, .length = UINT64_MAX};
+    assert_int_equal(ask(&stage, call).status, SF_OK);
+    stage_free(&stage);
+}
+
+static void an_absent_value_is_not_found(void **state)
+{
+    struct stage stage = stage_new(5);
+    (void)state;
+    static const enum value_kind kinds[] = {VALUE_GET, VALUE_READ, VALUE_TRUNCATE, VALUE_PUNCH,
+                                            VALUE_STAT};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        struct value_call call = {.kind = kinds[i], .length = 10};
+        assert_int_equal(ask(&stage, call).status, SF_NOT_FOUND);
+        call.length = 3 * MIB;
+        assert_int_equal(ask(&stage, call).status, SF_NOT_FOUND);
+    }
+    assert_int_equal(fake_store_record_count(stage.cluster->store, KV_PLAIN), 0);
+    model_write(&stage.model, 0, 2 * MIB, 5); /* a write makes it */
+    model_read_all(&stage.model, 1);
+    stage_free(&stage);
+}
+
+/* -- preconditions --------------------------------------------------------------------------- */
+
+static void another_file_of_the_same_name_is_not_touched(void **state)
+{
+    struct stage stage = stage_new(6);
+    struct model_answer answer = {0};
+    (void)state;
+    model_put(&stage.model, 0, 3 * MIB);
+    uint64_t created = ask(&stage, (struct value_call){.kind = VALUE_STAT}).stat.created;
+    struct kv_op del = fake_op(KV_DELETE, "v", "");
+    struct fake_answer deleted = {0};
+    fake_submit(stage.fakes[1], &del, 0, &deleted);
+    assert_int_equal(deleted.status, SF_OK);
+    model_put(&stage.model, 1, 3 * MIB);
+    static const enum value_kind kinds[] = {VALUE_READ,  VALUE_PUT,      VALUE_WRITE, VALUE_APPEND,
+                                            VALUE_PUNCH, VALUE_TRUNCATE, VALUE_STAT};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        struct value_call call = {.kind = kinds[i],
+                                  .pre = {.kind = KV_PRE_CREATED, .id = created},
+                                  .offset = 2 * MIB,
+                                  .length = 2 * MIB,
+                                  .data = slice_of(stage.model.scratch, 2 * MIB)};
+        model_call(&stage.model, 0, &call, &answer);
+        assert_int_equal(answer.status, SF_PRECONDITION);
+        assert_int_equal(answer.stat.length, 3 * MIB);
+    }
+    model_read_all(&stage.model, 0);
+    buffer_deinit(&answer.data);
+    stage_free(&stage);
+}
+
+static void a_write_to_a_file_that_was_replaced_goes_to_the_new_one(void **state)
+{
+    struct stage stage = stage_new(7);
+    struct fake_answer deleted = {0};
+    (void)state;
+    model_put(&stage.model, 0, 3 * MIB); /* client 0 knows its head */
+    struct kv_op del = fake_op(KV_DELETE, "v", "");
+    fake_submit(stage.fakes[1], &del, 0, &deleted);
+    memset(stage.model.bytes, 0, MODEL_BYTES_MAX);
+    stage.model.length = 0;
+    model_write(&stage.model, 0, MIB - 5, 2 * MIB);
+    model_read_all(&stage.model, 1);
+    stage_free(&stage);
+}
+
+/* -- deadlines ------------------------------------------------------------------------------- */
+
+static void a_put_that_nobody_saw_is_a_timeout(void **state)
+{
+    struct stage stage = stage_new(8);
+    (void)state;
+    model_put(&stage.model, 0, 10);
+    stage.cluster->lose_replies = 1000;
+    struct value_call call = {
+        .kind = VALUE_PUT, .data = slice_of(stage.model.scratch, 3 * MIB), .timeout_ms = 3000};
+    assert_int_equal(ask(&stage, call).status, SF_TIMEOUT); /* its id or intent never came */
+    call.data.n = 100;
+    assert_int_equal(ask(&stage, call).status, SF_UNKNOWN);
+    call = (struct value_call){.kind = VALUE_READ, .length = 10, .timeout_ms = 3000};
+    assert_int_equal(ask(&stage, call).status, SF_TIMEOUT);
+    stage_free(&stage);
+}
+
+static void a_write_under_way_at_its_deadline_is_unknown(void **state)
+{
+    struct stage stage = stage_new(9);
+    (void)state;
+    model_put(&stage.model, 0, 4 * MIB);
+    stage.cluster->lose_replies = 1000;
+    struct value_call call = {.kind = VALUE_WRITE,
+                              .offset = 2 * MIB,
+                              .data = slice_of(stage.model.scratch, MIB),
+                              .timeout_ms = 3000};
+    assert_int_equal(ask(&stage, call).status, SF_UNKNOWN);
+    stage.cluster->lose_replies = 0;
+    model_write(&stage.model, 0, 2 * MIB - 10, 2 * MIB); /* not overtaken by the other */
+    pass_ms(&stage, 60000);
+    model_read_all(&stage.model, 1);
+    stage_free(&stage);
+}
+
+struct counted {
+    struct value_call call;
+    unsigned answers;
+};
+
+static void count_answer(struct value_call *call, int status, const struct kv_stat *stat,
+                         struct slice data)
+{
+    (void)status;
+    (void)stat;
+    (void)data;
+    container_of(call, struct counted, call)->answers++;
+}
+
+static void a_cancelled_operation_does_not_answer(void **state)
+{
+    struct stage stage = stage_new(10);
+    unsigned cancelled = 0;
+    (void)state;
+    model_put(&stage.model, 0, 4 * MIB);
+    for (unsigned steps = 0; steps < 30; steps++) {
+        struct counted counted = {.call = {.on_done = count_answer,
+                                           .kind = steps % 2 ? VALUE_READ : VALUE_PUT,
+                                           .key = slice_str("w"),
+                                           .length = 4 * MIB,
+                                           .data = slice_of(stage.model.scratch, 2 * MIB)}};
+        value_submit(stage.model.clients[0], &counted.call);
+        for (unsigned i = 0; i < steps; i++)
+            (void)sim_step(stage.cluster->sim);
+        unsigned answers = counted.answers;
+        cancelled += answers == 0;
+        value_cancel(&counted.call);
+        pass_ms(&stage, 1000);
+        assert_int_equal(counted.answers, answers);
+    }
+    assert_in_range(cancelled, 5, 30);
+    model_read_all(&stage.model, 0);
+    stage_free(&stage);
+}
+
+/* -- intents --------------------------------------------------------------------------------- */
+
+static void a_put_whose_intent_is_gone_is_written_again(void **state)
+{
+    struct stage stage = stage_new(11);
+    (void)state;
+    model_put(&stage.model, 0, 10);
+    for (unsigned i = 0; i < 12; i++) {
+        sim_after_ns(stage.cluster->sim, (3 + 2 * i) * ENV_MS_NS,
+                     (void (*)(void *))fake_store_expire_sessions, stage.cluster->store);
+    }
+    model_put(&stage.model, 0, 5 * MIB);
+    model_read_all(&stage.model, 1);
+    stage_free(&stage);
+}
+
+/* -- the time of change ----------------------------------------------------------------------- */
+
+static uint64_t mtime(struct stage *stage, unsigned client, enum value_kind kind)
+{
+    struct model_answer answer = {0};
+    struct value_call call = {.kind = kind, .length = 1};
+    model_call(&stage->model, client, &call, &answer);
+    buffer_deinit(&answer.data);
+    return answer.stat.mtime_ns;
+}
+
+static void set_true(void *ctx)
+{
+    *(bool *)ctx = true;
+}
+
+static bool is_true(void *ctx)
+{
+    return *(const bool *)ctx;
+}
+
+static void an_overwrite_beyond_the_head_changes_the_time_in_a_second(void **state)
+{
+    struct stage stage = stage_new(12);
+    (void)state;
+    model_put(&stage.model, 0, 3 * MIB);
+    uint64_t before = mtime(&stage, 1, VALUE_STAT);
+    pass_ms(&stage, 5000);
+    model_write(&stage.model, 0, 2 * MIB, 10);
+    pass_ms(&stage, 1200);
+    uint64_t after = mtime(&stage, 1, VALUE_STAT);
+    assert_true(after >= before + 5 * ENV_SECOND_NS);
+    pass_ms(&stage, 5000);
+    assert_int_equal(mtime(&stage, 1, VALUE_STAT), after); /* and then no more */
+    stage_free(&stage);
+}
+
+static void a_stat_of_the_writer_shows_its_overwrite_at_once(void **state)
+{
+    struct stage stage = stage_new(13);
+    (void)state;
+    model_put(&stage.model, 0, 3 * MIB);
+    uint64_t before = mtime(&stage, 0, VALUE_STAT);
+    pass_ms(&stage, 5000);
+    model_write(&stage.model, 0, 2 * MIB, 10);
+    assert_true(mtime(&stage, 0, VALUE_STAT) >= before + 5 * ENV_SECOND_NS);
+    stage_free(&stage);
+}
+
+static void a_sync_brings_the_time_up_to_date(void **state)
+{
+    struct stage stage = stage_new(14);
+    bool done = false;
+    (void)state;
+    model_put(&stage.model, 0, 3 * MIB);
+    uint64_t before = mtime(&stage, 1, VALUE_STAT);
+    pass_ms(&stage, 5000);
+    model_write(&stage.model, 0, 2 * MIB, 10);
+    value_sync_mtime(stage.model.clients[0], KV_PLAIN, slice_str("v"), set_true, &done);
+    assert_false(done);
+    assert_true(sim_run_until(stage.cluster->sim, is_true, &done, ENV_SECOND_NS / 2));
+    assert_true(mtime(&stage, 1, VALUE_STAT) >= before + 5 * ENV_SECOND_NS);
+    done = false; /* nothing is behind: it answers all the same */
+    value_sync_mtime(stage.model.clients[0], KV_PLAIN, slice_str("v"), set_true, &done);
+    assert_true(sim_run_until(stage.cluster->sim, is_true, &done, ENV_SECOND_NS / 2));
+    stage_free(&stage);
+}
+
+/* -- what it costs ---------------------------------------------------------------------------- */
+
+static uint64_t requests_of(struct stage *stage, struct value_call call)
+{
+    uint64_t before = fake_cluster_requests(stage->cluster);
+    assert_int_equal(ask(stage, call).status, SF_OK);
+    return fake_cluster_requests(stage->cluster) - before;
+}
+
+static void the_usual_operations_take_no_more_requests_than_they_must(void **state)
+{
+    struct stage stage = stage_new(15);
+    struct slice kib = slice_of(stage.model.scratch, 1024);
+    (void)state;
+    model_put(&stage.model, 0, 4 * MIB);
+    for (unsigned i = 0; i < 8; i++) /* every session is open, every leader known */
+        model_write(&stage.model, 0, i * MIB / 2, 2 * MIB);
+    uint64_t end = stage.model.length;
+    struct value_call read = {.kind = VALUE_READ, .offset = 0, .length = 4096};
+    assert_int_equal(requests_of(&stage, read), 1);
+    read.offset = 2 * MIB; /* the extent, and the head beside it */
+    assert_int_equal(requests_of(&stage, read), 2);
+    struct value_call write = {.kind = VALUE_WRITE, .offset = 0, .data = kib};
+    assert_int_equal(requests_of(&stage, write), 1);
+    write.offset = 2 * MIB; /* the extent, then a read of the head */
+    assert_int_equal(requests_of(&stage, write), 2);
+    struct value_call append = {.kind = VALUE_APPEND, .data = kib};
+    assert_int_equal(requests_of(&stage, append), end % MIB <= MIB - 1024 ? 2 : 3);
+    stage_free(&stage);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(two_clients_in_turn_agree_with_a_flat_array),
+        cmocka_unit_test(and_so_they_do_when_replies_are_lost),
+        cmocka_unit_test(a_hole_reads_as_zeros_and_has_no_extents),
+        cmocka_unit_test(what_was_cut_off_does_not_come_back),
+        cmocka_unit_test(a_tail_that_is_full_is_merged),
+        cmocka_unit_test(limits_are_refused),
+        cmocka_unit_test(an_absent_value_is_not_found),
+        cmocka_unit_test(another_file_of_the_same_name_is_not_touched),
+        cmocka_unit_test(a_write_to_a_file_that_was_replaced_goes_to_the_new_one),
+        cmocka_unit_test(a_put_that_nobody_saw_is_a_timeout),
+        cmocka_unit_test(a_write_under_way_at_its_deadline_is_unknown),
+        cmocka_unit_test(a_cancelled_operation_does_not_answer),
+        cmocka_unit_test(a_put_whose_intent_is_gone_is_written_again),
+        cmocka_unit_test(an_overwrite_beyond_the_head_changes_the_time_in_a_second),
+        cmocka_unit_test(a_stat_of_the_writer_shows_its_overwrite_at_once),
+        cmocka_unit_test(a_sync_brings_the_time_up_to_date),
+        cmocka_unit_test(the_usual_operations_take_no_more_requests_than_they_must),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
