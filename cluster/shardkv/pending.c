@@ -11,6 +11,7 @@
  *   PASSED    the leader of the group was asked in its place
  *   ROUTED    it named no group, and the router looks for the one that serves the key
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
@@ -65,11 +66,22 @@ static void answer_status(struct rpc_request *rpc, const struct kv_machine *mach
 {
     struct kv_reply reply = {.status = status};
     if (machine != NULL && status == SF_NOT_LEADER && machine->base.replica != NULL)
-        strncpy(reply.leader, replica_leader_address(machine->base.replica),
-                sizeof(reply.leader) - 1);
+        snprintf(reply.leader, sizeof(reply.leader), "%s",
+                 replica_leader_address(machine->base.replica));
     if (machine != NULL && status == SF_WRONG_GROUP)
         reply.config_num = machine_config_num(machine);
     answer(rpc, &reply);
+}
+
+/* Bytes that an operation carries. */
+static size_t op_bytes(const struct kv_op *op)
+{
+    size_t bytes = op->key.n + op->data.n + op->attr.n;
+    for (size_t i = 0; i < op->check_count; i++)
+        bytes += op_bytes(&op->checks[i]);
+    for (size_t i = 0; i < op->op_count; i++)
+        bytes += op_bytes(&op->ops[i]);
+    return bytes;
 }
 
 static struct pending *pending_new(struct shardkv *service, struct rpc_request *rpc,
@@ -80,7 +92,7 @@ static struct pending *pending_new(struct shardkv *service, struct rpc_request *
     p->machine = machine;
     p->rpc = rpc;
     p->shard = request->target.shard;
-    p->bytes = request->op.key.n + request->op.data.n + request->op.attr.n;
+    p->bytes = op_bytes(&request->op);
     DL_APPEND(service->pending, p);
     service->pending_count++;
     service->pending_bytes += p->bytes;
@@ -365,6 +377,12 @@ static bool has_key(enum kv_kind kind)
     return kind <= KV_RESERVE && kind != KV_SCAN;
 }
 
+/* A prefix of plain keys: they are in every shard, and the check is of those in this one. */
+static bool spans_shards(const struct kv_op *check)
+{
+    return (check->flags & KV_PREFIX_EMPTY) && check->space == KV_PLAIN;
+}
+
 /* Does every key belong to the shard that the request names? */
 static bool belongs(const struct kv_machine *machine, const struct kv_op *op, uint32_t shard)
 {
@@ -372,9 +390,8 @@ static bool belongs(const struct kv_machine *machine, const struct kv_op *op, ui
     enum routing routing = shards_routing(machine->shards);
     if (op->kind == KV_MINI) {
         for (size_t i = 0; i < op->check_count; i++)
-            if (!(op->checks[i].flags & KV_PREFIX_EMPTY) || op->checks[i].space == KV_INTERNAL)
-                if (!belongs(machine, &op->checks[i], shard))
-                    return false;
+            if (!spans_shards(&op->checks[i]) && !belongs(machine, &op->checks[i], shard))
+                return false;
         for (size_t i = 0; i < op->op_count; i++)
             if (!belongs(machine, &op->ops[i], shard))
                 return false;
@@ -407,7 +424,7 @@ static void find_shard(struct shardkv *service, struct kv_request *request)
 static bool is_too_much(const struct shardkv *service, const struct kv_request *request)
 {
     return service->pending_count >= SERVICE_PENDING_MAX ||
-           service->pending_bytes + request->op.data.n > SERVICE_PENDING_BYTES_MAX;
+           service->pending_bytes + op_bytes(&request->op) > SERVICE_PENDING_BYTES_MAX;
 }
 
 static void serve_at(struct shardkv *service, struct rpc_request *rpc, struct kv_machine *machine,

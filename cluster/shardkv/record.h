@@ -42,7 +42,7 @@ struct record {
 };
 
 void record_pack(struct buffer *b, const struct record *record);
-/* attr and inline_bytes point into `bytes`. SF_CORRUPT. */
+/* attr and inline_bytes point into `bytes`. SF_CORRUPT: *record is of no use then. */
 SF_MUST_CHECK int record_unpack(struct slice bytes, struct record *record);
 
 uint32_t record_head_length(const struct record *record); /* R2 */
