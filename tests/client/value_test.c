@@ -284,15 +284,19 @@ static void a_write_under_way_at_its_deadline_is_unknown(void **state)
 struct counted {
     struct value_call call;
     unsigned answers;
+    size_t bytes;  /* of the answer's data */
+    uint64_t hash; /* of them */
 };
 
 static void count_answer(struct value_call *call, int status, const struct kv_stat *stat,
                          struct slice data)
 {
+    struct counted *counted = container_of(call, struct counted, call);
     (void)status;
     (void)stat;
-    (void)data;
-    container_of(call, struct counted, call)->answers++;
+    counted->bytes = data.n;
+    counted->hash = bytes_hash(data);
+    counted->answers++;
 }
 
 static void a_cancelled_operation_does_not_answer(void **state)
@@ -323,17 +327,225 @@ static void a_cancelled_operation_does_not_answer(void **state)
 
 /* -- intents --------------------------------------------------------------------------------- */
 
+static bool has_intent(void *ctx)
+{
+    const struct stage *stage = ctx;
+    return fake_store_intent_count(stage->cluster->store) > 0;
+}
+
+static bool is_answered(void *ctx)
+{
+    const struct counted *counted = ctx;
+    return counted->answers > 0;
+}
+
 static void a_put_whose_intent_is_gone_is_written_again(void **state)
 {
     struct stage stage = stage_new(11);
     (void)state;
-    model_put(&stage.model, 0, 10);
-    for (unsigned i = 0; i < 12; i++) {
-        sim_after_ns(stage.cluster->sim, (3 + 2 * i) * ENV_MS_NS,
-                     (void (*)(void *))fake_store_expire_sessions, stage.cluster->store);
+    model_put(&stage.model, 0, 3 * MIB);
+    struct counted counted = {.call = {.on_done = count_answer,
+                                       .kind = VALUE_PUT,
+                                       .key = slice_str("v"),
+                                       .data = slice_of(stage.model.bytes, 3 * MIB)}};
+    value_submit(stage.model.clients[0], &counted.call);
+    for (unsigned i = 0; i < 3; i++) {
+        assert_true(sim_run_until(stage.cluster->sim, has_intent, &stage, ENV_SECOND_NS));
+        fake_store_expire_sessions(stage.cluster->store);
     }
-    model_put(&stage.model, 0, 5 * MIB);
+    assert_true(sim_run_until(stage.cluster->sim, is_answered, &counted, ENV_SECOND_NS));
     model_read_all(&stage.model, 1);
+    stage_free(&stage);
+}
+
+/* -- two at once ------------------------------------------------------------------------------ */
+
+#define APPENDS 40u
+#define PIECE_BYTES 60000u
+
+struct appender {
+    struct value_call call;
+    struct client *client;
+    uint8_t *piece;
+    unsigned number, left;
+};
+
+static void next_append(struct appender *appender);
+
+static void on_appended(struct value_call *call, int status, const struct kv_stat *stat,
+                        struct slice data)
+{
+    struct appender *appender = container_of(call, struct appender, call);
+    (void)stat;
+    (void)data;
+    assert_int_equal(status, SF_OK);
+    appender->left--;
+    if (appender->left > 0)
+        next_append(appender);
+}
+
+/* Each piece is of one byte value, that no other piece has. */
+static void next_append(struct appender *appender)
+{
+    memset(appender->piece, (int)(appender->number * 100 + appender->left), PIECE_BYTES);
+    appender->call = (struct value_call){.on_done = on_appended,
+                                         .kind = VALUE_APPEND,
+                                         .key = slice_str("v"),
+                                         .data = slice_of(appender->piece, PIECE_BYTES)};
+    value_submit(appender->client, &appender->call);
+}
+
+static bool both_are_done(void *ctx)
+{
+    const struct appender *appenders = ctx;
+    return appenders[0].left == 0 && appenders[1].left == 0;
+}
+
+static void appends_of_two_clients_are_all_there_and_whole(void **state)
+{
+    struct stage stage = stage_new(16);
+    struct model_answer answer = {0};
+    struct appender appenders[2] = {0};
+    bool seen[256] = {false};
+    (void)state;
+    stage.cluster->lose_replies = 20;
+    for (unsigned i = 0; i < 2; i++) {
+        appenders[i] = (struct appender){.client = stage.model.clients[i],
+                                         .piece = sf_malloc(PIECE_BYTES),
+                                         .number = i,
+                                         .left = APPENDS};
+        next_append(&appenders[i]);
+    }
+    assert_true(
+        sim_run_until(stage.cluster->sim, both_are_done, appenders, FAKE_LIMIT_MS * ENV_MS_NS));
+    model_call(&stage.model, 0, &(struct value_call){.kind = VALUE_GET}, &answer);
+    assert_int_equal(answer.data.n, 2 * APPENDS * PIECE_BYTES);
+    for (size_t at = 0; at < answer.data.n; at += PIECE_BYTES) {
+        uint8_t mark = answer.data.p[at];
+        assert_false(seen[mark]);
+        seen[mark] = true;
+        for (size_t i = 1; i < PIECE_BYTES; i++)
+            assert_int_equal(answer.data.p[at + i], mark);
+    }
+    for (unsigned i = 0; i < 2; i++)
+        free(appenders[i].piece);
+    buffer_deinit(&answer.data);
+    stage_free(&stage);
+}
+
+/* Both give the value's extents an id; the one that comes second takes the other's, and removes
+ * what it wrote under its own. */
+static void two_that_lengthen_a_short_value_leave_nothing_behind(void **state)
+{
+    struct stage stage = stage_new(17);
+    struct counted counted[2];
+    (void)state;
+    model_put(&stage.model, 0, 10);
+    model_read_all(&stage.model, 1);
+    for (unsigned i = 0; i < 2; i++) {
+        counted[i] = (struct counted){.call = {.on_done = count_answer,
+                                               .kind = VALUE_WRITE,
+                                               .key = slice_str("v"),
+                                               .offset = 2 * MIB + i * 100,
+                                               .data = slice_of(stage.model.scratch, 100)}};
+        value_submit(stage.model.clients[i], &counted[i].call);
+    }
+    for (unsigned i = 0; i < 2; i++)
+        assert_true(sim_run_until(stage.cluster->sim, is_answered, &counted[i], ENV_SECOND_NS));
+    memcpy(stage.model.bytes + 2 * MIB, stage.model.scratch, 100);
+    memcpy(stage.model.bytes + 2 * MIB + 100, stage.model.scratch, 100);
+    stage.model.length = 2 * MIB + 200;
+    model_read_all(&stage.model, 0);
+    assert_int_equal(extent_count(&stage), 1);
+    stage_free(&stage);
+}
+
+/* -- a head that answers later than its extents -------------------------------------------------
+ */
+
+static group_id group_of(struct stage *stage, enum kv_space space, struct slice key)
+{
+    const struct config *config = stage->cluster->config;
+    struct kv_op op = {.kind = KV_STAT, .space = space, .key = key};
+    return config->shards[kv_op_shard(&op, config->routing, config->shard_count)];
+}
+
+/* Cuts client 0 off from a group, or lets it back. */
+static void set_cut(struct stage *stage, group_id gid, bool cut)
+{
+    for (unsigned i = 0; i < FAKE_REPLICAS; i++) {
+        struct sim_node *server = stage->cluster->replicas[gid - 1][i].node;
+        struct sim_node *client = stage->fakes[0]->node;
+        (cut ? sim_cut : sim_heal)(stage->cluster->sim, client, server);
+        (cut ? sim_cut : sim_heal)(stage->cluster->sim, server, client);
+    }
+}
+
+/* A value of 3 MiB, known to client 0, whose head and extent 2 are in different groups. */
+static void put_apart(struct stage *stage, char key[8], group_id *head, group_id *extent)
+{
+    *head = *extent = 0;
+    for (unsigned i = 0; *head == *extent; i++) {
+        uint8_t bytes[EXTENT_KEY_BYTES];
+        snprintf(key, 8, "v%u", i % 1000);
+        stage->model.key = key;
+        model_put(&stage->model, 0, 2 * MIB + 500);
+        struct model_answer answer = ask(stage, (struct value_call){.kind = VALUE_STAT});
+        extent_key(answer.stat.tail[0].data_id, 2, bytes);
+        *head = group_of(stage, KV_PLAIN, slice_str(key));
+        *extent = group_of(stage, KV_INTERNAL, slice_of(bytes, sizeof bytes));
+    }
+}
+
+static void begin_read(struct stage *stage, struct counted *counted, const char *key)
+{
+    *counted = (struct counted){.call = {.on_done = count_answer,
+                                         .kind = VALUE_READ,
+                                         .key = slice_str(key),
+                                         .offset = 2 * MIB,
+                                         .length = 4000}};
+    value_submit(stage->model.clients[0], &counted->call);
+}
+
+/* The extent was read before the value grew, the head after: the bytes that were added must be
+ * there. */
+static void bytes_beyond_the_known_length_are_read_again(void **state)
+{
+    struct stage stage = stage_new(18);
+    struct counted read;
+    char key[8];
+    group_id head, extent;
+    (void)state;
+    put_apart(&stage, key, &head, &extent);
+    set_cut(&stage, head, true);
+    begin_read(&stage, &read, key);
+    pass_ms(&stage, 100);
+    model_append(&stage.model, 1, 1000);
+    set_cut(&stage, head, false);
+    assert_true(sim_run_until(stage.cluster->sim, is_answered, &read, FAKE_LIMIT_MS * ENV_MS_NS));
+    assert_int_equal(read.bytes, 1500);
+    assert_int_equal(read.hash, bytes_hash(slice_of(stage.model.bytes + 2 * MIB, 1500)));
+    stage_free(&stage);
+}
+
+/* The extents of a tail that was replaced stay for a minute: an answer that late is not used. */
+static void an_extent_that_answers_late_is_read_again(void **state)
+{
+    struct stage stage = stage_new(19);
+    struct counted read;
+    char key[8];
+    group_id head, extent;
+    (void)state;
+    put_apart(&stage, key, &head, &extent);
+    set_cut(&stage, extent, true);
+    begin_read(&stage, &read, key);
+    pass_ms(&stage, 31000);
+    uint64_t before = fake_cluster_requests(stage.cluster);
+    set_cut(&stage, extent, false);
+    assert_true(sim_run_until(stage.cluster->sim, is_answered, &read, FAKE_LIMIT_MS * ENV_MS_NS));
+    /* The extent, the head again, the extent again. */
+    assert_in_range(fake_cluster_requests(stage.cluster) - before, 3, 20);
+    assert_int_equal(read.bytes, 500);
     stage_free(&stage);
 }
 
@@ -431,6 +643,9 @@ static void the_usual_operations_take_no_more_requests_than_they_must(void **sta
     assert_int_equal(requests_of(&stage, write), 1);
     write.offset = 2 * MIB; /* the extent, then a read of the head */
     assert_int_equal(requests_of(&stage, write), 2);
+    pass_ms(&stage, 20000); /* what was seen of the head is too old for a write */
+    assert_int_equal(requests_of(&stage, write), 3);
+    pass_ms(&stage, 2000); /* the time of change has been brought up to date */
     struct value_call append = {.kind = VALUE_APPEND, .data = kib};
     assert_int_equal(requests_of(&stage, append), end % MIB <= MIB - 1024 ? 2 : 3);
     stage_free(&stage);
@@ -452,6 +667,10 @@ int main(void)
         cmocka_unit_test(a_write_under_way_at_its_deadline_is_unknown),
         cmocka_unit_test(a_cancelled_operation_does_not_answer),
         cmocka_unit_test(a_put_whose_intent_is_gone_is_written_again),
+        cmocka_unit_test(appends_of_two_clients_are_all_there_and_whole),
+        cmocka_unit_test(two_that_lengthen_a_short_value_leave_nothing_behind),
+        cmocka_unit_test(bytes_beyond_the_known_length_are_read_again),
+        cmocka_unit_test(an_extent_that_answers_late_is_read_again),
         cmocka_unit_test(an_overwrite_beyond_the_head_changes_the_time_in_a_second),
         cmocka_unit_test(a_stat_of_the_writer_shows_its_overwrite_at_once),
         cmocka_unit_test(a_sync_brings_the_time_up_to_date),
