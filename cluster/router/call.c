@@ -143,9 +143,11 @@ static void call_try_another(struct router_call *call, const char *hinted)
         call_try(call);
 }
 
-/* No answer from a replica. Perhaps only this client can't reach it: the others may pass it on. */
+/* No answer from a replica. Perhaps only this client can't reach it: the others may pass it on. Or
+ * the whole group is gone for good, and the shard has moved: only a newer Config would tell. */
 static void call_on_silence(struct router_call *call)
 {
+    router_refresh(call->router);
     struct route *route = call_route(call);
     route->forward_until_ms = env_now_ms(call->router->env) + ROUTER_FORWARD_MS;
     call_try_another(call, "");
