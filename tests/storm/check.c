@@ -85,6 +85,7 @@ static void look_at_table(struct cluster_group *group, const struct shards *shar
             if (row_is_keeper(row))
                 group->kept[shard] = row->gained;
         }
+        sf_assert(!group->serving[shard] || group->kept[shard] != 0);
     }
 }
 

@@ -84,11 +84,12 @@ void cluster_group_crash(struct cluster_group *group)
             sim_node_crash(group->nodes[i].sim_node);
 }
 
-void cluster_start(struct cluster *cluster)
+void cluster_start(struct cluster *cluster, unsigned groups)
 {
     cluster_group_start(&cluster->masters);
     for (size_t i = 0; i < CLUSTER_GROUPS; i++)
-        cluster_group_start(&cluster->groups[i]);
+        if (groups >> i & 1u)
+            cluster_group_start(&cluster->groups[i]);
     sim_node_start(cluster->operator_node);
     (void)cluster_query(cluster);
 }

@@ -69,8 +69,6 @@ struct cluster_options {
     size_t snapshot_bytes; /* a chunk of a snapshot */
 };
 
-struct operation; /* an operator's, under way */
-
 struct cluster {
     struct sim *sim;
     struct cluster_options options;
@@ -95,8 +93,8 @@ struct cluster {
 struct cluster *cluster_new(uint64_t seed, const struct cluster_options *options);
 void cluster_free(struct cluster *cluster);
 
-/* Masters and all groups begin; the masters have a leader. */
-void cluster_start(struct cluster *cluster);
+/* Masters and these groups begin (bits by position); the masters have a leader. */
+void cluster_start(struct cluster *cluster, unsigned groups);
 void cluster_group_start(struct cluster_group *group); /* those of its nodes that are down */
 void cluster_group_crash(struct cluster_group *group); /* those that are up */
 struct cluster_node *cluster_leader(struct cluster_group *group); /* or NULL */

@@ -12,7 +12,7 @@
 #include "sim/seeds.h"
 #include "storm/load.h"
 
-#define STORM_MS 8000u
+#define STORM_MS 15000u
 #define SETTLE_MS 120000u
 
 static uint64_t seed_now;
@@ -58,7 +58,7 @@ static void run(uint64_t seed)
                                               .timeouts = seed % 2 * 200};
     seed_now = seed;
     struct cluster *cluster = cluster_new(seed, &options);
-    cluster_start(cluster);
+    cluster_start(cluster, (1u << CLUSTER_GROUPS) - 1);
     sf_assert(cluster_join(cluster, 1));
     struct load *load = load_new(cluster, &load_options);
     load_begin(load);
