@@ -17,6 +17,19 @@ static const char *leader_address(const struct fake_server *server)
     return cluster->replicas[server->gid - 1][leader].address;
 }
 
+/* Does the group have the shard of the request, or all that a SCAN is about? */
+static bool has_shards(const struct fake_server *server, const struct kv_request *request)
+{
+    const struct config *config = server->cluster->config;
+    if (request->op.kind != KV_SCAN)
+        return config->shards[request->target.shard] == server->gid;
+    for (size_t i = 0; i < request->op.shard_count; i++) {
+        if (config->shards[request->op.shards[i]] != server->gid)
+            return false;
+    }
+    return true;
+}
+
 /* SF_OK: this server executes the request. */
 static int admit(struct fake_server *server, const struct kv_request *request)
 {
@@ -31,8 +44,7 @@ static int admit(struct fake_server *server, const struct kv_request *request)
         return SF_NOT_LEADER;
     if (!group || cluster->config->num > cluster->serves_config_max ||
         request->target.gid != server->gid ||
-        request->target.group_identity != group_identity(group) ||
-        cluster->config->shards[request->target.shard] != server->gid)
+        request->target.group_identity != group_identity(group) || !has_shards(server, request))
         return SF_WRONG_GROUP;
     return SF_OK;
 }
@@ -69,6 +81,7 @@ static void serve(struct fake_server *server, struct rpc_request *rpc_request,
     X(GET)                                                                                         \
     X(GET_RANGE)                                                                                   \
     X(STAT)                                                                                        \
+    X(SCAN)                                                                                        \
     X(PUT)                                                                                         \
     X(APPEND)                                                                                      \
     X(SET_RANGE)                                                                                   \
@@ -161,7 +174,7 @@ struct fake_cluster *fake_cluster_new(uint64_t seed, uint32_t shard_count)
 {
     struct fake_cluster *cluster = sf_calloc(1, sizeof *cluster);
     cluster->sim = sim_new(seed);
-    cluster->store = fake_store_new();
+    cluster->store = fake_store_new(shard_count);
     cluster->config = config_new(shard_count, ROUTING_HASH);
     cluster->gives_hints = true;
     cluster->serves_config_max = UINT64_MAX;

@@ -38,6 +38,7 @@ struct intent {
 };
 
 struct fake_store {
+    uint32_t shard_count;
     struct record *records;
     struct session *sessions;
     struct intent *intents;
@@ -45,9 +46,10 @@ struct fake_store {
     uint64_t executed[KV_KIND_LIMIT];
 };
 
-struct fake_store *fake_store_new(void)
+struct fake_store *fake_store_new(uint32_t shard_count)
 {
     struct fake_store *store = sf_calloc(1, sizeof *store);
+    store->shard_count = shard_count;
     store->next_id = 1000;
     store->next_session = 1;
     return store;
@@ -292,6 +294,54 @@ static void on_key(struct fake_store *store, const struct kv_request *request, u
         record_free(store, record);
 }
 
+/* -- SCAN ---------------------------------------------------------------------------------- */
+
+static struct slice key_of(const struct record *record)
+{
+    return slice_of(record->key.p + 1, record->key.n - 1);
+}
+
+static int by_key(const struct record *a, const struct record *b)
+{
+    return slice_compare(buffer_slice(&a->key), buffer_slice(&b->key));
+}
+
+static bool is_in(const struct fake_store *store, const struct kv_op *op,
+                  const struct record *record)
+{
+    struct slice key = key_of(record), name;
+    if (record->key.p[0] != KV_PLAIN || !slice_has_prefix(key, op->key))
+        return false;
+    name = slice_of(key.p + op->key.n, key.n - op->key.n);
+    if (op->data.n > 0 && slice_compare(name, op->data) <= 0)
+        return false;
+    uint32_t shard = placement_shard(placement_route(ROUTING_HASH, key), store->shard_count);
+    for (size_t i = 0; i < op->shard_count; i++) {
+        if (op->shards[i] == shard)
+            return true;
+    }
+    return false;
+}
+
+static void scan(struct fake_store *store, const struct kv_op *op, struct buffer *packed)
+{
+    struct kv_entry *entries = sf_calloc((size_t)op->length, sizeof *entries);
+    struct kv_reply reply = {.entries = entries};
+    HASH_SORT(store->records, by_key);
+    for (struct record *record = store->records; record; record = record->hh.next) {
+        if (!is_in(store, op, record))
+            continue;
+        reply.more = reply.entry_count == op->length;
+        if (reply.more)
+            break;
+        struct slice key = key_of(record);
+        entries[reply.entry_count++] = (struct kv_entry){
+            .name = slice_of(key.p + op->key.n, key.n - op->key.n), .stat = record->stat};
+    }
+    kv_reply_pack(packed, &reply);
+    free(entries);
+}
+
 /* -- sessions ------------------------------------------------------------------------------ */
 
 static struct session *session_find(struct fake_store *store, const struct kv_request *request)
@@ -440,7 +490,9 @@ void fake_store_execute(struct fake_store *store, const struct kv_request *reque
 {
     struct kv_reply reply = {0};
     struct session *session;
-    if (kv_is_read(request->op.kind)) {
+    if (request->op.kind == KV_SCAN) {
+        scan(store, &request->op, packed);
+    } else if (kv_is_read(request->op.kind)) {
         on_key(store, request, now_ns, &reply, NULL);
         kv_reply_pack(packed, &reply);
     } else if (request->op.kind == KV_SESSION_OPEN) {

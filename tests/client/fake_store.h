@@ -10,7 +10,7 @@
 
 struct fake_store;
 
-struct fake_store *fake_store_new(void);
+struct fake_store *fake_store_new(uint32_t shard_count); /* routing by hash */
 void fake_store_free(struct fake_store *store);
 /* Executes the request, or finds its completion record, and packs the reply. now_ns: the entry's.
  */
