@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "env/memory.h"
+#include "shardkv/cache.h"
 
 struct access_chunk {
     struct access_chunk *next;
@@ -22,14 +23,15 @@ int access_load_meta(struct access *access)
     return status;
 }
 
-int access_open(struct access *access, const struct space *space, struct store_batch *batch,
-                struct shard_copy copy, uint64_t time_ns)
+int access_open(struct access *access, const struct access_at *at)
 {
-    *access = (struct access){.copy = copy, .time_ns = time_ns};
-    draft_init(&access->draft, space, batch);
-    int status = access_load_meta(access);
+    *access = (struct access){.copy = at->copy, .time_ns = at->time_ns, .cache = at->cache};
+    draft_init(&access->draft, at->space, at->batch);
+    int status = SF_OK;
+    if (!cache_get_meta(at->cache, at->copy, &access->meta))
+        status = access_load_meta(access);
     if (status == SF_OK)
-        shard_advance(&access->meta, time_ns);
+        shard_advance(&access->meta, at->time_ns);
     return status;
 }
 
@@ -47,6 +49,7 @@ static void save_meta(struct access *access)
     shard_meta_pack(&b, &access->meta);
     draft_put(&access->draft, key_slice(&key), buffer_slice(&b));
     buffer_deinit(&b);
+    cache_put_meta(access->cache, access->copy, &access->meta);
 }
 
 int access_close(struct access *access)

@@ -10,6 +10,7 @@
 #include "shardkv/shard.h"
 
 struct access_chunk;
+struct cache;
 
 struct access {
     struct draft draft;
@@ -20,13 +21,22 @@ struct access {
     uint64_t session;            /* who asks; 0: nobody that has a session here */
     uint32_t intents;            /* that this session owns (trash.h) */
     uint32_t held_intents;
+    struct cache *cache; /* NULL in a read */
     struct access_chunk *chunks;
 };
 
+/* An entry's place: what it changes, and when. */
+struct access_at {
+    const struct space *space;
+    struct store_batch *batch;
+    struct cache *cache; /* NULL: none is kept */
+    struct shard_copy copy;
+    uint64_t time_ns;
+};
+
 /* For a log entry: loads the meta and lets the shard's age grow. SF_CORRUPT (there is no such
- * copy), SF_IO: nothing is open then. space and batch are lent until access_close. */
-SF_MUST_CHECK int access_open(struct access *access, const struct space *space,
-                              struct store_batch *batch, struct shard_copy copy, uint64_t time_ns);
+ * copy), SF_IO: nothing is open then. What `at` points at is lent until access_close. */
+SF_MUST_CHECK int access_open(struct access *access, const struct access_at *at);
 /* For a read: no batch, nothing can be changed, and the meta is not loaded. */
 void access_open_read(struct access *access, const struct space *space, struct shard_copy copy);
 SF_MUST_CHECK int access_load_meta(struct access *access); /* SF_CORRUPT, SF_IO */

@@ -55,12 +55,11 @@ static void dispatch(struct access *access, const struct request *request, struc
     completion_pack(answer, &reply);
 }
 
-int apply_request(const struct space *space, struct store_batch *batch, struct shard_copy copy,
-                  uint64_t time_ns, const struct request *request, struct buffer *answer)
+int apply_request(const struct access_at *at, const struct request *request, struct buffer *answer)
 {
     struct access access;
     struct buffer own = {0};
-    int status = access_open(&access, space, batch, copy, time_ns);
+    int status = access_open(&access, at);
     if (status != SF_OK)
         return status;
     dispatch(&access, request, &own);
@@ -82,29 +81,26 @@ int apply_wants_tick(const struct space *space, struct shard_copy copy, bool *wa
     return SF_OK;
 }
 
-int apply_tick(const struct space *space, struct store_batch *batch, struct shard_copy copy,
-               uint64_t time_ns, size_t *limit)
+int apply_tick(const struct access_at *at, size_t *limit)
 {
     struct access access;
     bool wants = false;
-    int status = apply_wants_tick(space, copy, &wants);
+    int status = apply_wants_tick(at->space, at->copy, &wants);
     if (status != SF_OK || !wants)
         return status;
-    status = access_open(&access, space, batch, copy, time_ns);
+    status = access_open(&access, at);
     if (status != SF_OK)
         return status;
     *limit -= session_drop_idle(&access, *limit);
     return access_close(&access);
 }
 
-int apply_trash_done(const struct space *space, struct store_batch *batch, struct shard_copy copy,
-                     uint64_t time_ns, const uint64_t *numbers, size_t count)
+int apply_trash_done(const struct access_at *at, uint64_t number)
 {
     struct access access;
-    int status = access_open(&access, space, batch, copy, time_ns);
+    int status = access_open(&access, at);
     if (status != SF_OK)
         return status;
-    for (size_t i = 0; i < count; i++)
-        trash_remove(&access, numbers[i]);
+    trash_remove(&access, number);
     return access_close(&access);
 }

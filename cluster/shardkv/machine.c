@@ -5,13 +5,13 @@
 
 #include "env/memory.h"
 #include "shardkv/apply.h"
+#include "shardkv/cache.h"
 #include "shardkv/completion.h"
 #include "shardkv/service.h"
 #include "shardkv/trash_worker.h"
 
 #define TICK_MS 60000u
 #define TICK_DROPS_MAX 4096u /* sessions that one tick may drop in all shards */
-#define TRASH_DONE_MAX 4096u
 
 static_assert(ENTRY_TRASH_DONE < SHARDS_ENTRY_FIRST, "the kinds of the two planes differ");
 
@@ -79,76 +79,75 @@ uint64_t machine_config_num(const struct kv_machine *machine)
 
 /* -- applying ------------------------------------------------------------------------------ */
 
-static void apply_mutation(struct kv_machine *machine, const struct machine_entry *entry,
-                           struct store_batch *batch, struct buffer *reply)
-{
-    struct request request;
-    struct shard_copy copy;
-    if (request_unpack(entry->body, &request) != SF_OK) {
-        completion_pack(reply, &(struct kv_reply){.status = SF_PROTOCOL});
-        return;
-    }
-    if (machine_serves(machine, request.shard, &copy))
-        check_store(machine,
-                    apply_request(&machine->space, batch, copy, entry->time_ns, &request, reply));
-    else
-        completion_pack(reply, &(struct kv_reply){.status = SF_WRONG_GROUP});
-    request_deinit(&request);
-}
-
-struct tick {
+/* An entry being applied, and where its effects go. */
+struct applying {
     struct kv_machine *machine;
     const struct machine_entry *entry;
     struct store_batch *batch;
-    size_t limit;
+    size_t drops_left; /* of a tick */
 };
+
+static struct access_at place(const struct applying *applying, struct shard_copy copy)
+{
+    return (struct access_at){.space = &applying->machine->space,
+                              .batch = applying->batch,
+                              .cache = applying->machine->cache,
+                              .copy = copy,
+                              .time_ns = applying->entry->time_ns};
+}
+
+static void apply_mutation(const struct applying *applying, struct buffer *reply)
+{
+    struct request request;
+    struct shard_copy copy;
+    if (request_unpack(applying->entry->body, &request) != SF_OK) {
+        completion_pack(reply, &(struct kv_reply){.status = SF_PROTOCOL});
+        return;
+    }
+    if (machine_serves(applying->machine, request.shard, &copy)) {
+        struct access_at at = place(applying, copy);
+        check_store(applying->machine, apply_request(&at, &request, reply));
+    } else {
+        completion_pack(reply, &(struct kv_reply){.status = SF_WRONG_GROUP});
+    }
+    request_deinit(&request);
+}
 
 static void tick_shard(void *ctx, uint32_t shard, uint64_t home)
 {
-    struct tick *tick = ctx;
-    struct shard_copy copy = {.shard = shard, .home = home};
-    check_store(tick->machine, apply_tick(&tick->machine->space, tick->batch, copy,
-                                          tick->entry->time_ns, &tick->limit));
+    struct applying *applying = ctx;
+    struct access_at at = place(applying, (struct shard_copy){.shard = shard, .home = home});
+    check_store(applying->machine, apply_tick(&at, &applying->drops_left));
 }
 
-static void apply_all_ticks(struct kv_machine *machine, const struct machine_entry *entry,
-                            struct store_batch *batch)
+static void apply_removed_trash(const struct applying *applying)
 {
-    struct tick tick = {machine, entry, batch, TICK_DROPS_MAX};
-    shards_each_serving(machine->shards, tick_shard, &tick);
-}
-
-static void apply_removed_trash(struct kv_machine *machine, const struct machine_entry *entry,
-                                struct store_batch *batch)
-{
-    struct reader r = reader_of(entry->body);
-    uint64_t numbers[TRASH_DONE_MAX];
-    size_t count = 0;
+    struct reader r = reader_of(applying->entry->body);
     struct shard_copy copy;
     (void)reader_u8(&r);
     uint32_t shard = reader_u32(&r);
     uint64_t home = reader_u64(&r);
-    while (reader_left(&r) > 0 && reader_ok(&r) && count < TRASH_DONE_MAX)
-        numbers[count++] = reader_u64(&r);
-    if (!reader_done(&r) || !machine_serves(machine, shard, &copy) || copy.home != home)
+    uint64_t number = reader_u64(&r);
+    if (!reader_done(&r) || !machine_serves(applying->machine, shard, &copy) || copy.home != home)
         return;
-    check_store(machine,
-                apply_trash_done(&machine->space, batch, copy, entry->time_ns, numbers, count));
+    struct access_at at = place(applying, copy);
+    check_store(applying->machine, apply_trash_done(&at, number));
 }
 
 static void on_apply(struct machine *base, const struct machine_entry *entry,
                      struct store_batch *batch, struct buffer *reply)
 {
     struct kv_machine *machine = machine_of(base);
+    struct applying applying = {machine, entry, batch, TICK_DROPS_MAX};
     unsigned kind = entry->body.n > 0 ? entry->body.p[0] : 0;
     if (kind >= SHARDS_ENTRY_FIRST && kind <= SHARDS_ENTRY_LAST)
         shards_apply(machine->shards, entry->body, batch, reply);
     else if (kind == ENTRY_TICK)
-        apply_all_ticks(machine, entry, batch);
+        shards_each_serving(machine->shards, tick_shard, &applying);
     else if (kind == ENTRY_TRASH_DONE)
-        apply_removed_trash(machine, entry, batch);
+        apply_removed_trash(&applying);
     else
-        apply_mutation(machine, entry, batch, reply);
+        apply_mutation(&applying, reply);
 }
 
 static void on_applied(struct machine *base, uint64_t index)
@@ -165,6 +164,7 @@ static void on_restored(struct machine *base, const struct space *space, uint64_
     struct kv_machine *machine = machine_of(base);
     (void)applied;
     machine->space = *space;
+    cache_clear(machine->cache);
     if (machine->shards == NULL)
         begin(machine);
     check_store(machine, shards_restored(machine->shards, space));
@@ -240,6 +240,7 @@ static void on_free(struct machine *base)
     if (machine->service != NULL)
         service_forget(machine->service, machine);
     shards_free(machine->shards);
+    cache_free(machine->cache);
     free(machine);
 }
 
@@ -259,6 +260,7 @@ struct kv_machine *machine_new(struct shardkv *service, group_id gid)
     machine->service = service;
     machine->gid = gid;
     machine->trash = trash_worker_new(machine);
+    machine->cache = cache_new();
     env_timer_init(shardkv_env(service), &machine->tick, on_tick);
     return machine;
 }

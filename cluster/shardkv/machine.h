@@ -22,6 +22,7 @@ struct kv_machine {
     struct shardkv *service; /* NULL once it is gone */
     group_id gid;
     struct space space;
+    struct cache *cache;
     struct shards *shards; /* NULL until the state was restored */
     struct handoff *handoff;
     struct trash_worker *trash;

@@ -10,7 +10,7 @@
 enum entry_kind {
     ENTRY_REQUEST = 1,
     ENTRY_TICK = 2,       /* ages grow, idle sessions of every served shard are dropped */
-    ENTRY_TRASH_DONE = 3, /* the extents of these trash entries are removed */
+    ENTRY_TRASH_DONE = 3, /* the extents of a trash entry are removed */
 };
 
 struct request {

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "shardkv/cache.h"
 #include "shardkv/completion.h"
 #include "shardkv/trash.h"
 
@@ -34,6 +35,8 @@ static bool load(struct access *access, uint64_t number, struct session *session
 {
     struct key key;
     struct draft_value value;
+    if (cache_get_session(access->cache, access->copy, number, session))
+        return true;
     keys_session(&key, access->copy, number);
     if (!draft_get(&access->draft, key_slice(&key), &value))
         return false;
@@ -53,6 +56,7 @@ static void save(struct access *access, const struct session *session)
     pack_session(&b, session);
     draft_put(&access->draft, key_slice(&key), buffer_slice(&b));
     buffer_deinit(&b);
+    cache_put_session(access->cache, access->copy, session);
 }
 
 /* The session is being used: X3. */
@@ -103,6 +107,7 @@ static void drop(struct access *access, const struct session *session)
     keys_session(&key, access->copy, session->number);
     draft_delete(&access->draft, key_slice(&key));
     access->meta.session_count--;
+    cache_drop_session(access->cache, access->copy, session->number);
 }
 
 /* -- opening and closing ------------------------------------------------------------------- */

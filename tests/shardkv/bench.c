@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "shardkv/cache.h"
 #include "shardkv/completion.h"
 #include "shardkv/ops.h"
 
@@ -15,6 +16,7 @@ void bench_new(struct bench *bench)
     *bench = (struct bench){.copy = {.shard = 5, .home = 1}, .time_ns = 1000 * BENCH_SECOND_NS};
     bench->image = store_image_new();
     bench->store = store_memory_open(bench->image);
+    bench->cache = cache_new();
     bench->space = (struct space){.store = bench->store, .prefix = {7}};
     struct store_batch *batch = store_batch_new(&bench->space);
     shard_create_empty(batch, bench->copy.shard, bench->copy.home);
@@ -44,6 +46,7 @@ void bench_free(struct bench *bench)
 {
     release(bench);
     buffer_deinit(&bench->answer);
+    cache_free(bench->cache);
     store_close(bench->store);
     store_image_free(bench->image);
 }
@@ -52,16 +55,27 @@ void bench_restart(struct bench *bench)
 {
     release(bench);
     assert_int_equal(store_flush(bench->store), SF_OK);
+    cache_clear(bench->cache);
     store_close(bench->store);
     store_image_crash(bench->image, 0);
     bench->store = store_memory_open(bench->image);
     bench->space.store = bench->store;
 }
 
-static void write_batch(struct bench *bench, struct store_batch *batch)
+/* The place of the next entry, with a batch of its own. */
+static struct access_at begin_entry(struct bench *bench)
 {
-    assert_int_equal(store_write(bench->store, batch), SF_OK);
-    store_batch_free(batch);
+    return (struct access_at){.space = &bench->space,
+                              .batch = store_batch_new(&bench->space),
+                              .cache = bench->cache,
+                              .copy = bench->copy,
+                              .time_ns = bench->time_ns};
+}
+
+static void end_entry(struct bench *bench, const struct access_at *at)
+{
+    assert_int_equal(store_write(bench->store, at->batch), SF_OK);
+    store_batch_free(at->batch);
     bench->time_ns += 1000;
 }
 
@@ -77,11 +91,9 @@ const struct kv_reply *bench_apply(struct bench *bench, const struct kv_session 
         fail_msg("the operation is not valid: %s", what);
     request_pack(&body, &asked);
     assert_int_equal(request_unpack(buffer_slice(&body), &request), SF_OK);
-    struct store_batch *batch = store_batch_new(&bench->space);
-    assert_int_equal(
-        apply_request(&bench->space, batch, bench->copy, bench->time_ns, &request, &bench->answer),
-        SF_OK);
-    write_batch(bench, batch);
+    struct access_at at = begin_entry(bench);
+    assert_int_equal(apply_request(&at, &request, &bench->answer), SF_OK);
+    end_entry(bench, &at);
     request_deinit(&request);
     buffer_deinit(&body);
     assert_int_equal(completion_unpack(buffer_slice(&bench->answer), &bench->reply), SF_OK);
@@ -117,9 +129,16 @@ const struct kv_reply *bench_scan(struct bench *bench, const struct kv_op *op)
 void bench_tick(struct bench *bench)
 {
     size_t limit = 1000;
-    struct store_batch *batch = store_batch_new(&bench->space);
-    assert_int_equal(apply_tick(&bench->space, batch, bench->copy, bench->time_ns, &limit), SF_OK);
-    write_batch(bench, batch);
+    struct access_at at = begin_entry(bench);
+    assert_int_equal(apply_tick(&at, &limit), SF_OK);
+    end_entry(bench, &at);
+}
+
+void bench_trash_done(struct bench *bench, uint64_t number)
+{
+    struct access_at at = begin_entry(bench);
+    assert_int_equal(apply_trash_done(&at, number), SF_OK);
+    end_entry(bench, &at);
 }
 
 uint64_t bench_hash(struct bench *bench)

@@ -17,6 +17,7 @@ struct bench {
     struct store *store;
     struct space space;
     struct shard_copy copy;
+    struct cache *cache;
     uint64_t time_ns;          /* of the next entry; each takes a microsecond */
     struct kv_session session; /* used by bench_do: the next number, opened by bench_new */
     struct buffer answer;      /* what the reply of bench_do points into */
@@ -40,6 +41,7 @@ const struct kv_reply *bench_apply(struct bench *bench, const struct kv_session 
 const struct kv_reply *bench_read(struct bench *bench, const struct kv_op *op);
 const struct kv_reply *bench_scan(struct bench *bench, const struct kv_op *op);
 void bench_tick(struct bench *bench);
+void bench_trash_done(struct bench *bench, uint64_t number);
 /* Hash over all keys and values of the space. */
 uint64_t bench_hash(struct bench *bench);
 /* Number of store keys in a section of the copy (keys.h). */

@@ -193,14 +193,9 @@ static void removed_trash_is_gone(void **state)
     put_long(5 * MIB, 11);
     put_long(5 * MIB, 12);
     put_long(5 * MIB, 13);
-    uint64_t numbers[2] = {1, 77};
-    for (int i = 0; i < 2; i++) {
-        struct store_batch *batch = store_batch_new(&bench.space);
-        assert_int_equal(
-            apply_trash_done(&bench.space, batch, bench.copy, bench.time_ns, numbers, 2), SF_OK);
-        assert_int_equal(store_write(bench.store, batch), SF_OK);
-        store_batch_free(batch);
-    }
+    bench_trash_done(&bench, 1);
+    bench_trash_done(&bench, 1);
+    bench_trash_done(&bench, 77);
     expect_trash((struct trash[]){OPEN(12, 1, 5), {0}});
 }
 
