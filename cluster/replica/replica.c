@@ -152,6 +152,11 @@ void replica_tick(struct replica *r)
     snapshot_send_needed(r);
 }
 
+void replica_fatal(struct replica *replica, const char *why)
+{
+    host_fatal(replica->host, "group %" PRIu64 ": %s", replica->identity.group.gid, why);
+}
+
 /* -- questions ----------------------------------------------------------------------------- */
 
 struct peer *replica_peer(struct replica *r, replica_id id)

@@ -2,9 +2,11 @@
  * replicas.
  *
  * The host runs the turn: drain inputs -> step -> append to the WAL, one sync -> send what waited
- * for it -> apply -> reply. A replica's own records in the store stand outside every space: "R"
- * replica_key          applied {generation, index, term, time, installed} and its spaces are
- * {replica_key, generation}.
+ * for it -> apply -> reply.
+ *
+ * Within its process a replica has a key, from 1 in the order of adding, which the identity file
+ * keeps. Its spaces in the store are {replica key, generation}; the space {0, 0} is the host's own:
+ *   "R" u64 replica key (big-endian)   applied {generation, index, term, time, installed}
  *
  * Entry payload (envelope): u8 version = 1, u8 kind (0 no-op, 1 body), u64 time_ns, body.
  */
@@ -35,7 +37,8 @@ struct replica_proposal {
 };
 
 /* Proposes body (copied). on_done never fires before return. Where it returns an error on_done
- * never fires: SF_NOT_LEADER, SF_OVERLOADED. `proposal` may be NULL: nobody waits. */
+ * never fires: SF_NOT_LEADER, SF_OVERLOADED, SF_TOO_BIG (above 4 MiB). `proposal` may be NULL:
+ * nobody waits. */
 SF_MUST_CHECK int replica_propose(struct replica *replica, struct slice body,
                                   struct replica_proposal *proposal);
 void replica_proposal_forget(struct replica_proposal *proposal); /* on_done will not fire */
@@ -69,7 +72,12 @@ struct rpc *replica_rpc(const struct replica *replica);
  * replica of the group is below its reserve of disk space; what only frees space is still
  * admitted). */
 int replica_admits(const struct replica *replica);
+/* Begins to hand leadership to the member at this address. SF_NOT_LEADER, SF_INVALID (no member).
+ */
 SF_MUST_CHECK int replica_transfer(struct replica *replica, const char *address);
+/* For a machine that cannot read its own state: ends the process. Returns in simulation only; what
+ * is being applied is not written then, and the machine is not called again. */
+void replica_fatal(struct replica *replica, const char *why);
 
 /* -- the process --------------------------------------------------------------------------- */
 
@@ -81,7 +89,8 @@ struct host_options {
     const char *role;       /* static: "shardkv", "shardmaster" */
     uint64_t cluster_id;    /* not 0 */
     bool create;            /* an empty directory may become a replica's */
-    struct store *store;    /* open; stays the caller's, closed after host_free */
+    struct store *store;    /* open; stays the caller's. To be closed after host_free and, on
+                               libuv, after uv_env_free: a flush may still run in it */
     struct wal_options wal; /* cluster_hash is filled in by the host */
     uint32_t tick_ms;       /* 0: 20 ms */
     uint32_t heartbeat_ticks, election_ticks; /* 0: 5 and 50 (100 ms, 1 to 2 s) */
@@ -98,8 +107,9 @@ struct replica_options {
     struct group group;  /* gid (0: the shardmasters) and all addresses; copied */
     const char *address; /* which of them this replica is */
     enum consensus_engine engine;
-    uint32_t shard_count; /* part of the identity */
-    enum routing routing;
+    uint32_t shard_count;    /* part of the identity. 0: as the directory says; SF_SHARDS_DEFAULT in
+                                a new one */
+    enum routing routing;    /* likewise; ROUTING_HASH in a new one */
     struct machine *machine; /* taken; freed with the host */
 };
 
@@ -108,6 +118,8 @@ struct replica_options {
  * SF_IO. */
 SF_MUST_CHECK int host_new(struct env *env, const struct host_options *options, struct host **out,
                            char **why);
+/* Also SF_UNSUPPORTED (engine). A group that is new to a directory with others in it is added only
+ * with `create`, after the others. */
 SF_MUST_CHECK int host_add(struct host *host, const struct replica_options *options,
                            struct replica **out, char **why);
 /* All replicas are added: begins to serve. */

@@ -2,15 +2,15 @@
  *
  * The request, one for each chunk, one chunk under way at a time:
  *   replica.snapshot [gid, likeness, from, to, message, sequence, last, time_ns, pairs] -> [status]
- *   message   MSG_SNAPSHOT with the applied (index, log_term) that the view of the store was taken
- * at sequence  of the chunk, from 0 pairs     bin: u32 key length, key, u32 value length, value;
- * ... (little-endian)
+ *   message   MSG_SNAPSHOT with the applied (index, log_term) that the view was taken at
+ *   sequence  of the chunk, from 0
+ *   time_ns   of the entry at index
+ *   pairs     bin: u32 key length, key, u32 value length, value; ... (little-endian)
  *
- * The happy path is: a view of the store -> chunk after chunk, the same one again where no answer
- * came
- * -> the answer to the last one, which says that the follower holds all of it durably. It can fail
- * by: the lead is lost; the follower refuses (it has a newer state, or another snapshot began); no
- * answer for TRIES_MAX tries.
+ * The happy path is: a view of the store, then chunk after chunk, the same one again where no
+ * answer came; the answer to the last one says that the follower holds all of it durably.
+ * It can fail by: the lead is lost; the follower refuses (it has a newer state, or another snapshot
+ * began); no answer for TRIES_MAX tries.
  */
 #include <stdlib.h>
 

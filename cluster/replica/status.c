@@ -1,6 +1,6 @@
 /* status: what an operator's tool asks a process.
  *
- *   host.status []                 -> map, see pack_host and pack_replica
+ *   host.status []                  -> map, see pack_host and pack_replica
  *   replica.transfer [gid, address] -> [], where the transfer began. Errors: SF_NO_GROUP,
  *                                   SF_NOT_LEADER, SF_INVALID (not a member)
  */

@@ -23,7 +23,7 @@ struct shardmaster *shardmaster_of(struct machine *machine)
 static void fatal(const struct shardmaster *m, int status)
 {
     log_error("shardmaster", "the Configs cannot be read: %s", sf_error_text(status));
-    env_fatal(replica_env(m->machine.replica), "the shardmaster's state cannot be read");
+    replica_fatal(m->machine.replica, "the shardmaster's state cannot be read");
 }
 
 /* -- applying ------------------------------------------------------------------------------ */
