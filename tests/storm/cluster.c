@@ -190,6 +190,27 @@ static void cut_groups(struct cluster *cluster)
     }
 }
 
+/* The lead goes to any other replica of a group, in good order. */
+static void transfer(struct cluster *cluster)
+{
+    struct cluster_group *group = any_group(cluster);
+    const struct cluster_node *leader = cluster_leader(group);
+    const struct cluster_node *to = &group->nodes[sim_random_below(cluster->sim, CLUSTER_REPLICAS)];
+    if (!leader)
+        return;
+    int status = replica_transfer(leader->replica, to->address);
+    sf_assert(status == SF_OK || status == SF_NOT_LEADER);
+}
+
+/* Everything loses power at once. */
+static void blackout(struct cluster *cluster)
+{
+    cluster_group_crash(&cluster->masters);
+    for (size_t i = 0; i < CLUSTER_GROUPS; i++)
+        cluster_group_crash(&cluster->groups[i]);
+    cluster_calm(cluster);
+}
+
 static void spoil_messages(struct cluster *cluster)
 {
     struct sim_faults *faults = sim_faults(cluster->sim);
@@ -202,15 +223,19 @@ static void spoil_messages(struct cluster *cluster)
 
 void cluster_fault(struct cluster *cluster)
 {
-    uint64_t kind = sim_random_below(cluster->sim, 12);
-    if (kind < 5)
+    uint64_t kind = sim_random_below(cluster->sim, 28);
+    if (kind < 10)
         crash_or_start(cluster);
-    else if (kind < 6)
+    else if (kind < 13)
         power_cut(cluster);
-    else if (kind < 8)
+    else if (kind < 17)
         cut_or_heal(cluster);
-    else if (kind < 9)
+    else if (kind < 20)
         cut_groups(cluster);
+    else if (kind < 22)
+        transfer(cluster);
+    else if (kind < 23)
+        blackout(cluster);
     else
         spoil_messages(cluster);
 }

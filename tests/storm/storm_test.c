@@ -32,7 +32,9 @@ static void storm(struct cluster *cluster)
     uint64_t gap_ms = 50 + sim_random_below(sim, 800);
     uint64_t faults = sim_random_below(sim, 4); /* out of four steps; the others reconfigure */
     while (sim_now_ns(sim) < end) {
-        if (sim_random_below(sim, 4) < faults)
+        if (sim_random_below(sim, 16) == 0)
+            cluster_calm(cluster);
+        else if (sim_random_below(sim, 4) < faults)
             cluster_fault(cluster);
         else
             cluster_reconfigure(cluster);
