@@ -1,0 +1,197 @@
+/* A cluster under test: its directory, its servers, its end. */
+#include "process/stage.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define GONE_MS 10000u
+
+/* -- what `up` wrote ------------------------------------------------------------------------- */
+
+static void add_server(struct stage *stage, unsigned long gid, size_t replica, const char *address)
+{
+    if (stage->server_count == STAGE_SERVERS_MAX)
+        stage_fail("%s has too many servers for a test", stage->dir);
+    struct stage_server *server = &stage->servers[stage->server_count++];
+    if (gid == 0)
+        snprintf(server->name, sizeof server->name, "master-%zu", replica);
+    else
+        snprintf(server->name, sizeof server->name, "group-%lu-%zu", gid, replica);
+    snprintf(server->address, sizeof server->address, "%s", address);
+}
+
+static void take_group(struct stage *stage, char *line)
+{
+    char *save, *word = strtok_r(line, " ", &save);
+    unsigned long gid = strtoul(strtok_r(NULL, " ", &save), NULL, 10);
+    size_t at = strlen(stage->masters);
+    for (size_t replica = 1; (word = strtok_r(NULL, " ", &save)); replica++) {
+        add_server(stage, gid, replica, word);
+        if (gid == 0)
+            at += (size_t)snprintf(stage->masters + at, sizeof stage->masters - at, "%s%s",
+                                   replica > 1 ? "," : "", word);
+    }
+}
+
+void stage_look(struct stage *stage)
+{
+    char path[STAGE_PATH_MAX], *save;
+    snprintf(path, sizeof path, "%.400s/cluster", stage->dir);
+    char *text = stage_read_file(path);
+    if (!text)
+        stage_fail("%s: %s", path, strerror(errno));
+    stage->server_count = 0;
+    stage->masters[0] = 0;
+    for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+        if (strncmp(line, "group ", 6) == 0)
+            take_group(stage, line);
+    }
+    free(text);
+}
+
+void stage_open(struct stage *stage, const char *name, const char *const *words)
+{
+    const char *line[STAGE_WORDS_MAX + 1] = {"shardctl", "up", "--dir", stage->dir};
+    size_t count = 4;
+    memset(stage, 0, sizeof *stage);
+    snprintf(stage->dir, sizeof stage->dir, "%.400s/%s", stage_scratch(), name);
+    while (words && *words && count < STAGE_WORDS_MAX)
+        line[count++] = *words++;
+    stage_must(NULL, line);
+    stage_look(stage);
+}
+
+/* -- the end --------------------------------------------------------------------------------- */
+
+static void check_log(const struct stage *stage, const struct stage_server *server)
+{
+    static const char *const bad[] = {"Sanitizer", "runtime error", "assertion failed", "FATAL"};
+    char path[STAGE_PATH_MAX];
+    snprintf(path, sizeof path, "%.350s/log/%s.log", stage->dir, server->name);
+    char *text = stage_read_file(path);
+    for (size_t i = 0; text && i < sizeof bad / sizeof bad[0]; i++) {
+        if (strstr(text, bad[i]))
+            stage_fail("%s crashed:\n%s", server->name, text);
+    }
+    free(text);
+}
+
+void stage_check_alive(const struct stage *stage)
+{
+    for (size_t i = 0; i < stage->server_count; i++) {
+        const struct stage_server *server = &stage->servers[i];
+        char path[STAGE_PATH_MAX];
+        if (server->may_be_down || stage_pid(stage, server->name) != 0)
+            continue;
+        snprintf(path, sizeof path, "%.350s/log/%s.log", stage->dir, server->name);
+        char *text = stage_read_file(path);
+        stage_fail("%s ended by itself:\n%s", server->name, text ? text : "");
+    }
+}
+
+void stage_close(struct stage *stage)
+{
+    stage_check_alive(stage);
+    stage_must(NULL, STAGE_WORDS("shardctl", "down", "--dir", stage->dir));
+    for (size_t i = 0; i < stage->server_count; i++) {
+        if (stage_pid(stage, stage->servers[i].name) != 0)
+            stage_fail("%s runs after 'shardctl down'", stage->servers[i].name);
+        check_log(stage, &stage->servers[i]);
+    }
+}
+
+/* -- servers --------------------------------------------------------------------------------- */
+
+struct stage_server *stage_find(struct stage *stage, const char *name)
+{
+    for (size_t i = 0; i < stage->server_count; i++) {
+        if (strcmp(stage->servers[i].name, name) == 0)
+            return &stage->servers[i];
+    }
+    stage_fail("there is no server %s", name);
+}
+
+/* It runs: it is there, and no zombie (which has no command line). */
+static bool runs(pid_t pid)
+{
+    char path[64], byte;
+    snprintf(path, sizeof path, "/proc/%d/cmdline", (int)pid);
+    FILE *file = fopen(path, "r");
+    bool some = file && fread(&byte, 1, 1, file) == 1;
+    if (file)
+        fclose(file);
+    return some;
+}
+
+pid_t stage_pid(const struct stage *stage, const char *name)
+{
+    char path[STAGE_PATH_MAX];
+    snprintf(path, sizeof path, "%.350s/run/%s.pid", stage->dir, name);
+    char *text = stage_read_file(path);
+    pid_t pid = text ? (pid_t)strtol(text, NULL, 10) : 0;
+    free(text);
+    return pid > 1 && runs(pid) ? pid : 0;
+}
+
+void stage_signal(struct stage *stage, const char *name, int number)
+{
+    pid_t pid = stage_pid(stage, name);
+    if (pid == 0)
+        stage_fail("%s does not run", name);
+    if (kill(pid, number) != 0)
+        stage_fail("%s (%d): %s", name, (int)pid, strerror(errno));
+}
+
+static void await_gone(struct stage *stage, const char *name)
+{
+    for (unsigned waited = 0; stage_pid(stage, name) != 0; waited++) {
+        if (waited > GONE_MS)
+            stage_fail("%s does not go", name);
+        stage_pause_ms(1);
+    }
+}
+
+void stage_kill(struct stage *stage, const char *name)
+{
+    stage_find(stage, name)->may_be_down = true;
+    stage_signal(stage, name, SIGKILL);
+    await_gone(stage, name);
+}
+
+void stage_kill_all(struct stage *stage, const char *prefix)
+{
+    for (size_t i = 0; i < stage->server_count; i++) {
+        struct stage_server *server = &stage->servers[i];
+        if (strncmp(server->name, prefix, strlen(prefix)) == 0) {
+            server->may_be_down = true;
+            stage_signal(stage, server->name, SIGKILL);
+        }
+    }
+    for (size_t i = 0; i < stage->server_count; i++) {
+        if (strncmp(stage->servers[i].name, prefix, strlen(prefix)) == 0)
+            await_gone(stage, stage->servers[i].name);
+    }
+}
+
+const char *stage_leader(struct stage *stage, const char *group)
+{
+    char *text;
+    const char *found = "";
+    unsigned long gid = 0;
+    sscanf(group, "group-%lu", &gid);
+    if (stage_run(stage, &text, STAGE_WORDS("shardctl", "status", "--json")) != 0)
+        stage_fail("status: %s", text);
+    for (size_t i = 0; i < stage->server_count; i++) {
+        char row[256];
+        snprintf(row, sizeof row, "\"gid\":%lu,\"address\":\"%s\",\"role\":\"leader\"", gid,
+                 stage->servers[i].address);
+        if (strstr(text, row))
+            found = stage->servers[i].name;
+    }
+    free(text);
+    return found;
+}
