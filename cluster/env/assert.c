@@ -11,11 +11,12 @@ static void print_and_abort(const char *condition, const char *file, int line)
 
 void (*sf_assert_handler)(const char *condition, const char *file, int line) = print_and_abort;
 
-#ifdef NDEBUG
 bool sf_assert_slow_enabled = false;
-#else
-bool sf_assert_slow_enabled = true;
-#endif
+
+__attribute__((constructor)) static void take_environment(void)
+{
+    sf_assert_slow_enabled = getenv("SHARDFS_SLOW_CHECKS") != NULL;
+}
 
 _Noreturn void sf_assert_failed(const char *condition, const char *file, int line)
 {

@@ -1,7 +1,8 @@
 /* Assertions, always compiled in.
  *
  * sf_assert(cond)       a bug if false: prints where and aborts, unless a test set a handler
- * sf_assert_slow(cond)  the same for checks that cost O(n); on in debug builds and in simulation
+ * sf_assert_slow(cond)  the same for checks that cost O(n): on in simulation, in every test, and where
+ *                       SHARDFS_SLOW_CHECKS is in the environment
  *
  * Never assert on bytes that came from a network, a disk or the kernel: validate and refuse those.
  */

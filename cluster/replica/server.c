@@ -282,7 +282,6 @@ int server_run(const struct server_options *options, const struct server_program
 {
     struct server server = {.options = options};
     char *why = NULL;
-    sf_assert_slow_enabled = getenv("SHARDFS_SLOW_CHECKS") != NULL; /* O(log) after every event */
     if (options->insecure)
         complain(options, "warning: --insecure: whoever reaches %s can read and change everything",
                  options->listen);
