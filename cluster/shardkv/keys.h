@@ -12,14 +12,15 @@
  *        3    8  home
  *       11    1  section, then:
  *
- *   'b'  space, u16 key length, user key, u32 block   32 KiB block of a head (head.h); absent:
- * zeros 'c'  u64 session, u64 sequence                    completion record (completion.h) 'i'
- * client id, 16 bytes                          session number (session.h) 'm' the shard's counters
- * and age (shard.h) 'n'  u64 data id                                  intent (trash.h) 'r'  space,
- * user key                              record header (record.h); in order of user keys 's'  u64
- * session                                  session (session.h) 't'  u64 number trash: extents to be
- * removed (trash.h) 'u'  u64 age of last use, u64 session             sessions, the longest idle
- * first (session.h)
+ *   'b'  space, u16 key length, user key, u32 block   a block of a head; absent: zeros (head.h)
+ *   'c'  u64 session, u64 sequence                    completion record (completion.h)
+ *   'i'  client id, 16 bytes                          session number (session.h)
+ *   'm'                                               the shard's counters and age (shard.h)
+ *   'n'  u64 data id                                  intent (trash.h)
+ *   'r'  space, user key                              record header (record.h), in key order
+ *   's'  u64 session                                  session (session.h)
+ *   't'  u64 number                                   trash: extents to be removed (trash.h)
+ *   'u'  u64 age of last use, u64 session             sessions, the longest idle first (session.h)
  *
  * Keys under 'C' (Config state, states of shards, what the group owes) are shards.h's.
  */

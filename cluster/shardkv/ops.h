@@ -3,12 +3,12 @@
  * kv_op_check has passed on every operation that comes here, and its key belongs to the access's
  * shard. An operation that fails (its status is not SF_OK) changes nothing.
  *
- * What an operation answers where it does not apply:
- *   pre or if_tail does not hold        SF_PRECONDITION; stat.kind is 0 where there is no such key
- *   no such key                         SF_NOT_FOUND, unless the operation creates it
- *   a directory or a reference          SF_IS_DIRECTORY, SF_IS_REFERENCE with its bytes in data, of
- * an operation on values, and of PUT and DELETE unless their precondition names that very record
- * (VERSION, CREATED) The stat of the record as it is comes with each of them, if there is one.
+ * What an operation answers where it does not apply; the stat of the record as it is comes with it:
+ *   SF_PRECONDITION   pre or if_tail does not hold; stat.kind is 0 where there is no such key
+ *   SF_NOT_FOUND      no such key, and the operation does not create it
+ *   SF_IS_DIRECTORY   the record is of that kind, and the operation is one on values, or a PUT or
+ *   SF_IS_REFERENCE   DELETE whose precondition does not name that very record (VERSION, CREATED);
+ *                     data: the record's bytes
  */
 #ifndef SHARDKV_OPS_H
 #define SHARDKV_OPS_H

@@ -221,12 +221,13 @@ static void write_on_done(struct replica_proposal *proposal, int status, struct 
     pending_free(p);
 }
 
-/* What can only free space is admitted also where there is none left. */
+/* What only frees space, or leads to that, is admitted also where there is none left. */
 static bool frees_space(const struct kv_op *op)
 {
     switch (op->kind) {
     case KV_DELETE:
     case KV_PUNCH_RANGE:
+    case KV_SESSION_OPEN: /* or nobody could begin to delete */
     case KV_SESSION_CLOSE:
     case KV_ABANDON:
         return true;
@@ -252,7 +253,6 @@ static bool frees_space(const struct kv_op *op)
     case KV_RESERVE:
     case KV_NEW_IDS:
     case KV_INTENT:
-    case KV_SESSION_OPEN:
     case KV_KIND_LIMIT:
         return false;
     }

@@ -1,7 +1,11 @@
-/* request: a mutation of one shard as it stands in the log (ENTRY_REQUEST).
+/* request: what the data plane puts into the log: a mutation of one shard, and little else.
  *
- * Little-endian: u8 ENTRY_REQUEST, u32 shard, u64 session, u64 sequence, u64 first incomplete, then
- * the operation as kv_op_pack writes it. */
+ * A log entry's body begins with its kind. Little-endian:
+ *   REQUEST      u8 kind, u32 shard, u64 session, u64 sequence, u64 first incomplete, then the
+ *                operation as kv_op_pack writes it
+ *   TICK         u8 kind
+ *   TRASH_DONE   u8 kind, u32 shard, u64 home, u64 number of the trash entry
+ * Kinds 16 to 31 are shards.h's. */
 #ifndef SHARDKV_REQUEST_H
 #define SHARDKV_REQUEST_H
 

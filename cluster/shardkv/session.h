@@ -4,9 +4,11 @@
  * (session, sequence, first incomplete); its reply, the completion record, is written in the same
  * batch as its effect and kept until the first incomplete number passes it.
  *
- *   's'  session number  client id 16 bytes, u64 first incomplete, u64 highest, u64 used age, u32
- * intents 'i'  client id       u64 session number 'c'  session, seq.   completion.h 'u'  used age,
- * session   nothing: sessions in the order in which they were used last
+ *   's'  session number      client id (16 bytes), u64 first incomplete, u64 highest,
+ *                            u64 used age, u32 intents
+ *   'i'  client id           u64 session number
+ *   'c'  session, sequence   completion.h
+ *   'u'  used age, session   nothing: sessions in the order in which they were used last
  *
  *  X1  Completion records stand only for numbers in [first_incomplete, highest], and
  *      highest < first_incomplete + SF_SESSION_OPEN_MAX.

@@ -1,9 +1,9 @@
 /* trash_worker: how a group's leader removes the extents that its shards' trash lists, as a client
  * of the shards where they stand.
  *
- *   RESTING --timer, something is due--> REMOVING --all answered--> FORGETTING --applied--> (next,
- * or RESTING); any failure: RESTING, and from the beginning later.
+ *   RESTING --timer, something is due--> REMOVING --all answered--> FORGETTING --applied--> RESTING
  *
+ * What fails is begun again after a rest; what succeeds is followed by the next at once.
  * Deleting an extent twice does no harm, so nothing here is remembered.
  */
 #ifndef SHARDKV_TRASH_WORKER_H
