@@ -1,0 +1,18 @@
+#!/bin/sh
+# The example of the clerk runs, and says in one line what is wrong where it cannot.
+set -u
+example=$1
+fail() {
+    echo "example_test: $1" >&2
+    exit 1
+}
+
+"$example" > /dev/null 2>&1
+test $? -eq 2 || fail "without arguments it should end with 2"
+said=$("$example" nowhere 2>&1)
+test $? -eq 1 || fail "a bad address should end with 1"
+case $said in
+*HOST:PORT*) ;;
+*) fail "it said: $said" ;;
+esac
+test "$(printf '%s\n' "$said" | wc -l)" -eq 1 || fail "it should say one line, not: $said"
