@@ -29,7 +29,7 @@ static void storm(struct cluster *cluster)
 {
     struct sim *sim = cluster->sim;
     uint64_t end = sim_now_ns(sim) + STORM_MS * ENV_MS_NS;
-    uint64_t gap_ms = 50 + sim_random_below(sim, 800);
+    uint64_t gap_ms = 150 + sim_random_below(sim, 900);
     uint64_t faults = sim_random_below(sim, 4); /* out of four steps; the others reconfigure */
     while (sim_now_ns(sim) < end) {
         if (sim_random_below(sim, 16) == 0)
