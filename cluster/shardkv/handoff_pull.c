@@ -121,6 +121,10 @@ void pull_step(struct task *task, const struct row *row)
         task_rest(task);
         return;
     }
+    if (replica_admits(task->handoff->replica) == SF_NO_SPACE) {
+        task_rest(task); /* what it would get needs room; what others get from it frees some */
+        return;
+    }
     const struct owner *owner = &task->chain.owners[task->at];
     if (!task_may_ask(task, owner))
         return;
