@@ -376,6 +376,46 @@ static void a_crash_goes_back_to_any_boundary_since_the_flush(void **state)
     }
 }
 
+/* -- the disk store's directory ------------------------------------------------------------ */
+
+static void a_second_process_is_kept_out(void **state)
+{
+    struct stage *stage = *state;
+    struct store *second;
+    char *why = NULL;
+    assert_int_equal(store_disk_open(stage->dir, NULL, &second, &why), SF_IN_USE);
+    assert_non_null(strstr(why, stage->dir));
+    free(why);
+}
+
+static void damage_is_told_from_other_errors(void **state)
+{
+    struct stage *stage = *state;
+    char path[64];
+    struct store *store;
+    char *why = NULL;
+    stage_put(stage, "a", "1");
+    store_close(stage->store);
+    snprintf(path, sizeof path, "%s/CURRENT", stage->dir);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs("nonsense", file);
+    fclose(file);
+    assert_int_equal(store_disk_open(stage->dir, NULL, &store, &why), SF_CORRUPT);
+    free(why);
+    stage->store = NULL;
+}
+
+static void a_directory_that_cannot_be_made_is_an_error(void **state)
+{
+    (void)state;
+    struct store *store;
+    char *why = NULL;
+    assert_int_equal(store_disk_open("/proc/nowhere", NULL, &store, &why), SF_IO);
+    assert_non_null(strstr(why, "/proc/nowhere"));
+    free(why);
+}
+
 /* -- against a model ----------------------------------------------------------------------- */
 
 #define MODEL_KEYS 40u
@@ -541,6 +581,12 @@ int main(void)
         ON_BOTH(MEMORY_TEST) cmocka_unit_test(a_crash_goes_back_to_any_boundary_since_the_flush),
     };
     const struct CMUnitTest disk[] = {ON_BOTH(DISK_TEST)};
+    const struct CMUnitTest dir[] = {
+        cmocka_unit_test_setup_teardown(a_second_process_is_kept_out, open_disk, close_stage),
+        cmocka_unit_test_setup_teardown(damage_is_told_from_other_errors, open_disk, close_stage),
+        cmocka_unit_test(a_directory_that_cannot_be_made_is_an_error),
+    };
     int failed = cmocka_run_group_tests_name("memory", memory, NULL, NULL);
-    return failed + cmocka_run_group_tests_name("disk", disk, NULL, NULL);
+    failed += cmocka_run_group_tests_name("disk", disk, NULL, NULL);
+    return failed + cmocka_run_group_tests_name("directory", dir, NULL, NULL);
 }
