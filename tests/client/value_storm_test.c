@@ -18,6 +18,7 @@
 
 #define STEPS 120u
 #define PAUSE_MS_MAX 150u /* between two operations */
+#define REST_MS 100000u   /* at times: what is trash is removed meanwhile */
 #define STORM_MS_MAX 6000u
 #define GAP_MS_MAX 700u /* between two strokes of a storm */
 
@@ -115,7 +116,10 @@ static void run_seed(uint64_t seed)
     for (unsigned step = 0; step < STEPS; step++) {
         blow(&weather);
         model_step(&model, (unsigned)sim_random_below(cluster->sim, 2));
-        sim_run_ns(cluster->sim, sim_random_below(cluster->sim, PAUSE_MS_MAX) * ENV_MS_NS);
+        uint64_t pause_ms = sim_random_below(cluster->sim, PAUSE_MS_MAX);
+        if (sim_random_below(cluster->sim, 30) == 0)
+            pause_ms = REST_MS;
+        sim_run_ns(cluster->sim, pause_ms * ENV_MS_NS);
     }
     model_read_all(&model, 0);
     model_read_all(&model, 1);
