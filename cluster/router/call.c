@@ -222,6 +222,14 @@ static void call_on_rpc(struct rpc_call *rpc_call, int status, const msgpack_obj
 
 /* -- sending ------------------------------------------------------------------------------- */
 
+/* Bytes that are asked for by number. */
+static uint64_t bytes_wanted(const struct kv_op *op)
+{
+    if (op->kind != KV_GET_RANGE)
+        return 0;
+    return op->length < SF_VALUE_BYTES_MAX ? op->length : SF_VALUE_BYTES_MAX;
+}
+
 static void call_transmit(struct router_call *call, const struct group *group)
 {
     struct router *router = call->router;
@@ -241,11 +249,12 @@ static void call_transmit(struct router_call *call, const struct group *group)
         call_end(call, SF_TOO_BIG);
         return;
     }
+    uint64_t bytes = params.n + bytes_wanted(&call->request.op);
+    uint64_t patience_ms = router_try_ms(router, call->attempt, bytes, call->deadline_ms);
     call->state = ROUTER_CALL_SENT;
     call->sends++;
     rpc_call_start(router->rpc, &call->rpc_call, group->addresses[call->replica],
-                   kv_method_name(call->request.op.kind), &params,
-                   router_try_ms(router, call->attempt, call->deadline_ms), call_on_rpc);
+                   kv_method_name(call->request.op.kind), &params, patience_ms, call_on_rpc);
 }
 
 static void call_try(struct router_call *call)

@@ -55,15 +55,18 @@ struct router {
 
 #define ROUTER_PAUSE_MS_MIN 10u
 #define ROUTER_PAUSE_MS_MAX 1000u
-#define ROUTER_TRY_MS_MIN 1000u /* patience with one replica; doubles with the pauses */
+#define ROUTER_TRY_MS_MIN 1000u /* patience with one replica; doubles with each pause */
 #define ROUTER_TRY_MS_MAX 8000u
+#define ROUTER_TRY_BYTES_PER_MS 512u /* and more of it where much has to be moved */
 #define ROUTER_FORWARD_MS 10000u
 #define ROUTER_NO_CONFIG UINT64_MAX
 
 /* The pause after `attempt` others: 10 ms doubling to 1 s, of which a random half is taken off. */
 uint64_t router_pause_ms(struct router *router, unsigned attempt);
-/* How long to wait for one replica, at most until the deadline (which has not passed). */
-uint64_t router_try_ms(struct router *router, unsigned attempt, uint64_t deadline_ms);
+/* How long to wait for one replica that has to take or give so many bytes, after `attempt` pauses;
+ * at most until the deadline (which has not passed). */
+uint64_t router_try_ms(struct router *router, unsigned attempt, uint64_t bytes,
+                       uint64_t deadline_ms);
 /* `delay_ms`, cut where the deadline (0: none) comes first. */
 uint64_t router_until_deadline_ms(struct router *router, uint64_t delay_ms, uint64_t deadline_ms);
 bool router_is_past(struct router *router, uint64_t deadline_ms);

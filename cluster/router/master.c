@@ -154,8 +154,9 @@ static void master_try(struct router_master *call)
     memcpy(call->address, address, strlen(address) + 1);
     struct buffer params = {0};
     buffer_set(&params, buffer_slice(&call->params));
+    uint64_t patience_ms = router_try_ms(router, call->attempt, params.n, call->deadline_ms);
     rpc_call_start(router->rpc, &call->rpc_call, call->address, method_of(call), &params,
-                   router_try_ms(router, call->attempt, call->deadline_ms), master_on_rpc);
+                   patience_ms, master_on_rpc);
 }
 
 void router_master_send(struct router *router, struct router_master *call)
