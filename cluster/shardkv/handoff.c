@@ -275,6 +275,7 @@ struct handoff *handoff_new(const struct handoff_options *options)
         handoff->options.timeout_ms = TIMEOUT_MS;
     if (options->chunk_bytes == 0)
         handoff->options.chunk_bytes = CHUNK_BYTES;
+    sf_assert(options->router || (options->fixed && options->fixed->num > 0));
     if (options->fixed)
         handoff->fixed = config_copy(options->fixed);
     handoff->options.fixed = handoff->fixed;

@@ -53,8 +53,9 @@
  *     the next owner asks the ones before it; and a keeper gives to the first that asks, be it the
  *     next owner or one after it. Who is passed over hears GONE from the giver, or from the taker
  *     that all is settled, should the giver be no more.
- *  9  What cannot go on is a shard whose keeper does not answer, and one whose very first owner
- *     never came up: nobody can know that it was never written.
+ *  9  What cannot go on is a shard whose keeper does not answer; one whose taker lost sight of the
+ *     giver after that gave and before it heard so; and one whose very first owner never came up:
+ *     nobody can know that it was never written.
  *
  * A group that has left is done when all its shards are given and settled: `holding` is 0 in
  * shards_status.
@@ -94,6 +95,6 @@ struct handoff_hosts {
 };
 
 /* Serves the methods of hand-off on one process's rpc. */
-void handoff_serve(struct rpc *rpc, const struct handoff_hosts *hosts);
+void handoff_serve(struct rpc *rpc, struct handoff_hosts *hosts);
 
 #endif

@@ -202,11 +202,9 @@ void answers_end(struct handoff *handoff, bool reply)
     }
 }
 
-void handoff_serve(struct rpc *rpc, const struct handoff_hosts *hosts)
+void handoff_serve(struct rpc *rpc, struct handoff_hosts *hosts)
 {
-    /* The handlers only read it; rpc's ctx is not const. */
-    void *ctx = (void *)(uintptr_t)hosts;
-    rpc_on_request(rpc, "shard.pull", on_pull, ctx);
-    rpc_on_request(rpc, "shard.custody", on_custody, ctx);
-    rpc_on_request(rpc, "shard.settled", on_settled, ctx);
+    rpc_on_request(rpc, "shard.pull", on_pull, hosts);
+    rpc_on_request(rpc, "shard.custody", on_custody, hosts);
+    rpc_on_request(rpc, "shard.settled", on_settled, hosts);
 }

@@ -176,18 +176,21 @@ static void cut_or_heal(struct cluster *cluster)
         sim_cut(cluster->sim, b->sim_node, a->sim_node);
 }
 
-/* No message between two groups, one way or both. */
+void cluster_cut(struct cluster_group *from, struct cluster_group *to)
+{
+    for (size_t i = 0; i < CLUSTER_REPLICAS; i++)
+        for (size_t k = 0; k < CLUSTER_REPLICAS; k++)
+            sim_cut(from->cluster->sim, from->nodes[i].sim_node, to->nodes[k].sim_node);
+}
+
 static void cut_groups(struct cluster *cluster)
 {
     struct cluster_group *a = any_group(cluster), *b = any_group(cluster);
-    bool both = sim_random_below(cluster->sim, 2) == 0;
-    for (size_t i = 0; i < CLUSTER_REPLICAS && a != b; i++) {
-        for (size_t k = 0; k < CLUSTER_REPLICAS; k++) {
-            sim_cut(cluster->sim, a->nodes[i].sim_node, b->nodes[k].sim_node);
-            if (both)
-                sim_cut(cluster->sim, b->nodes[k].sim_node, a->nodes[i].sim_node);
-        }
-    }
+    if (a == b)
+        return;
+    cluster_cut(a, b);
+    if (sim_random_below(cluster->sim, 2) == 0)
+        cluster_cut(b, a);
 }
 
 /* The lead goes to any other replica of a group, in good order. */

@@ -115,6 +115,8 @@ void cluster_run_ms(struct cluster *cluster, uint64_t ms);
 bool cluster_run_until(struct cluster *cluster, bool (*done)(struct cluster *cluster),
                        uint64_t limit_ms);
 
+/* No message gets from any replica of one group to any of the other. */
+void cluster_cut(struct cluster_group *from, struct cluster_group *to);
 /* One fault: a crash, a start, a cut (one way, too), spoilt messages, a whole group's power. */
 void cluster_fault(struct cluster *cluster);
 void cluster_calm(struct cluster *cluster); /* everything is healed and up */

@@ -82,6 +82,13 @@ static bool is_owner(const struct story *s, unsigned group, uint32_t shard)
     return s->cluster->config->shards[shard] == s->cluster->groups[group].group.gid;
 }
 
+static bool two_groups_know(struct cluster *cluster)
+{
+    const struct config *config = cluster->config;
+    return cluster->groups[0].config_num == config->num &&
+           cluster->groups[1].config_num == config->num;
+}
+
 static void each_seed(void (*story)(void))
 {
     for (seed_now = seeds.first; seed_now < seeds.first + seeds.count; seed_now++)
@@ -255,6 +262,50 @@ static void the_very_first_owner_comes_up_late(void)
     end(&s);
 }
 
+/* Group 1 is told to take everything, but cannot reach who has it; group 2 can. */
+static void who_cannot_reach_the_keeper_is_passed_over(void)
+{
+    struct story s = begin(ALL);
+    cluster_cut(&s.cluster->groups[0], &s.cluster->groups[1]);
+    cluster_cut(&s.cluster->groups[1], &s.cluster->groups[0]);
+    sf_assert(cluster_join(s.cluster, 1u << 1));
+    sf_assert(cluster_leave(s.cluster, 1u << 0));
+    run_ms(&s, 1000);
+    sf_assert(cluster_join(s.cluster, 1u << 2));
+    sf_assert(cluster_leave(s.cluster, 1u << 1));
+    for (uint32_t key = 0; key < LOAD_KEYS; key++)
+        sf_assert(load_touch(s.load, key, SETTLE_MS));
+    settle(&s); /* nobody waits for anybody, although they still cannot talk */
+    end(&s);
+}
+
+/* Both sides know that the shards move; nobody else is needed. */
+static void a_transfer_goes_on_without_the_masters(void)
+{
+    struct story s = begin(ALL);
+    sf_assert(cluster_join(s.cluster, 1u << 1));
+    sf_assert(cluster_run_until(s.cluster, two_groups_know, SETTLE_MS));
+    cluster_group_crash(&s.cluster->masters);
+    settle(&s);
+    cluster_group_start(&s.cluster->masters);
+    end(&s);
+}
+
+/* Every owner but the last has lost it before it comes. */
+static void a_shard_runs_through_many_hands(void)
+{
+    struct story s = begin(ALL);
+    sf_assert(cluster_join(s.cluster, 1u << 1 | 1u << 2));
+    settle(&s);
+    load_begin(s.load);
+    for (unsigned i = 0; i < 12; i++) {
+        (void)cluster_move(s.cluster, 0, i % 3);
+        (void)cluster_move(s.cluster, 1, (i + 1) % 3);
+        run_ms(&s, sim_random_below(s.cluster->sim, 200));
+    }
+    end(&s);
+}
+
 #define STORY(name)                                                                                \
     static void test_##name(void **state)                                                          \
     {                                                                                              \
@@ -272,10 +323,13 @@ STORY(the_old_owner_deletes_what_it_gave)
 STORY(transfers_cross)
 STORY(whole_groups_crash_in_the_middle)
 STORY(the_very_first_owner_comes_up_late)
+STORY(who_cannot_reach_the_keeper_is_passed_over)
+STORY(a_transfer_goes_on_without_the_masters)
+STORY(a_shard_runs_through_many_hands)
 
 int main(int argc, char **argv)
 {
-    seeds = seeds_parse(argc, argv, 4);
+    seeds = seeds_parse(argc, argv, 20);
     sf_assert_handler = failed;
     sf_assert_slow_enabled = true;
     const struct CMUnitTest tests[] = {
@@ -290,6 +344,9 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_transfers_cross),
         cmocka_unit_test(test_whole_groups_crash_in_the_middle),
         cmocka_unit_test(test_the_very_first_owner_comes_up_late),
+        cmocka_unit_test(test_who_cannot_reach_the_keeper_is_passed_over),
+        cmocka_unit_test(test_a_transfer_goes_on_without_the_masters),
+        cmocka_unit_test(test_a_shard_runs_through_many_hands),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -81,7 +81,7 @@ static void run(uint64_t seed)
 
 int main(int argc, char **argv)
 {
-    const struct seeds seeds = seeds_parse(argc, argv, 40);
+    const struct seeds seeds = seeds_parse(argc, argv, 200);
     sf_assert_handler = failed;
     sf_assert_slow_enabled = true;
     for (uint64_t seed = seeds.first; seed < seeds.first + seeds.count; seed++)
