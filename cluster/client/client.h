@@ -1,4 +1,5 @@
-/* client: the clerk's asynchronous core, on an env's loop. shardfs/clerk.h is its public face.
+/* client: the clerk's asynchronous core, on an env's loop. shardfs/clerk.h is its public face;
+ * scan.h lists names over all groups.
  *
  * Level 1, client_submit: one operation, exactly once (sessions after RIFL: opened per shard on
  * first use, numbers, first-incomplete, expiry, abandon). Level 2, value_*: whole values and ranges
@@ -15,7 +16,7 @@ struct client;
 /* router stays the caller's and outlives the client. */
 struct client *client_new(struct env *env, struct router *router);
 /* Sends SESSION_CLOSE for its sessions without waiting for answers; open calls end without on_done.
- */
+ * Not from within a callback of the client. */
 void client_free(struct client *client);
 struct router *client_router(struct client *client);
 
@@ -24,8 +25,9 @@ struct router *client_router(struct client *client);
 struct client_call {
     /* status: reply->status where a group answered (SF_OK or a result such as SF_NOT_FOUND,
      * SF_PRECONDITION), then reply is set and borrowed until return. Without a reply: SF_TIMEOUT
-     * (nothing was changed), SF_UNKNOWN (it may have happened), SF_TOO_BIG, SF_INVALID,
-     * SF_MISMATCH. */
+     * (nothing was changed), SF_UNKNOWN (it may have happened), SF_TOO_BIG, SF_INVALID, SF_NO_GROUP
+     * (the Config has no `gid`), or another refusal that changed nothing. SF_WRONG_GROUP only where
+     * `gid` was given. */
     void (*on_done)(struct client_call *call, int status, const struct kv_reply *reply);
     const struct kv_op *op; /* lent until on_done or cancel */
     uint64_t timeout_ms;    /* from submit; 0: none */

@@ -325,6 +325,62 @@ static void a_cancelled_operation_does_not_answer(void **state)
     stage_free(&stage);
 }
 
+/* The array takes over what the value has become. */
+static void adopt(struct stage *stage)
+{
+    struct model_answer answer = {0};
+    struct model *model = &stage->model;
+    pass_ms(stage, 20000); /* what was given up is settled */
+    model_call(model, 1, &(struct value_call){.kind = VALUE_GET}, &answer);
+    assert_int_equal(answer.status, SF_OK);
+    memset(model->bytes, 0, MODEL_BYTES_MAX);
+    memcpy(model->bytes, answer.data.p, answer.data.n);
+    model->length = answer.data.n;
+    buffer_deinit(&answer.data);
+}
+
+static struct value_call some_change(struct stage *stage)
+{
+    static const enum value_kind kinds[] = {VALUE_PUT, VALUE_WRITE, VALUE_APPEND, VALUE_TRUNCATE,
+                                            VALUE_PUNCH};
+    struct sim *sim = stage->cluster->sim;
+    size_t kind = (size_t)sim_random_below(sim, sizeof kinds / sizeof *kinds);
+    uint64_t offset = sim_random_below(sim, 3 * MIB), n = 1 + sim_random_below(sim, 2 * MIB);
+    memset(stage->model.scratch, (int)(1 + sim_random_below(sim, 255)), (size_t)n);
+    return (struct value_call){.kind = kinds[kind],
+                               .offset = offset,
+                               .length = kinds[kind] == VALUE_TRUNCATE ? offset : n,
+                               .data = slice_of(stage->model.scratch, (size_t)n),
+                               .timeout_ms = 1 + sim_random_below(sim, 1500)};
+}
+
+/* With deadlines that end an operation anywhere: TIMEOUT only where nothing was changed. */
+static void a_timeout_means_that_nothing_happened(void **state)
+{
+    unsigned timeouts = 0, unknowns = 0;
+    (void)state;
+    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+        struct stage stage = stage_new(200 + seed);
+        model_put(&stage.model, 0, 2 * MIB);
+        for (unsigned step = 0; step < 60; step++) {
+            stage.cluster->lose_replies = 200;
+            int status = ask(&stage, some_change(&stage)).status;
+            stage.cluster->lose_replies = 0;
+            timeouts += status == SF_TIMEOUT;
+            unknowns += status == SF_UNKNOWN;
+            assert_true(status == SF_OK || status == SF_TIMEOUT || status == SF_UNKNOWN);
+            if (status == SF_TIMEOUT)
+                model_read_all(&stage.model, 1);
+            adopt(&stage);
+            if (stage.model.length > 3 * MIB)
+                model_truncate(&stage.model, 0, 2 * MIB);
+        }
+        stage_free(&stage);
+    }
+    assert_in_range(timeouts, 5, 1000);
+    assert_in_range(unknowns, 5, 1000);
+}
+
 /* -- intents --------------------------------------------------------------------------------- */
 
 static bool has_intent(void *ctx)
@@ -665,6 +721,7 @@ int main(void)
         cmocka_unit_test(a_write_to_a_file_that_was_replaced_goes_to_the_new_one),
         cmocka_unit_test(a_put_that_nobody_saw_is_a_timeout),
         cmocka_unit_test(a_write_under_way_at_its_deadline_is_unknown),
+        cmocka_unit_test(a_timeout_means_that_nothing_happened),
         cmocka_unit_test(a_cancelled_operation_does_not_answer),
         cmocka_unit_test(a_put_whose_intent_is_gone_is_written_again),
         cmocka_unit_test(appends_of_two_clients_are_all_there_and_whole),
