@@ -10,13 +10,13 @@
  */
 #include "storage/store.h"
 
-#include <pthread.h>
 #include <rocksdb/c.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "env/log.h"
 #include "env/memory.h"
+#include "storage/reclaimer.h"
 #include "storage/store_batch.h"
 #include "storage/store_ops.h"
 
@@ -25,6 +25,10 @@
 #define WRITE_BUFFER_COUNT 3 /* one is filled, one is flushed, one waits */
 #define BLOB_BYTES_MIN 4096u /* values at least this long stand in blob files */
 #define BLOB_FILE_BYTES (64u << 20)
+/* Blobs in the older half of the files are moved when their keys are compacted; once half of what
+ * these files hold is garbage, they are compacted for that. */
+#define BLOB_GC_AGE 0.5
+#define BLOB_GC_GARBAGE 0.5
 #define SST_FILE_BYTES (16u << 20)
 #define LEVEL_BASE_BYTES (64u << 20)
 #define BLOCK_BYTES 8192u
@@ -40,12 +44,6 @@
 /* Read tiers of RocksDB that its C header does not name. */
 #define READ_TIER_PERSISTED 2
 
-/* A range whose space is to be reclaimed after the next flush. */
-struct reclaim {
-    struct reclaim *next;
-    struct buffer from, to;
-};
-
 struct disk_store {
     struct store store;
     rocksdb_t *db;
@@ -57,8 +55,7 @@ struct disk_store {
     rocksdb_writeoptions_t *write;
     rocksdb_flushoptions_t *flush;
     rocksdb_writebatch_t *scratch; /* of store_write */
-    pthread_mutex_t mutex;         /* for: */
-    struct reclaim *reclaims;      /* D3 */
+    struct reclaimer *reclaimer;   /* D3 */
 };
 
 struct disk_view {
@@ -145,6 +142,8 @@ static void options_of_files(struct disk_store *disk)
     rocksdb_options_set_blob_file_size(o, BLOB_FILE_BYTES);
     rocksdb_options_set_blob_compression_type(o, rocksdb_no_compression);
     rocksdb_options_set_enable_blob_gc(o, 1);
+    rocksdb_options_set_blob_gc_age_cutoff(o, BLOB_GC_AGE);
+    rocksdb_options_set_blob_gc_force_threshold(o, BLOB_GC_GARBAGE);
     rocksdb_options_set_blob_cache(o, disk->cache);
     rocksdb_options_set_target_file_size_base(o, SST_FILE_BYTES);
     rocksdb_options_set_max_bytes_for_level_base(o, LEVEL_BASE_BYTES);
@@ -170,7 +169,6 @@ static void options_of_threads(struct disk_store *disk)
 static struct disk_store *disk_new(const struct store_disk_options *wanted)
 {
     struct disk_store *disk = sf_calloc(1, sizeof *disk);
-    pthread_mutex_init(&disk->mutex, NULL);
     disk->options = rocksdb_options_create();
     disk->table_options = rocksdb_block_based_options_create();
     rocksdb_options_set_create_if_missing(disk->options, 1);
@@ -189,23 +187,13 @@ static struct disk_store *disk_new(const struct store_disk_options *wanted)
     return disk;
 }
 
-static void reclaims_free(struct reclaim *list)
-{
-    while (list != NULL) {
-        struct reclaim *next = list->next;
-        buffer_deinit(&list->from);
-        buffer_deinit(&list->to);
-        free(list);
-        list = next;
-    }
-}
-
 /* db may not have been opened. */
 static void disk_free(struct disk_store *disk)
 {
-    if (disk->db != NULL)
+    if (disk->db != NULL) {
+        reclaimer_free(disk->reclaimer);
         rocksdb_close(disk->db);
-    reclaims_free(disk->reclaims);
+    }
     rocksdb_writebatch_destroy(disk->scratch);
     rocksdb_flushoptions_destroy(disk->flush);
     rocksdb_writeoptions_destroy(disk->write);
@@ -215,7 +203,6 @@ static void disk_free(struct disk_store *disk)
     rocksdb_block_based_options_destroy(disk->table_options);
     rocksdb_cache_destroy(disk->cache);
     rocksdb_env_destroy(disk->env);
-    pthread_mutex_destroy(&disk->mutex);
     free(disk);
 }
 
@@ -460,59 +447,17 @@ static int disk_write(struct store *store, const struct store_batch *batch)
 
 static void disk_reclaim(struct store *store, struct slice from, struct slice to)
 {
-    struct disk_store *disk = disk_of(store);
-    struct reclaim *reclaim = sf_calloc(1, sizeof *reclaim);
-    buffer_set(&reclaim->from, from);
-    buffer_set(&reclaim->to, to);
-    pthread_mutex_lock(&disk->mutex);
-    reclaim->next = disk->reclaims;
-    disk->reclaims = reclaim;
-    pthread_mutex_unlock(&disk->mutex);
-}
-
-/* Takes the whole list, or puts `list` back in front of it. */
-static struct reclaim *reclaims_exchange(struct disk_store *disk, struct reclaim *list)
-{
-    pthread_mutex_lock(&disk->mutex);
-    struct reclaim *taken = NULL, **end = &list;
-    if (list == NULL) {
-        taken = disk->reclaims;
-        disk->reclaims = NULL;
-    } else {
-        while (*end != NULL)
-            end = &(*end)->next;
-        *end = disk->reclaims;
-        disk->reclaims = list;
-    }
-    pthread_mutex_unlock(&disk->mutex);
-    return taken;
-}
-
-static void reclaim_start(struct disk_store *disk, const struct reclaim *list)
-{
-    for (; list != NULL; list = list->next) {
-        char *text = NULL;
-        rocksdb_suggest_compact_range(disk->db, (const char *)list->from.p, list->from.n,
-                                      (const char *)list->to.p, list->to.n, &text);
-        if (text != NULL)
-            log_warn("store", "reclaiming space: %s", text);
-        rocksdb_free(text);
-    }
+    reclaimer_ask(disk_of(store)->reclaimer, from, to);
 }
 
 static int disk_flush(struct store *store)
 {
     struct disk_store *disk = disk_of(store);
     char *text = NULL;
-    struct reclaim *reclaims = reclaims_exchange(disk, NULL);
+    struct reclaim *reclaims = reclaimer_take(disk->reclaimer);
     rocksdb_flush(disk->db, disk->flush, &text);
     int status = error_take("flushing", text);
-    if (status == SF_OK) {
-        reclaim_start(disk, reclaims);
-        reclaims_free(reclaims);
-    } else if (reclaims != NULL) {
-        reclaims_exchange(disk, reclaims);
-    }
+    reclaimer_begin(disk->reclaimer, reclaims, status);
     return status;
 }
 
@@ -550,6 +495,7 @@ int store_disk_open(const char *dir, const struct store_disk_options *options, s
         disk_free(disk);
         return error;
     }
+    disk->reclaimer = reclaimer_new(disk->db);
     *out = &disk->store;
     return SF_OK;
 }

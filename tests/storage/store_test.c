@@ -1,9 +1,11 @@
 /* What both stores promise, tested on both; then what only one has. */
+#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -376,46 +378,6 @@ static void a_crash_goes_back_to_any_boundary_since_the_flush(void **state)
     }
 }
 
-/* -- the disk store's directory ------------------------------------------------------------ */
-
-static void a_second_process_is_kept_out(void **state)
-{
-    struct stage *stage = *state;
-    struct store *second;
-    char *why = NULL;
-    assert_int_equal(store_disk_open(stage->dir, NULL, &second, &why), SF_IN_USE);
-    assert_non_null(strstr(why, stage->dir));
-    free(why);
-}
-
-static void damage_is_told_from_other_errors(void **state)
-{
-    struct stage *stage = *state;
-    char path[64];
-    struct store *store;
-    char *why = NULL;
-    stage_put(stage, "a", "1");
-    store_close(stage->store);
-    snprintf(path, sizeof path, "%s/CURRENT", stage->dir);
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    fputs("nonsense", file);
-    fclose(file);
-    assert_int_equal(store_disk_open(stage->dir, NULL, &store, &why), SF_CORRUPT);
-    free(why);
-    stage->store = NULL;
-}
-
-static void a_directory_that_cannot_be_made_is_an_error(void **state)
-{
-    (void)state;
-    struct store *store;
-    char *why = NULL;
-    assert_int_equal(store_disk_open("/proc/nowhere", NULL, &store, &why), SF_IO);
-    assert_non_null(strstr(why, "/proc/nowhere"));
-    free(why);
-}
-
 /* -- against a model ----------------------------------------------------------------------- */
 
 #define MODEL_KEYS 40u
@@ -531,6 +493,88 @@ static void random_runs_agree_with_a_model(void **state)
     }
 }
 
+/* -- the disk store's directory ------------------------------------------------------------ */
+
+static uint64_t dir_bytes;
+
+static int add_bytes(const char *path, const struct stat *stat, int type, struct FTW *ftw)
+{
+    (void)path, (void)ftw;
+    dir_bytes += type == FTW_F ? (uint64_t)stat->st_size : 0;
+    return 0;
+}
+
+static uint64_t bytes_of(struct stage *stage)
+{
+    dir_bytes = 0;
+    nftw(stage->dir, add_bytes, 16, FTW_PHYS);
+    return dir_bytes;
+}
+
+static void the_space_of_a_dropped_range_comes_back(void **state)
+{
+    struct stage *stage = *state;
+    enum { VALUES = 4000, VALUE_BYTES = 3000 };
+    struct model random = {.random = 1};
+    uint8_t *bytes = sf_malloc(VALUE_BYTES);
+    for (unsigned i = 0; i < VALUES; i++) {
+        struct store_batch *batch = batch_of(stage);
+        for (size_t at = 0; at < VALUE_BYTES; at++)
+            bytes[at] = (uint8_t)draw(&random, 256);
+        store_batch_put(batch, slice_of(&i, sizeof i), slice_of(bytes, VALUE_BYTES));
+        stage_write(stage, batch);
+    }
+    assert_int_equal(store_flush(stage->store), SF_OK);
+    assert_true(bytes_of(stage) > VALUES * VALUE_BYTES);
+    struct store_batch *batch = batch_of(stage);
+    store_batch_delete_range(batch, s(""), s(""));
+    stage_write(stage, batch);
+    store_reclaim(&stage->space, s(""), s(""));
+    assert_int_equal(store_flush(stage->store), SF_OK);
+    for (unsigned wait = 0; wait < 2000 && bytes_of(stage) > VALUE_BYTES * VALUES / 2; wait++)
+        usleep(5000); /* another thread does it */
+    assert_true(bytes_of(stage) < VALUE_BYTES * VALUES / 2);
+    free(bytes);
+}
+
+static void a_second_process_is_kept_out(void **state)
+{
+    struct stage *stage = *state;
+    struct store *second;
+    char *why = NULL;
+    assert_int_equal(store_disk_open(stage->dir, NULL, &second, &why), SF_IN_USE);
+    assert_non_null(strstr(why, stage->dir));
+    free(why);
+}
+
+static void damage_is_told_from_other_errors(void **state)
+{
+    struct stage *stage = *state;
+    char path[64];
+    struct store *store;
+    char *why = NULL;
+    stage_put(stage, "a", "1");
+    store_close(stage->store);
+    snprintf(path, sizeof path, "%s/CURRENT", stage->dir);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs("nonsense", file);
+    fclose(file);
+    assert_int_equal(store_disk_open(stage->dir, NULL, &store, &why), SF_CORRUPT);
+    free(why);
+    stage->store = NULL;
+}
+
+static void a_directory_that_cannot_be_made_is_an_error(void **state)
+{
+    (void)state;
+    struct store *store;
+    char *why = NULL;
+    assert_int_equal(store_disk_open("/proc/nowhere", NULL, &store, &why), SF_IO);
+    assert_non_null(strstr(why, "/proc/nowhere"));
+    free(why);
+}
+
 /* ------------------------------------------------------------------------------------------ */
 
 static int open_memory(void **state)
@@ -582,6 +626,8 @@ int main(void)
     };
     const struct CMUnitTest disk[] = {ON_BOTH(DISK_TEST)};
     const struct CMUnitTest dir[] = {
+        cmocka_unit_test_setup_teardown(the_space_of_a_dropped_range_comes_back, open_disk,
+                                        close_stage),
         cmocka_unit_test_setup_teardown(a_second_process_is_kept_out, open_disk, close_stage),
         cmocka_unit_test_setup_teardown(damage_is_told_from_other_errors, open_disk, close_stage),
         cmocka_unit_test(a_directory_that_cannot_be_made_is_an_error),
