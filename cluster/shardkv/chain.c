@@ -26,13 +26,12 @@ static void owner_init(struct owner *owner, const struct group *group, uint64_t 
     owner->lost = lost;
 }
 
-void owner_put(struct buffer *b, const struct owner *owner)
+void group_put(struct buffer *b, const struct group *group)
 {
-    buffer_put_u64(b, owner->group.gid);
-    buffer_put_u64(b, owner->lost);
-    buffer_put_u8(b, (uint8_t)owner->group.address_count);
-    for (size_t i = 0; i < owner->group.address_count; i++)
-        buffer_put_slice(b, slice_str(owner->group.addresses[i]));
+    buffer_put_u64(b, group->gid);
+    buffer_put_u8(b, (uint8_t)group->address_count);
+    for (size_t i = 0; i < group->address_count; i++)
+        buffer_put_slice(b, slice_str(group->addresses[i]));
 }
 
 static void address_get(struct reader *r, char to[SF_ADDRESS_BYTES_MAX])
@@ -48,21 +47,41 @@ static void address_get(struct reader *r, char to[SF_ADDRESS_BYTES_MAX])
     to[text.n] = 0;
 }
 
-bool owner_get(struct reader *r, struct owner *owner)
+bool group_get(struct reader *r, struct group *group)
 {
-    char addresses[SF_REPLICAS_MAX][SF_ADDRESS_BYTES_MAX];
-    struct group group = {.gid = reader_u64(r), .addresses = addresses};
-    uint64_t lost = reader_u64(r);
-    group.address_count = reader_u8(r);
-    if (group.gid == 0 || lost == 0 || group.address_count == 0 ||
-        group.address_count > SF_REPLICAS_MAX)
+    char addresses[SF_REPLICAS_MAX][SF_ADDRESS_BYTES_MAX] = {0};
+    group_id gid = reader_u64(r);
+    size_t count = reader_u8(r);
+    if (gid == 0 || count == 0 || count > SF_REPLICAS_MAX)
         r->bad = true;
-    for (size_t i = 0; i < group.address_count && reader_ok(r); i++)
+    for (size_t i = 0; i < count && reader_ok(r); i++)
         address_get(r, addresses[i]);
     if (!reader_ok(r))
         return false;
-    owner_init(owner, &group, lost);
+    group->gid = gid;
+    group->address_count = count;
+    group->addresses = sf_memdup(addresses, count * sizeof addresses[0]);
     return true;
+}
+
+void owner_put(struct buffer *b, const struct owner *owner)
+{
+    group_put(b, &owner->group);
+    buffer_put_u64(b, owner->lost);
+}
+
+bool owner_get(struct reader *r, struct owner *owner)
+{
+    struct group group;
+    if (!group_get(r, &group))
+        return false;
+    uint64_t lost = reader_u64(r);
+    if (lost == 0)
+        r->bad = true;
+    if (reader_ok(r))
+        owner_init(owner, &group, lost);
+    free(group.addresses);
+    return reader_ok(r);
 }
 
 void chain_deinit(struct chain *chain)

@@ -23,6 +23,10 @@ struct chain {
     size_t count; /* <= CHAIN_MAX */
 };
 
+void group_put(struct buffer *b, const struct group *group);
+/* The group's addresses are the caller's to free where the reader is still ok. */
+SF_MUST_CHECK bool group_get(struct reader *r, struct group *group);
+
 void owner_deinit(struct owner *owner);
 bool owner_is(const struct owner *owner, group_id gid, uint64_t identity);
 void owner_put(struct buffer *b, const struct owner *owner);

@@ -96,18 +96,79 @@ int config_change_make(struct config_change *change, const struct shards *shards
 
 /* -- the entry ----------------------------------------------------------------------------- */
 
+/* The groups that the chains name, each once. */
+struct name_list {
+    struct group *groups; /* put: their addresses are the chains'; get: owned */
+    uint64_t *identities;
+    size_t count;
+};
+
+/* The group's position; it is added where it is new. */
+static size_t name_list_find(struct name_list *list, const struct owner *owner)
+{
+    size_t at = 0;
+    while (at < list->count && !owner_is(owner, list->groups[at].gid, list->identities[at]))
+        at++;
+    if (at == list->count) {
+        list->count++;
+        list->groups = sf_realloc(list->groups, list->count * sizeof *list->groups);
+        list->identities = sf_realloc(list->identities, list->count * sizeof *list->identities);
+        list->groups[at] = owner->group;
+        list->identities[at] = owner->identity;
+    }
+    return at;
+}
+
+static void put_gain(struct buffer *b, const struct gain *gain, struct name_list *names)
+{
+    buffer_put_u16(b, (uint16_t)gain->shard);
+    buffer_put_u8(b, gain->first);
+    buffer_put_u8(b, (uint8_t)gain->chain.count);
+    for (size_t i = 0; i < gain->chain.count; i++) {
+        buffer_put_u16(b, (uint16_t)name_list_find(names, &gain->chain.owners[i]));
+        buffer_put_u64(b, gain->chain.owners[i].lost);
+    }
+}
+
 void config_change_put(struct buffer *b, const struct config_change *change)
 {
+    struct name_list names = {0};
+    struct buffer gains = {0};
+    for (size_t i = 0; i < change->gain_count; i++)
+        put_gain(&gains, &change->gains[i], &names);
     buffer_put_u64(b, change->num);
+    buffer_put_u16(b, (uint16_t)names.count);
+    for (size_t i = 0; i < names.count; i++)
+        group_put(b, &names.groups[i]);
     buffer_put_u32(b, (uint32_t)change->gain_count);
-    for (size_t i = 0; i < change->gain_count; i++) {
-        buffer_put_u16(b, (uint16_t)change->gains[i].shard);
-        buffer_put_u8(b, change->gains[i].first);
-        chain_put(b, &change->gains[i].chain);
-    }
+    buffer_append(b, gains.p, gains.n);
     buffer_put_u32(b, (uint32_t)change->loss_count);
     for (size_t i = 0; i < change->loss_count; i++)
         buffer_put_u16(b, (uint16_t)change->losses[i]);
+    buffer_deinit(&gains);
+    free(names.groups);
+    free(names.identities);
+}
+
+/* -- reading it ---------------------------------------------------------------------------- */
+
+#define GROUP_BYTES_MIN 14u /* gid, count, one address of one byte */
+
+static void get_names(struct reader *r, struct name_list *names)
+{
+    size_t count = reader_u16(r);
+    if (count > reader_left(r) / GROUP_BYTES_MIN)
+        r->bad = true;
+    names->groups = sf_calloc(reader_ok(r) ? count : 0, sizeof *names->groups);
+    while (reader_ok(r) && names->count < count)
+        names->count += group_get(r, &names->groups[names->count]);
+}
+
+static void free_names(struct name_list *names)
+{
+    for (size_t i = 0; i < names->count; i++)
+        free(names->groups[i].addresses);
+    free(names->groups);
 }
 
 /* A count of shards, each of at least 2 bytes of what is left. */
@@ -127,22 +188,38 @@ static uint32_t get_shard(struct reader *r, uint32_t shard_count)
     return shard;
 }
 
+static void get_gain(struct reader *r, uint32_t shard_count, const struct name_list *names,
+                     struct gain *gain)
+{
+    gain->shard = get_shard(r, shard_count);
+    gain->first = reader_u8(r) != 0;
+    size_t owners = reader_u8(r);
+    uint64_t before = UINT64_MAX;
+    for (size_t i = 0; i < owners && reader_ok(r); i++) {
+        size_t at = reader_u16(r);
+        uint64_t lost = reader_u64(r);
+        if (at >= names->count || i >= CHAIN_MAX || lost == 0 || lost >= before)
+            r->bad = true;
+        else
+            chain_add(&gain->chain, &names->groups[at], lost);
+        before = lost;
+    }
+}
+
 bool config_change_get(struct reader *r, uint32_t shard_count, struct config_change *change)
 {
+    struct name_list names = {0};
     struct config_change got = {.num = reader_u64(r)};
+    get_names(r, &names);
     size_t gains = get_count(r, shard_count);
     got.gains = sf_calloc(gains, sizeof *got.gains);
-    while (got.gain_count < gains && reader_ok(r)) {
-        struct gain *gain = &got.gains[got.gain_count];
-        gain->shard = get_shard(r, shard_count);
-        gain->first = reader_u8(r) != 0;
-        if (chain_get(r, &gain->chain))
-            got.gain_count++;
-    }
+    while (got.gain_count < gains && reader_ok(r))
+        get_gain(r, shard_count, &names, &got.gains[got.gain_count++]);
     size_t losses = get_count(r, shard_count);
     got.losses = sf_calloc(losses, sizeof *got.losses);
     while (got.loss_count < losses && reader_ok(r))
         got.losses[got.loss_count++] = get_shard(r, shard_count);
+    free_names(&names);
     *change = got;
     if (!reader_done(r) || got.num == 0)
         config_change_deinit(change);

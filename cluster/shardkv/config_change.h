@@ -37,6 +37,10 @@ SF_MUST_CHECK int config_change_make(struct config_change *change, const struct 
                                      const struct config *config, const struct history *history,
                                      uint64_t *missing);
 
+/* As bytes: u64 num; u16 count of groups, each as group_put has it; u32 count of gains, each
+ * {u16 shard, u8 first, u8 owners, {u16 position among the groups, u64 lost} each};
+ * u32 count of losses, u16 each. A group's addresses stand there once, however many shards it had.
+ */
 void config_change_put(struct buffer *b, const struct config_change *change);
 /* False: it breaks the form or a limit; *change is empty then. */
 SF_MUST_CHECK bool config_change_get(struct reader *r, uint32_t shard_count,

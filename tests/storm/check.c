@@ -191,12 +191,30 @@ static bool all_level(struct cluster *cluster)
     return true;
 }
 
+/* What a replica stores of shards is of those that its group keeps. */
+static void check_no_remains(const struct cluster_node *n)
+{
+    const struct shards *shards = process_shards(n);
+    struct store_iter *iter =
+        store_iter_new(replica_space(n->replica), NULL, slice_str("S"), slice_str("T"));
+    for (; store_iter_valid(iter); store_iter_next(iter)) {
+        struct reader r = reader_of(store_iter_key(iter));
+        (void)reader_u8(&r);
+        uint32_t shard = reader_u16_big(&r);
+        const struct row *row = shards_find(shards, shard, reader_u64_big(&r));
+        sf_assert(row != NULL);
+        sf_assert(row_is_keeper(row));
+    }
+    store_iter_free(iter);
+}
+
 void cluster_check_replicas(struct cluster *cluster)
 {
     sf_assert(cluster_run_until(cluster, all_level, 30000));
     for (size_t i = 0; i < CLUSTER_GROUPS; i++) {
         const struct cluster_node *nodes = cluster->groups[i].nodes;
         uint64_t hash = hash_space(replica_space(nodes[0].replica));
+        check_no_remains(&nodes[0]);
         for (size_t k = 1; k < CLUSTER_REPLICAS; k++)
             sf_assert(hash_space(replica_space(nodes[k].replica)) == hash);
     }
