@@ -145,7 +145,7 @@ static void long_values_survive_storms(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(long_values_survive_storms)};
-    seeds = seeds_parse(argc, argv, 8);
+    seeds = seeds_parse(argc, argv, 5);
     program_name = argv[0];
     log_level_min = LOG_LEVEL_ERROR;
     return cmocka_run_group_tests(tests, NULL, NULL);
