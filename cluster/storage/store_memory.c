@@ -2,7 +2,8 @@
  *
  *  M1  `now` is `durable` with the batches of the journal applied in order.
  *  M2  A flush only notes how many batches it covers, since it may run on another thread; the
- * loop's thread takes that many out of the journal into `durable` before it next looks at either.
+ *      loop's thread takes that many out of the journal into `durable` before it next looks at
+ *      either.
  */
 #include "storage/store.h"
 

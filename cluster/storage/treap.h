@@ -6,8 +6,8 @@
  *
  *  T1  Keys ascend in order; no two are equal.
  *  T2  A node's priority, the hash of its key, is at least that of its children; equal ones stand
- * in key order. So the shape depends on the content alone, and the expected depth of n keys is
- *      below 2 ln n, whatever the order in which they came.
+ *      in key order. So the shape depends on the content alone, and the expected depth of n keys
+ *      is below 2 ln n, whatever the order in which they came.
  *  T3  A node is changed in place only by who holds its one reference, through nodes that are
  *      referenced once themselves.
  *

@@ -2,10 +2,11 @@
  *
  * The happy path is: list the files; the newest one with a valid head is the newest segment; the
  * last FLOOR in it names the oldest; the heads chain the segments between. Replay them in order,
- * sync the newest one, begin a new segment after it. It can fail by: a segment of the chain is
- * missing or damaged; an invalid record stands below a position that is vouched for (W5); entries
- * are missing between those of a replica; another cluster's or another version's log; no space for
- * the new segment.
+ * sync the newest one, begin a new segment after it.
+ *
+ * It can fail by: a segment of the chain is missing or damaged; an invalid record stands below a
+ * position that is vouched for (W5); entries are missing between those of a replica; another
+ * cluster's or another version's log; no space for the new segment.
  */
 #include "storage/wal.h"
 

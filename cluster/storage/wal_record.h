@@ -16,10 +16,16 @@
  *
  * Every record, little-endian:
  *   offset size
- *        0    8  checksum: XXH3-64 of all bytes after it, body included, seeded with the cluster's
- * hash 8    4  bytes of the body 12    1  type 13    1  flags 14    2  0 16    8  replica key; 0 in
- * BATCH, SEGMENT and FLOOR 24    8  position at which this record begins 32    8  a 40    8  b 48
- * .  body
+ *        0    8  checksum: XXH3-64 of all bytes after it, the body included; seed: cluster hash
+ *        8    4  bytes of the body
+ *       12    1  type
+ *       13    1  flags
+ *       14    2  0
+ *       16    8  replica key; 0 in BATCH, SEGMENT and FLOOR
+ *       24    8  position at which this record begins
+ *       32    8  a
+ *       40    8  b
+ *       48    .  body
  *
  *   type          a                b                body
  *   1 BATCH       vouched position bytes of the batch, this record included, zeros not

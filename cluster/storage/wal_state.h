@@ -10,7 +10,7 @@
  *      which records are laid out, last. Batches wait in order of their positions.
  *  S2  segment.live counts the entries whose newest record begins in it; live_bytes is the sum of
  *      their records' bytes over all segments.
- *  S3  At most one batch, the first, is being written or synced. synced <= its start <= position.
+ *  S3  At most one batch, the first, is being written or synced; synced <= its start.
  *  S4  A segment's file is let go only after the FLOOR record that excludes it is synced.
  */
 #ifndef STORAGE_WAL_STATE_H

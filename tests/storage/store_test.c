@@ -1,7 +1,9 @@
 /* What both stores promise, tested on both; then what only one has. */
 #include <ftw.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -326,6 +328,45 @@ static void what_was_flushed_is_there_after_reopening(void **state)
     assert_string_equal(stage_get_durable(stage, "a"), "1");
 }
 
+struct flusher {
+    struct store *store;
+    _Atomic bool ends;
+};
+
+static void *flush_all_the_time(void *argument)
+{
+    struct flusher *flusher = argument;
+    int status = SF_OK;
+    while (status == SF_OK && !flusher->ends)
+        status = store_flush(flusher->store);
+    return status == SF_OK ? flusher : NULL;
+}
+
+static void flushes_run_beside_reads_and_writes(void **state)
+{
+    struct stage *stage = *state;
+    struct flusher flusher = {.store = stage->store};
+    pthread_t thread;
+    void *result;
+    assert_int_equal(pthread_create(&thread, NULL, flush_all_the_time, &flusher), 0);
+    unsigned newest_durable = 0;
+    for (unsigned i = 1; i <= 1500; i++) {
+        char value[16];
+        snprintf(value, sizeof value, "%u", i);
+        stage_put(stage, "k", value);
+        assert_string_equal(stage_get(stage, "k"), value);
+        const char *durable = stage_get_durable(stage, "k");
+        unsigned found = durable == NULL ? 0 : (unsigned)strtoul(durable, NULL, 10);
+        assert_true(found >= newest_durable && found <= i);
+        newest_durable = found;
+    }
+    flusher.ends = true;
+    pthread_join(thread, &result);
+    assert_non_null(result);
+    assert_int_equal(store_flush(stage->store), SF_OK);
+    assert_string_equal(stage_get_durable(stage, "k"), "1500");
+}
+
 static void a_reclaimed_range_reads_the_same(void **state)
 {
     struct stage *stage = *state;
@@ -613,6 +654,7 @@ static int close_stage(void **state)
     X(an_iterator_without_a_view_has_one_of_its_own)                                               \
     X(only_a_flush_makes_durable)                                                                  \
     X(what_was_flushed_is_there_after_reopening)                                                   \
+    X(flushes_run_beside_reads_and_writes)                                                         \
     X(a_reclaimed_range_reads_the_same)                                                            \
     X(random_runs_agree_with_a_model)
 
