@@ -124,8 +124,7 @@ int shards_drop(struct shards *shards, struct store_batch *batch, uint32_t shard
 /* SF_OK: it is given to `taker`, by this or an earlier entry. SF_GONE: it is not here any more. */
 int shards_give(struct shards *shards, struct store_batch *batch, uint32_t shard, uint64_t lost,
                 const struct taker *taker);
-/* Custody is settled with a later tenure of another group: whatever was lost at or before `lost`.
- */
+/* Custody of what was lost at or before `lost` is settled with a later tenure elsewhere. */
 int shards_settle(struct shards *shards, struct store_batch *batch, uint32_t shard, uint64_t lost);
 /* The duty was done. */
 int shards_told(struct shards *shards, struct store_batch *batch, uint32_t shard, uint64_t gained,
