@@ -1,35 +1,52 @@
 #include "ctl/command.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "ctl/progress.h"
+#include "shardfs/limits.h"
+
 static const struct command commands[] = {
-    {"put", "NAME [VALUE]", "set a key; no VALUE: from standard input", 1, 2, command_put},
-    {"get", "NAME", "write a key's bytes to standard output", 1, 1, command_get},
+    {"put", "NAME [VALUE]", "set a key; no VALUE: from standard input", 1, 2, CTL_MASTERS | CTL_KEY,
+     command_put},
+    {"get", "NAME", "write a key's bytes to standard output", 1, 1, CTL_MASTERS | CTL_KEY,
+     command_get},
     {"append", "NAME [VALUE]", "append to a key; no VALUE: from standard input", 1, 2,
-     command_append},
-    {"del", "NAME", "delete a key", 1, 1, command_del},
-    {"ls", "[-l] [NAME]", "list a directory, or the root", 0, 1, command_ls},
-    {"stat", "NAME", "say what is known of a key", 1, 1, command_stat},
-    {"join", "GID HOST:PORT...", "let a replica group take its share of the shards", 2, 10,
-     command_join},
-    {"leave", "GID...", "give the groups' shards to the others", 1, 64, command_leave},
-    {"move", "SHARD GID", "give one shard to a group", 2, 2, command_move},
-    {"query", "[NUM]", "show a configuration, the newest by default", 0, 1, command_query},
-    {"transfer", "GID HOST:PORT", "let this replica lead its group", 2, 2, command_transfer},
-    {"drain", "GID", "leave, and wait until the group holds no shard", 1, 1, command_drain},
-    {"status", "", "show groups, replicas, leaders and shards", 0, 0, command_status},
-    {"up", "--dir DIR", "run a local cluster, or start what is missing of it", 0, 0, command_up},
-    {"down", "--dir DIR", "stop the local cluster", 0, 0, command_down},
+     CTL_MASTERS | CTL_KEY, command_append},
+    {"del", "NAME", "delete a key, or an empty directory", 1, 1, CTL_MASTERS | CTL_KEY,
+     command_del},
+    {"ls", "[-l] [NAME]", "list a directory, or the root", 0, 1, CTL_MASTERS | CTL_FULL,
+     command_ls},
+    {"stat", "NAME", "say what is known of a key", 1, 1, CTL_MASTERS | CTL_KEY, command_stat},
+    {"join", "GID HOST:PORT...", "let a replica group take its share of the shards", 2, SIZE_MAX,
+     CTL_MASTERS | CTL_FORCE, command_join},
+    {"leave", "GID...", "give the groups' shards to the others", 1, SF_GROUPS_MAX, CTL_MASTERS,
+     command_leave},
+    {"move", "SHARD GID", "give one shard to a group", 2, 2, CTL_MASTERS, command_move},
+    {"query", "[NUM]", "show a configuration, the newest by default", 0, 1, CTL_MASTERS | CTL_JSON,
+     command_query},
+    {"transfer", "GID HOST:PORT", "let this replica lead its group", 2, 2, CTL_MASTERS,
+     command_transfer},
+    {"drain", "GID", "leave, and wait until the group holds no shard", 1, 1, CTL_MASTERS,
+     command_drain},
+    {"status", "", "show groups, replicas, leaders and shards", 0, 0, CTL_MASTERS | CTL_JSON,
+     command_status},
+    {"up", "--dir DIR", "run a local cluster, or start what is missing of it", 0, 0,
+     CTL_DIR | CTL_NEW, command_up},
+    {"down", "--dir DIR", "stop the local cluster", 0, 0, CTL_DIR, command_down},
 };
 
 #define COMMAND_COUNT (sizeof commands / sizeof commands[0])
 
+/* -- messages ------------------------------------------------------------------------------ */
+
 static void say(const char *format, va_list args)
 {
+    progress_end();
     fputs("shardctl: ", stderr);
     vfprintf(stderr, format, args);
     fputc('\n', stderr);
@@ -63,7 +80,10 @@ static void print_help(void)
     }
     puts("\n"
          "  --masters A,B,C    addresses of the shardmasters (else SHARDFS_MASTERS)\n"
-         "  --timeout SECONDS  give up after so long (default 10; 0: never)\n"
+         "  --timeout SECONDS  give up a request after so long, and a second more for each MiB\n"
+         "                     of data in it (default 10; 0: never)\n"
+         "  --key              put, get, append, del, stat: NAME is the key itself, any bytes,\n"
+         "                     not its name in the mount\n"
          "  --json             query, status: print JSON\n"
          "  --force            join: also where the replicas do not answer as that group\n"
          "  --dir DIR          up, down: where the local cluster lives\n"
@@ -71,15 +91,19 @@ static void print_help(void)
          "                     up: what a new local cluster is made of\n"
          "                     (default 64 hash 2 3 3)\n"
          "  --help, --version\n\n"
-         "NAME is the name in the mount: \"color\", \"docs/a.txt\".\n"
+         "NAME is the name in the mount: \"color\", \"docs/a.txt\". '--' ends the options: what\n"
+         "follows may begin with '-'.\n"
          "Exit status: 0; 1 it failed; 2 it was called wrongly.");
 }
+
+/* -- options ------------------------------------------------------------------------------- */
 
 enum {
     OPTION_MASTERS = 256,
     OPTION_TIMEOUT,
     OPTION_JSON,
     OPTION_FORCE,
+    OPTION_KEY,
     OPTION_DIR,
     OPTION_SHARDS,
     OPTION_ROUTING,
@@ -95,6 +119,7 @@ static const struct option long_options[] = {
     {"timeout", required_argument, NULL, OPTION_TIMEOUT},
     {"json", no_argument, NULL, OPTION_JSON},
     {"force", no_argument, NULL, OPTION_FORCE},
+    {"key", no_argument, NULL, OPTION_KEY},
     {"dir", required_argument, NULL, OPTION_DIR},
     {"shards", required_argument, NULL, OPTION_SHARDS},
     {"routing", required_argument, NULL, OPTION_ROUTING},
@@ -106,57 +131,117 @@ static const struct option long_options[] = {
     {NULL, 0, NULL, 0},
 };
 
-/* A whole number from min to max; else the line is printed. */
-static bool take_number(const char *name, const char *text, unsigned min, unsigned max,
-                        unsigned *out)
+bool take_number(const char *what, const char *text, uint64_t min, uint64_t max, uint64_t *out)
 {
     char *end;
-    unsigned long number = strtoul(text, &end, 10);
-    if (text[0] < '0' || text[0] > '9' || *end || number < min || number > max) {
-        fail_usage("%s takes a number from %u to %u, not '%s'", name, min, max, text);
+    errno = 0;
+    unsigned long long number = strtoull(text, &end, 10);
+    if (text[0] < '0' || text[0] > '9' || *end || errno != 0 || number < min || number > max) {
+        if (max == UINT64_MAX)
+            fail_usage("%s is a whole number from %llu, not '%s'", what, (unsigned long long)min,
+                       text);
+        else
+            fail_usage("%s is a whole number from %llu to %llu, not '%s'", what,
+                       (unsigned long long)min, (unsigned long long)max, text);
         return false;
     }
+    *out = number;
+    return true;
+}
+
+static bool take_small(const char *what, unsigned min, unsigned max, unsigned *out)
+{
+    uint64_t number;
+    if (!take_number(what, optarg, min, max, &number))
+        return false;
     *out = (unsigned)number;
     return true;
 }
 
+/* What getopt_long did not like: the word before optind, or a letter within it. */
+static int refuse_option(int option, char **argv)
+{
+    const char *word = argv[optind - 1];
+    if (option == ':')
+        return fail_usage("%s needs a value; see 'shardctl --help'", word);
+    if (optopt >= OPTION_MASTERS)
+        return fail_usage("%s: this option takes no value; see 'shardctl --help'", word);
+    if (optopt == 0)
+        return fail_usage("there is no option '%s'; see 'shardctl --help'", word);
+    return fail_usage("there is no option '-%c'; see 'shardctl --help' (put '--' before a word "
+                      "that begins with '-')",
+                      optopt);
+}
+
 /* False: the line is printed. */
-static bool take_option(struct ctl_options *options, int option)
+static bool take_value(struct ctl_options *options, int option)
 {
     switch (option) {
     case OPTION_MASTERS:
         options->masters = optarg;
         return true;
     case OPTION_TIMEOUT:
-        return take_number("--timeout", optarg, 0, 86400, &options->timeout_s);
-    case OPTION_JSON:
-        options->json = true;
-        return true;
-    case OPTION_FORCE:
-        options->force = true;
-        return true;
+        return take_small("--timeout", 0, 86400, &options->timeout_s);
     case OPTION_DIR:
         options->dir = optarg;
         return true;
     case OPTION_SHARDS:
-        return take_number("--shards", optarg, 1, 4096, &options->shards);
+        return take_small("--shards", 1, SF_SHARDS_MAX, &options->shards);
     case OPTION_ROUTING:
         options->routing = optarg;
         return true;
     case OPTION_GROUPS:
-        return take_number("--groups", optarg, 1, 16, &options->groups_count);
+        return take_small("--groups", 1, 16, &options->groups_count);
     case OPTION_REPLICAS:
-        return take_number("--replicas", optarg, 1, 9, &options->replicas_count);
+        return take_small("--replicas", 1, SF_REPLICAS_MAX, &options->replicas_count);
     case OPTION_MASTER_REPLICAS:
-        return take_number("--master-replicas", optarg, 1, 9, &options->masters_count);
-    case 'l':
-        options->full = true;
-        return true;
+        return take_small("--master-replicas", 1, SF_REPLICAS_MAX, &options->masters_count);
     default:
-        fail_usage("see 'shardctl --help'"); /* getopt has said what is wrong */
-        return false;
+        return true;
     }
 }
+
+/* Which of enum ctl_option it is. */
+static unsigned kind_of(int option)
+{
+    switch (option) {
+    case OPTION_MASTERS:
+    case OPTION_TIMEOUT:
+        return CTL_MASTERS;
+    case OPTION_JSON:
+        return CTL_JSON;
+    case OPTION_FORCE:
+        return CTL_FORCE;
+    case 'l':
+        return CTL_FULL;
+    case OPTION_KEY:
+        return CTL_KEY;
+    case OPTION_DIR:
+        return CTL_DIR;
+    default:
+        return CTL_NEW;
+    }
+}
+
+static const char *name_of(unsigned kinds)
+{
+    static const struct {
+        unsigned kind;
+        const char *name;
+    } names[] = {{CTL_MASTERS, "--masters and --timeout"},
+                 {CTL_JSON, "--json"},
+                 {CTL_FORCE, "--force"},
+                 {CTL_FULL, "-l"},
+                 {CTL_KEY, "--key"},
+                 {CTL_DIR, "--dir"},
+                 {CTL_NEW, "options of a new cluster (--shards and so on)"}};
+    size_t i = 0;
+    while (!(names[i].kind & kinds))
+        i++;
+    return names[i].name;
+}
+
+/* -- commands ------------------------------------------------------------------------------ */
 
 static const struct command *find_command(const char *name)
 {
@@ -174,36 +259,43 @@ static int run_command(const struct ctl_options *options, size_t argc, char **ar
         return fail_usage("there is no command '%s'; see 'shardctl --help'", argv[0]);
     argc--;
     argv++;
+    if (options->given & ~command->takes)
+        return fail_usage("'%s' does not take %s; see 'shardctl --help'", command->name,
+                          name_of(options->given & ~command->takes));
     if (argc < command->argc_min || argc > command->argc_max)
         return fail_usage("usage: shardctl %s %s", command->name, command->arguments);
     return command->run(options, argc, argv);
 }
 
+/* Standard output is checked at the end: what did not get there is a failure. */
+static int end(int exit_status)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return exit_status;
+    return exit_status != 0 ? exit_status : fail("standard output: %s", strerror(errno));
+}
+
 int command_main(int argc, char **argv)
 {
-    struct ctl_options options = {
-        .masters = getenv("SHARDFS_MASTERS"),
-        .timeout_s = 10,
-        .masters_count = 3,
-        .groups_count = 2,
-        .replicas_count = 3,
-        .shards = 64,
-        .routing = "hash",
-    };
+    struct ctl_options options = {.masters = getenv("SHARDFS_MASTERS"), .timeout_s = 10};
     int option;
-    while ((option = getopt_long(argc, argv, "l", long_options, NULL)) != -1) {
+    opterr = 0; /* the line is ours */
+    while ((option = getopt_long(argc, argv, ":l", long_options, NULL)) != -1) {
         if (option == OPTION_HELP) {
             print_help();
-            return 0;
+            return end(0);
         }
         if (option == OPTION_VERSION) {
             puts("shardctl " SHARDFS_VERSION);
-            return 0;
+            return end(0);
         }
-        if (!take_option(&options, option))
+        if (option == '?' || option == ':')
+            return refuse_option(option, argv);
+        if (!take_value(&options, option))
             return EXIT_USAGE;
+        options.given |= kind_of(option);
     }
     if (optind == argc)
         return fail_usage("which command? See 'shardctl --help'");
-    return run_command(&options, (size_t)(argc - optind), argv + optind);
+    return end(run_command(&options, (size_t)(argc - optind), argv + optind));
 }

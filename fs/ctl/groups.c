@@ -1,180 +1,88 @@
-/* join, leave, move, transfer, drain: who owns what. */
+/* leave, move, transfer: who owns what, and who leads. */
+#include "ctl/groups.h"
+
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "ctl/probe.h"
-#include "ctl/progress.h"
-#include "env/memory.h"
+#define TRANSFER_POLL_MS 50u
 
-#define DRAIN_POLL_MS 200u
+typedef unsigned long long ull;
 
-/* False: the line is printed. */
-static bool take_id(const char *what, const char *text, uint64_t min, uint64_t *out)
+bool take_gid(const char *text, group_id *out)
 {
-    char *end;
-    unsigned long long number = strtoull(text, &end, 10);
-    if (text[0] < '0' || text[0] > '9' || *end || strlen(text) > 18 || number < min) {
-        fail_usage("%s is a whole number from %llu, not '%s'", what, (unsigned long long)min, text);
-        return false;
-    }
-    *out = number;
-    return true;
+    return take_number("GID", text, 1, UINT64_MAX, out);
 }
 
-static int report(int status, const struct master_reply *reply, const char *what)
+const struct group *find_group(const struct session *s, group_id gid)
 {
+    const struct group *group = config_find_group(s->config, gid);
+    if (!group)
+        fail("there is no group %llu (see 'shardctl status')", (ull)gid);
+    return group;
+}
+
+int change_config(struct session *s, const struct master_op *op, const char *what,
+                  struct master_reply *reply)
+{
+    int status = session_master(s, op, reply);
+    if (status == SF_UNKNOWN)
+        return fail("%s: no answer in time: it may or may not have happened (see 'shardctl query')",
+                    what);
     if (status == SF_OK)
         status = reply->status;
-    if (status == SF_OK) {
-        printf("configuration %llu\n", (unsigned long long)reply->config_num);
+    if (status == SF_OK)
         return 0;
-    }
-    if (reply->which != 0 && status != SF_UNKNOWN && status != SF_TIMEOUT)
-        return fail("%s: group %llu: %s", what, (unsigned long long)reply->which,
-                    sf_error_text(status));
+    if (reply->which != 0)
+        return fail("%s: group %llu: %s", what, (ull)reply->which, sf_error_text(status));
     return fail("%s: %s", what, sf_error_text(status));
 }
 
-/* -- join ---------------------------------------------------------------------------------- */
+/* -- leave ----------------------------------------------------------------------------------- */
 
-/* False: the line is printed. *group owns its addresses either way. */
-static bool take_group(struct group *group, group_id gid, size_t count, char **addresses)
+static int leave(struct session *s, group_id *gids, size_t count)
 {
-    group->gid = gid;
-    group->address_count = count;
-    group->addresses = sf_calloc(count, sizeof group->addresses[0]);
-    if (count > SF_REPLICAS_MAX) {
-        fail_usage("a group has at most %u replicas", SF_REPLICAS_MAX);
-        return false;
-    }
-    for (size_t i = 0; i < count; i++) {
-        if (!env_address_is_valid(addresses[i]) || strlen(addresses[i]) >= SF_ADDRESS_BYTES_MAX) {
-            fail_usage("'%s' is not an address HOST:PORT", addresses[i]);
-            return false;
-        }
-        strcpy(group->addresses[i], addresses[i]);
-        for (size_t k = 0; k < i; k++) {
-            if (strcmp(addresses[k], addresses[i]) == 0) {
-                fail_usage("'%s' is named twice", addresses[i]);
-                return false;
-            }
-        }
-    }
-    return true;
-}
-
-/* Exit status. */
-static int check_strangers(const struct config *config, const struct group *group)
-{
-    for (size_t g = 0; g < config->group_count; g++) {
-        const struct group *other = &config->groups[g];
-        if (other->gid == group->gid)
-            return fail("group %llu has joined already (see 'shardctl status')",
-                        (unsigned long long)other->gid);
-        for (size_t i = 0; i < other->address_count * group->address_count; i++) {
-            const char *address = group->addresses[i % group->address_count];
-            if (strcmp(other->addresses[i / group->address_count], address) == 0)
-                return fail("%s is in group %llu: a replica belongs to one group", address,
-                            (unsigned long long)other->gid);
-        }
-    }
-    return 0;
-}
-
-static bool same_group(const struct probe_replica *replica, const struct group *group)
-{
-    struct group found = {replica->gid, replica->address_count, replica->addresses};
-    return replica->address_count == group->address_count &&
-           group_identity(&found) == group_identity(group);
-}
-
-/* Does a majority answer as this group? Exit status; the line says who does not. */
-static int check_majority(struct session *s, const struct group *group)
-{
-    size_t good = 0;
-    char why[512] = "";
-    for (size_t i = 0; i < group->address_count; i++) {
-        struct probe probe;
-        probe_run(s, group->addresses[i], &probe);
-        const struct probe_replica *replica = probe_find(&probe, group->gid);
-        const char *wrong = NULL;
-        if (probe.status != SF_OK)
-            wrong = "does not answer";
-        else if (!replica)
-            wrong = "is no replica of this group";
-        else if (!same_group(replica, group))
-            wrong = "knows this group with other addresses";
-        good += !wrong;
-        if (wrong && !why[0])
-            snprintf(why, sizeof why, "%s %s", group->addresses[i], wrong);
-        probe_deinit(&probe);
-    }
-    if (2 * good > group->address_count)
-        return 0;
-    return fail("no majority of these addresses answers as group %llu (%s); start its replicas "
-                "first, or use --force",
-                (unsigned long long)group->gid, why);
-}
-
-static int join(struct session *s, const struct group *group, bool force)
-{
-    int exit_status = check_strangers(s->config, group);
-    if (exit_status == 0 && !force)
-        exit_status = check_majority(s, group);
-    if (exit_status != 0)
-        return exit_status;
     struct master_op op;
     struct master_reply reply = {0};
-    struct group copy = *group;
-    session_new_master_op(s, &op, MASTER_JOIN);
-    op.groups = &copy;
-    op.group_count = 1;
-    return report(session_master(s, &op, &reply), &reply, "join");
-}
-
-int command_join(const struct ctl_options *options, size_t argc, char **argv)
-{
-    struct session s;
-    struct group group;
-    group_id gid;
-    if (!take_id("GID", argv[0], 1, &gid))
-        return EXIT_USAGE;
-    int exit_status = EXIT_USAGE;
-    if (take_group(&group, gid, argc - 1, argv + 1))
-        exit_status = session_open(&s, options);
-    else {
-        free(group.addresses);
-        return EXIT_USAGE;
-    }
-    if (exit_status == 0) {
-        exit_status = join(&s, &group, options->force);
-        session_close(&s);
-    }
-    free(group.addresses);
+    session_new_master_op(s, &op, MASTER_LEAVE);
+    op.gids = gids;
+    op.gid_count = count;
+    int exit_status = change_config(s, &op, "leave", &reply);
+    if (exit_status == 0)
+        printf("configuration %llu: they hand their shards over now; 'shardctl drain' waits for "
+               "that\n",
+               (ull)reply.config_num);
     return exit_status;
 }
-
-/* -- leave, move, transfer ----------------------------------------------------------------- */
 
 int command_leave(const struct ctl_options *options, size_t argc, char **argv)
 {
     struct session s;
-    group_id gids[64];
+    group_id gids[SF_GROUPS_MAX];
     for (size_t i = 0; i < argc; i++) {
-        if (!take_id("GID", argv[i], 1, &gids[i]))
+        if (!take_gid(argv[i], &gids[i]))
             return EXIT_USAGE;
     }
     int exit_status = session_open(&s, options);
     if (exit_status != 0)
         return exit_status;
+    exit_status = leave(&s, gids, argc);
+    session_close(&s);
+    return exit_status;
+}
+
+/* -- move ------------------------------------------------------------------------------------ */
+
+static int move(struct session *s, uint32_t shard, group_id gid)
+{
     struct master_op op;
     struct master_reply reply = {0};
-    session_new_master_op(&s, &op, MASTER_LEAVE);
-    op.gids = gids;
-    op.gid_count = argc;
-    exit_status = report(session_master(&s, &op, &reply), &reply, "leave");
-    session_close(&s);
+    session_new_master_op(s, &op, MASTER_MOVE);
+    op.shard = shard;
+    op.gid = gid;
+    int exit_status = change_config(s, &op, "move", &reply);
+    if (exit_status == 0)
+        printf("configuration %llu: shard %u belongs to group %llu\n", (ull)reply.config_num, shard,
+               (ull)gid);
     return exit_status;
 }
 
@@ -184,72 +92,73 @@ int command_move(const struct ctl_options *options, size_t argc, char **argv)
     uint64_t shard;
     group_id gid;
     (void)argc;
-    if (!take_id("SHARD", argv[0], 0, &shard) || !take_id("GID", argv[1], 1, &gid))
+    if (!take_number("SHARD", argv[0], 0, SF_SHARDS_MAX - 1, &shard) || !take_gid(argv[1], &gid))
         return EXIT_USAGE;
     int exit_status = session_open(&s, options);
     if (exit_status != 0)
         return exit_status;
-    if (shard >= s.config->shard_count) {
-        exit_status = fail("there is no shard %llu: the cluster has 0 to %u",
-                           (unsigned long long)shard, s.config->shard_count - 1);
-    } else if (!config_find_group(s.config, gid)) {
-        exit_status =
-            fail("there is no group %llu (see 'shardctl status')", (unsigned long long)gid);
-    } else {
-        struct master_op op;
-        struct master_reply reply = {0};
-        session_new_master_op(&s, &op, MASTER_MOVE);
-        op.shard = (uint32_t)shard;
-        op.gid = gid;
-        exit_status = report(session_master(&s, &op, &reply), &reply, "move");
-    }
+    if (shard >= s.config->shard_count)
+        exit_status = fail("there is no shard %llu: the cluster has 0 to %u", (ull)shard,
+                           s.config->shard_count - 1);
+    else if (!find_group(&s, gid))
+        exit_status = EXIT_FAILED;
+    else
+        exit_status = move(&s, (uint32_t)shard, gid);
     session_close(&s);
     return exit_status;
 }
 
-/* The address of whoever says that it leads the group, or the one that is to lead now. */
-static bool find_leader(struct session *s, const struct group *group, char *leader)
+/* -- transfer -------------------------------------------------------------------------------- */
+
+/* The address in `group` of the replica that says that it leads; "" if none does. */
+static const char *leader_of(struct session *s, const struct group *group)
 {
-    for (size_t i = 0; i < group->address_count; i++) {
-        struct probe probe;
-        probe_run(s, group->addresses[i], &probe);
-        const struct probe_replica *replica = probe_find(&probe, group->gid);
-        bool leads = replica && replica->leads;
-        probe_deinit(&probe);
-        if (leads) {
-            strcpy(leader, group->addresses[i]);
-            return true;
-        }
+    struct probe probes[SF_REPLICAS_MAX];
+    probe_group(s, group, probes);
+    const struct probe *leader = probe_leader(probes, group->address_count, group->gid);
+    const char *address = leader ? leader->address : "";
+    probe_all_deinit(probes, group->address_count);
+    return address;
+}
+
+static int await_lead(struct session *s, const struct group *group, const char *address)
+{
+    uint64_t until = env_now_ms(s->env) + s->timeout_ms;
+    while (strcmp(leader_of(s, group), address) != 0) {
+        if (s->timeout_ms > 0 && env_now_ms(s->env) > until)
+            return fail("%s did not take the lead of group %llu in time", address, (ull)group->gid);
+        session_pause(s, TRANSFER_POLL_MS);
     }
-    return false;
+    printf("%s leads group %llu\n", address, (ull)group->gid);
+    return 0;
 }
 
 static int transfer(struct session *s, const struct group *group, const char *address)
 {
-    char leader[SF_ADDRESS_BYTES_MAX];
     struct buffer params = {0};
-    struct unpacked result;
-    if (!find_leader(s, group, leader))
-        return fail("no replica of group %llu leads it just now", (unsigned long long)group->gid);
-    if (strcmp(leader, address) == 0) {
-        printf("%s leads group %llu already\n", address, (unsigned long long)group->gid);
-        return 0;
+    const char *leader = leader_of(s, group);
+    if (!leader[0])
+        return fail("no replica of group %llu leads it just now", (ull)group->gid);
+    if (strcmp(leader, address) != 0) {
+        pack_array(&params, 2);
+        pack_u64(&params, group->gid);
+        pack_str(&params, address);
+        int status = session_rpc(s, leader, "replica.transfer", &params);
+        if (status != SF_OK)
+            return fail("transfer: %s: %s", leader, sf_error_text(status));
     }
-    pack_array(&params, 2);
-    pack_u64(&params, group->gid);
-    pack_str(&params, address);
-    int status = session_rpc(s, leader, "replica.transfer", &params, s->timeout_ms, &result);
-    if (status != SF_OK)
-        return fail("transfer: %s", sf_error_text(status));
-    unpack_close(&result);
-    for (uint64_t waited = 0; s->timeout_ms == 0 || waited < s->timeout_ms; waited += 100) {
-        if (find_leader(s, group, leader) && strcmp(leader, address) == 0) {
-            printf("%s leads group %llu\n", address, (unsigned long long)group->gid);
-            return 0;
-        }
-        session_pause(s, 100);
+    return await_lead(s, group, address);
+}
+
+/* The group's own text of the address; NULL: it has none such, and the line is printed. */
+static const char *find_address(const struct group *group, const char *address)
+{
+    for (size_t i = 0; i < group->address_count; i++) {
+        if (strcmp(group->addresses[i], address) == 0)
+            return group->addresses[i];
     }
-    return fail("%s did not take the lead in time", address);
+    fail("%s is no replica of group %llu (see 'shardctl query')", address, (ull)group->gid);
+    return NULL;
 }
 
 int command_transfer(const struct ctl_options *options, size_t argc, char **argv)
@@ -257,97 +166,16 @@ int command_transfer(const struct ctl_options *options, size_t argc, char **argv
     struct session s;
     group_id gid;
     (void)argc;
-    if (!take_id("GID", argv[0], 1, &gid))
+    if (!take_gid(argv[0], &gid))
         return EXIT_USAGE;
+    if (!env_address_is_valid(argv[1]))
+        return fail_usage("'%s' is not an address HOST:PORT", argv[1]);
     int exit_status = session_open(&s, options);
     if (exit_status != 0)
         return exit_status;
-    const struct group *group = config_find_group(s.config, gid);
-    size_t at = 0;
-    while (group && at < group->address_count && strcmp(group->addresses[at], argv[1]) != 0)
-        at++;
-    if (!group)
-        exit_status =
-            fail("there is no group %llu (see 'shardctl status')", (unsigned long long)gid);
-    else if (at == group->address_count)
-        exit_status = fail("%s is no replica of group %llu", argv[1], (unsigned long long)gid);
-    else
-        exit_status = transfer(&s, group, argv[1]);
-    session_close(&s);
-    return exit_status;
-}
-
-/* -- drain --------------------------------------------------------------------------------- */
-
-/* How many shards the group still holds, as its leader says, once it knows of the Config `num`.
- * False: nobody can say. */
-static bool shards_held(struct session *s, const struct group *group, uint64_t num, uint64_t *held)
-{
-    for (size_t i = 0; i < group->address_count; i++) {
-        struct probe probe;
-        probe_run(s, group->addresses[i], &probe);
-        const struct probe_replica *replica = probe_find(&probe, group->gid);
-        bool known = replica && replica->leads && replica->config >= num;
-        if (known)
-            *held = replica->holding + replica->moving;
-        probe_deinit(&probe);
-        if (known)
-            return true;
-    }
-    return false;
-}
-
-static int wait_drained(struct session *s, const struct group *group, uint64_t num)
-{
-    uint64_t held;
-    for (;;) {
-        bool known = shards_held(s, group, num, &held);
-        if (known && held == 0)
-            break;
-        if (known)
-            progress_show("group %llu still holds %llu shards", (unsigned long long)group->gid,
-                          (unsigned long long)held);
-        else
-            progress_show("group %llu: waiting for its leader", (unsigned long long)group->gid);
-        session_pause(s, DRAIN_POLL_MS);
-    }
-    progress_end();
-    printf("group %llu holds nothing: its servers may be stopped\n",
-           (unsigned long long)group->gid);
-    return 0;
-}
-
-static int leave_one(struct session *s, group_id gid, struct master_reply *reply)
-{
-    struct master_op op;
-    session_new_master_op(s, &op, MASTER_LEAVE);
-    op.gids = &gid;
-    op.gid_count = 1;
-    return session_master(s, &op, reply);
-}
-
-int command_drain(const struct ctl_options *options, size_t argc, char **argv)
-{
-    struct session s;
-    group_id gid;
-    (void)argc;
-    if (!take_id("GID", argv[0], 1, &gid))
-        return EXIT_USAGE;
-    int exit_status = session_open(&s, options);
-    if (exit_status != 0)
-        return exit_status;
-    const struct group *group = config_find_group(s.config, gid);
-    struct master_reply reply = {0};
-    if (!group)
-        exit_status =
-            fail("there is no group %llu (see 'shardctl status')", (unsigned long long)gid);
-    else if (s.config->group_count == 1)
-        exit_status = fail("group %llu is the last one: nobody could take its shards",
-                           (unsigned long long)gid);
-    else
-        exit_status = report(leave_one(&s, gid, &reply), &reply, "drain");
-    if (exit_status == 0)
-        exit_status = wait_drained(&s, group, reply.config_num);
+    const struct group *group = find_group(&s, gid);
+    const char *address = group ? find_address(group, argv[1]) : NULL;
+    exit_status = address ? transfer(&s, group, address) : EXIT_FAILED;
     session_close(&s);
     return exit_status;
 }

@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#include "ctl/session.h"
+#include "ctl/target.h"
 
 struct listing {
     struct tree_call call;
@@ -15,8 +15,13 @@ struct listing {
     size_t last_bytes;
 };
 
+/* What a listing does not know of a directory (version 0) is left open. */
 static void print_full(const struct tree_inode *inode)
 {
+    if (inode->version == 0) {
+        printf("%c %4s %12s %16s ", S_ISDIR(inode->mode) ? 'd' : '-', "-", "-", "-");
+        return;
+    }
     time_t seconds = (time_t)((int64_t)inode->mtime_ns / 1000000000);
     char text[32] = "-";
     struct tm local;
@@ -58,20 +63,23 @@ int command_ls(const struct ctl_options *options, size_t argc, char **argv)
 {
     struct session s;
     const char *name = argc > 0 ? argv[0] : "";
-    int exit_status = session_open(&s, options);
+    bool full = options->given & CTL_FULL;
+    int exit_status = argc > 0 ? target_check(options, name) : 0;
+    if (exit_status == 0)
+        exit_status = session_open(&s, options);
     if (exit_status != 0)
         return exit_status;
     struct tree_walk walk = {.path = slice_str(name)};
     int status = session_walk(&s, &walk);
     if (status == SF_OK && walk.place.is_directory) {
-        status = list(&s, &walk.place, options->full);
+        status = list(&s, &walk.place, full);
     } else if (status == SF_OK) {
-        if (options->full)
+        if (full)
             print_full(&walk.inode);
         puts(name);
     }
     if (status != SF_OK)
-        exit_status = fail("%s: %s", name, sf_error_text(status));
+        exit_status = target_fail(name[0] ? name : "/", status);
     session_close(&s);
     return exit_status;
 }

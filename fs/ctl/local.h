@@ -1,6 +1,6 @@
 /* local: a cluster of server processes on this machine, under one directory.
  *
- *   DIR/cluster        what it is made of (local_config.c), written once
+ *   DIR/cluster        what it is made of (local_config.c)
  *   DIR/env            to source: PATH and SHARDFS_MASTERS
  *   DIR/NAME/          a server's own directory; NAME is master-1.. or group-GID-1..
  *   DIR/run/NAME.pid   the process that was started for it
@@ -8,7 +8,8 @@
  *   DIR/log/NAME.log   what it said
  *   DIR/mnt            where quickstart.sh mounts
  *
- * Nothing restarts a server that ends; a second `up` starts what is missing.
+ * Nothing restarts a server that ends; a second `up` starts what is missing. An `up` that was
+ * interrupted, anywhere, goes on where it was when it is called again.
  */
 #ifndef CTL_LOCAL_H
 #define CTL_LOCAL_H
@@ -22,6 +23,17 @@
 #define LOCAL_PATH_MAX 4096u
 #define LOCAL_GROUPS_MAX 17u /* the masters and 16 groups */
 #define LOCAL_FIRST_GID 100u
+#define LOCAL_SERVERS_MAX (LOCAL_GROUPS_MAX * SF_REPLICAS_MAX)
+
+/* One server of the cluster. */
+struct local_server {
+    char name[64];
+    const struct group *group;
+    size_t replica; /* index of its address */
+    /* Where it was started by this call. */
+    pid_t pid;     /* 0: it was not */
+    long log_from; /* its words stand in the log from here on */
+};
 
 struct local {
     char dir[LOCAL_PATH_MAX / 2];      /* absolute */
@@ -32,41 +44,51 @@ struct local {
     bool joined; /* the groups were joined once; after that it is the operator's matter */
     size_t group_count;
     struct group groups[LOCAL_GROUPS_MAX]; /* [0]: the masters, gid 0; addresses owned */
-    int lock;
+    size_t server_count;
+    struct local_server servers[LOCAL_SERVERS_MAX];
+    int lock; /* -1: not held */
 };
 
-/* One server of the cluster. */
-struct local_server {
-    char name[64];
-    const struct group *group;
-    size_t replica; /* index of its address */
-};
+/* Functions that return an int return an exit status: 0, or another after the line is printed. */
 
-/* -- local_config.c: the file DIR/cluster --------------------------------------------------- */
+/* -- local_dir.c: the directory itself ------------------------------------------------------- */
 
-/* Reads it; makes a new one from the options. Exit status; the line is printed. */
-SF_MUST_CHECK int local_load(struct local *local, const char *dir);
-SF_MUST_CHECK int local_create(struct local *local, const struct ctl_options *options);
-SF_MUST_CHECK int local_save(const struct local *local);
-SF_MUST_CHECK int local_save_env(const struct local *local);
+/* Makes it where it is missing; a directory with anything else in it is refused. Locks it. */
+SF_MUST_CHECK int local_open_new(struct local *local, const char *dir);
+/* Only where a cluster is. */
+SF_MUST_CHECK int local_open_old(struct local *local, const char *dir);
+bool local_has_cluster(const struct local *local);
 void local_deinit(struct local *local);
-/* "A:1,B:2" of a group. */
-void local_addresses(const struct group *group, char *to, size_t size);
-void local_server(const struct local *local, size_t group, size_t replica,
-                  struct local_server *out);
-/* snprintf that must fit; a path that does not is a failure of the caller's checks. */
+/* DIR/...: snprintf that must fit; local_open_* made sure that it does. */
 void local_path(char *to, const struct local *local, const char *format, ...) SF_PRINTF(3, 4);
 
-/* -- local_process.c ------------------------------------------------------------------------ */
+/* -- local_config.c: the file DIR/cluster ---------------------------------------------------- */
+
+SF_MUST_CHECK int local_load(struct local *local);
+/* A new one of what the options say, on free ports. */
+SF_MUST_CHECK int local_create(struct local *local, const struct ctl_options *options);
+/* Does what was loaded agree with the options? */
+SF_MUST_CHECK int local_compare(const struct local *local, const struct ctl_options *options);
+SF_MUST_CHECK int local_save(const struct local *local);
+SF_MUST_CHECK int local_save_env(const struct local *local);
+/* "A:1,B:2" of a group. */
+void local_addresses(const struct group *group, char *to, size_t size);
+
+/* -- local_process.c ------------------------------------------------------------------------- */
 
 /* Its pid, 0 where it does not run. */
 pid_t local_pid(const struct local *local, const struct local_server *server);
-/* Starts it in the background. Exit status. */
-SF_MUST_CHECK int local_start(const struct local *local, const struct local_server *server);
-/* SIGTERM; SIGKILL after ten seconds. Returns when it has ended. */
-void local_stop(const struct local *local, const struct local_server *server);
-/* The last line that it logged, "" if none. */
-void local_last_words(const struct local *local, const struct local_server *server, char *to,
-                      size_t size);
+/* Starts it in the background: the program runs when this returns. */
+SF_MUST_CHECK int local_start(const struct local *local, struct local_server *server);
+/* SIGTERM to all of them; SIGKILL after ten seconds. Returns when they have ended; how many ran. */
+size_t local_stop_all(const struct local *local);
+/* Prints why it ended. Returns EXIT_FAILED. */
+int local_fail_ended(const struct local *local, const struct local_server *server);
+
+/* -- local_ready.c --------------------------------------------------------------------------- */
+
+/* Until every server answers, every group has a leader, the groups have joined, and each of them
+ * serves its shards. */
+SF_MUST_CHECK int local_make_ready(struct local *local);
 
 #endif

@@ -9,34 +9,17 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "ctl/local.h"
 #include "env/memory.h"
 
-void local_path(char *to, const struct local *local, const char *format, ...)
-{
-    va_list args;
-    int at = snprintf(to, LOCAL_PATH_MAX, "%s/", local->dir);
-    va_start(args, format);
-    int more = vsnprintf(to + at, LOCAL_PATH_MAX - (size_t)at, format, args);
-    va_end(args);
-    sf_assert(more >= 0 && (size_t)(at + more) < LOCAL_PATH_MAX);
-}
-
-void local_deinit(struct local *local)
-{
-    for (size_t i = 0; i < local->group_count; i++)
-        free(local->groups[i].addresses);
-    if (local->lock > 0)
-        close(local->lock);
-}
+#define DEFAULT_GROUPS 2u
+#define DEFAULT_REPLICAS 3u
 
 void local_addresses(const struct group *group, char *to, size_t size)
 {
@@ -47,15 +30,21 @@ void local_addresses(const struct group *group, char *to, size_t size)
     sf_assert(at < size);
 }
 
-void local_server(const struct local *local, size_t group, size_t replica, struct local_server *out)
+static void name_servers(struct local *local)
 {
-    out->group = &local->groups[group];
-    out->replica = replica;
-    if (group == 0)
-        snprintf(out->name, sizeof out->name, "master-%zu", replica + 1);
-    else
-        snprintf(out->name, sizeof out->name, "group-%llu-%zu", (unsigned long long)out->group->gid,
-                 replica + 1);
+    for (size_t g = 0; g < local->group_count; g++) {
+        const struct group *group = &local->groups[g];
+        for (size_t i = 0; i < group->address_count; i++) {
+            struct local_server *server = &local->servers[local->server_count++];
+            server->group = group;
+            server->replica = i;
+            if (g == 0)
+                snprintf(server->name, sizeof server->name, "master-%zu", i + 1);
+            else
+                snprintf(server->name, sizeof server->name, "group-%llu-%zu",
+                         (unsigned long long)group->gid, i + 1);
+        }
+    }
 }
 
 /* -- reading ------------------------------------------------------------------------------- */
@@ -95,10 +84,10 @@ static bool take_line(struct local *local, char *line)
     return true;
 }
 
-int local_load(struct local *local, const char *dir)
+int local_load(struct local *local)
 {
     char path[LOCAL_PATH_MAX], line[4096];
-    snprintf(path, sizeof path, "%s/cluster", dir);
+    local_path(path, local, "cluster");
     FILE *file = fopen(path, "r");
     if (!file)
         return fail("%s: %s", path, strerror(errno));
@@ -106,65 +95,134 @@ int local_load(struct local *local, const char *dir)
     while (good && fgets(line, sizeof line, file))
         good = take_line(local, line);
     fclose(file);
-    if (good && local->cluster_id != 0 && local->group_count >= 2 && local->groups[0].gid == 0)
-        return 0;
-    return fail("%s is damaged: it does not describe a cluster", path);
+    if (!good || local->cluster_id == 0 || local->shards == 0 || local->group_count < 2 ||
+        local->groups[0].gid != 0)
+        return fail("%s is damaged: it does not describe a cluster", path);
+    name_servers(local);
+    return 0;
+}
+
+/* False: the line is printed. wanted 0: nothing was said. */
+static bool agrees(const char *what, unsigned wanted, size_t is)
+{
+    if (wanted == 0 || wanted == is)
+        return true;
+    fail_usage("%s %u: this cluster was made with %zu, which stays", what, wanted, is);
+    return false;
+}
+
+int local_compare(const struct local *local, const struct ctl_options *options)
+{
+    if (!agrees("--shards", options->shards, local->shards) ||
+        !agrees("--groups", options->groups_count, local->group_count - 1) ||
+        !agrees("--replicas", options->replicas_count, local->groups[1].address_count) ||
+        !agrees("--master-replicas", options->masters_count, local->groups[0].address_count))
+        return EXIT_USAGE;
+    if (options->routing && strcmp(options->routing, local->routing) != 0)
+        return fail_usage("--routing %s: this cluster was made with %s, which stays",
+                          options->routing, local->routing);
+    return 0;
 }
 
 /* -- making one ---------------------------------------------------------------------------- */
 
-/* Lets the system pick ports of the loopback interface that are free: all are held at once, so that
- * they differ. Exit status. */
-static int pick_ports(int *sockets, uint16_t *ports, size_t count)
+/* Ports that the system gives to outgoing connections begin here: a server that listens above it
+ * could find its port taken after a restart. */
+static unsigned first_ephemeral(void)
 {
-    for (size_t i = 0; i < count; i++) {
-        struct sockaddr_in address = {.sin_family = AF_INET};
-        socklen_t size = sizeof address;
-        address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-        sockets[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        if (sockets[i] < 0 || bind(sockets[i], (struct sockaddr *)&address, size) != 0 ||
-            getsockname(sockets[i], (struct sockaddr *)&address, &size) != 0)
-            return fail("no free port on 127.0.0.1: %s", strerror(errno));
-        ports[i] = ntohs(address.sin_port);
-    }
-    return 0;
+    unsigned first = 32768;
+    FILE *file = fopen("/proc/sys/net/ipv4/ip_local_port_range", "r");
+    if (file && fscanf(file, "%u", &first) != 1)
+        first = 32768;
+    if (file)
+        fclose(file);
+    return first;
 }
 
-static void fill_groups(struct local *local, const struct ctl_options *options,
-                        const uint16_t *ports)
+static bool bind_port(int socket, uint16_t port)
 {
-    local->group_count = 1 + options->groups_count;
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    return bind(socket, (struct sockaddr *)&address, sizeof address) == 0;
+}
+
+/* A free port of the loopback interface, chosen at random; held by the socket. */
+static bool pick_port(int *held, uint16_t *port)
+{
+    unsigned first = 10000, end = first_ephemeral(), draw;
+    *held = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    for (unsigned tries = 0; *held >= 0 && end > first && tries < 1000; tries++) {
+        if (getrandom(&draw, sizeof draw, 0) != (ssize_t)sizeof draw)
+            return false;
+        *port = (uint16_t)(first + draw % (end - first));
+        if (bind_port(*held, *port))
+            return true;
+    }
+    return false;
+}
+
+/* All are held at once, so that they differ. */
+static int pick_ports(uint16_t *ports, size_t count)
+{
+    int sockets[LOCAL_SERVERS_MAX];
+    size_t held = 0;
+    bool good = true;
+    while (good && held < count) {
+        good = pick_port(&sockets[held], &ports[held]);
+        held++;
+    }
+    int error = errno;
+    while (held > 0)
+        close(sockets[--held]);
+    return good ? 0 : fail("no free port on 127.0.0.1: %s", strerror(error));
+}
+
+static unsigned or_default(unsigned given, unsigned otherwise)
+{
+    return given != 0 ? given : otherwise;
+}
+
+/* But for the addresses. */
+static void fill_groups(struct local *local, const struct ctl_options *options)
+{
+    unsigned masters = or_default(options->masters_count, DEFAULT_REPLICAS);
+    unsigned replicas = or_default(options->replicas_count, DEFAULT_REPLICAS);
+    local->group_count = 1 + or_default(options->groups_count, DEFAULT_GROUPS);
     for (size_t g = 0; g < local->group_count; g++) {
         struct group *group = &local->groups[g];
         group->gid = g == 0 ? 0 : LOCAL_FIRST_GID + g - 1;
-        group->address_count = g == 0 ? options->masters_count : options->replicas_count;
+        group->address_count = g == 0 ? masters : replicas;
         group->addresses = sf_calloc(SF_REPLICAS_MAX, sizeof group->addresses[0]);
-        for (size_t i = 0; i < group->address_count; i++)
-            snprintf(group->addresses[i], SF_ADDRESS_BYTES_MAX, "127.0.0.1:%u", *ports++);
+    }
+}
+
+static void fill_addresses(struct local *local, const uint16_t *ports)
+{
+    for (size_t i = 0; i < local->server_count; i++) {
+        const struct local_server *server = &local->servers[i];
+        snprintf(server->group->addresses[server->replica], SF_ADDRESS_BYTES_MAX, "127.0.0.1:%u",
+                 ports[i]);
     }
 }
 
 int local_create(struct local *local, const struct ctl_options *options)
 {
-    int sockets[LOCAL_GROUPS_MAX * SF_REPLICAS_MAX];
-    uint16_t ports[LOCAL_GROUPS_MAX * SF_REPLICAS_MAX];
-    enum routing routing;
-    size_t count = options->masters_count + options->groups_count * options->replicas_count;
-    if (!routing_parse(options->routing, &routing))
+    uint16_t ports[LOCAL_SERVERS_MAX];
+    enum routing routing = ROUTING_HASH;
+    if (options->routing && !routing_parse(options->routing, &routing))
         return fail_usage("--routing is hash, first-byte or number, not '%s'", options->routing);
     if (getrandom(&local->cluster_id, sizeof local->cluster_id, 0) !=
         (ssize_t)sizeof local->cluster_id)
         return fail("no random number: %s", strerror(errno));
-    local->cluster_id |= 1;
-    local->shards = options->shards;
-    snprintf(local->routing, sizeof local->routing, "%s", options->routing);
-    memset(sockets, -1, sizeof sockets);
-    int exit_status = pick_ports(sockets, ports, count);
-    for (size_t i = 0; i < count && sockets[i] >= 0; i++)
-        close(sockets[i]);
+    local->cluster_id |= 1; /* never 0 */
+    local->shards = or_default(options->shards, SF_SHARDS_DEFAULT);
+    snprintf(local->routing, sizeof local->routing, "%s", routing_name(routing));
+    fill_groups(local, options);
+    name_servers(local);
+    int exit_status = pick_ports(ports, local->server_count);
     if (exit_status != 0)
         return exit_status;
-    fill_groups(local, options, ports);
+    fill_addresses(local, ports);
     return local_save(local);
 }
 
@@ -183,13 +241,15 @@ static void write_cluster(const struct local *local, FILE *file)
     fprintf(file, "joined %s\n", local->joined ? "yes" : "no");
 }
 
+/* Sourced twice, it does not make PATH longer. */
 static void write_env(const struct local *local, FILE *file)
 {
     char masters[4096];
     local_addresses(&local->groups[0], masters, sizeof masters);
-    fprintf(file, "# source this: . %s/env\n", local->dir);
+    fprintf(file, "# The cluster in %s: source this file in a shell.\n", local->dir);
     fprintf(file, "export SHARDFS_MASTERS='%s'\n", masters);
-    fprintf(file, "PATH='%s':$PATH\nexport PATH\n", local->programs);
+    fprintf(file, "case \":$PATH:\" in\n*:'%s':*) ;;\n*) PATH='%s':$PATH ;;\nesac\nexport PATH\n",
+            local->programs, local->programs);
 }
 
 /* Written beside it, synced and renamed, so that a reader sees all of it or what was before. */

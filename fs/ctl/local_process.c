@@ -5,28 +5,38 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "ctl/local.h"
 
 #define STOP_MS 10000
-#define POLL_MS 20
+#define POLL_MS 10
+#define ARGUMENTS_MAX 24
+#define WORDS_BYTES 16384u /* of a command line */
 
-/* Is this pid a process whose command line names the server's directory? */
+/* -- finding ------------------------------------------------------------------------------- */
+
+/* Is this pid a process that was called with "--dir DIR"? After a reboot the number may be anybody
+ * else's. A zombie has no command line. */
 static bool is_server(pid_t pid, const char *dir)
 {
-    char path[64], words[16384];
+    char path[64], words[WORDS_BYTES];
+    const char *before = "";
     snprintf(path, sizeof path, "/proc/%d/cmdline", (int)pid);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return false;
     ssize_t n = read(fd, words, sizeof words - 1);
     close(fd);
-    for (ssize_t at = 0; at < n; at += (ssize_t)strlen(words + at) + 1) {
-        words[n] = 0;
-        if (strcmp(words + at, dir) == 0)
+    if (n <= 0)
+        return false;
+    words[n] = 0;
+    for (const char *word = words; word < words + n; word += strlen(word) + 1) {
+        if (strcmp(before, "--dir") == 0 && strcmp(word, dir) == 0)
             return true;
+        before = word;
     }
     return false;
 }
@@ -46,36 +56,9 @@ pid_t local_pid(const struct local *local, const struct local_server *server)
     return pid > 1 && is_server(pid, dir) ? pid : 0;
 }
 
-static int save_pid(const struct local *local, const struct local_server *server, pid_t pid)
-{
-    char path[LOCAL_PATH_MAX];
-    local_path(path, local, "run/%s.pid", server->name);
-    FILE *file = fopen(path, "w");
-    if (!file)
-        return fail("%s: %s", path, strerror(errno));
-    fprintf(file, "%d\n", (int)pid);
-    if (fclose(file) != 0)
-        return fail("%s: %s", path, strerror(errno));
-    return 0;
-}
+/* -- its command line ---------------------------------------------------------------------- */
 
-/* In the child: never returns. */
-static void become(char **argv, const char *log)
-{
-    int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    int out = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-    if (null < 0 || out < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(out, STDOUT_FILENO) < 0 ||
-        dup2(out, STDERR_FILENO) < 0)
-        _exit(127);
-    setsid();
-    execv(argv[0], argv);
-    dprintf(STDERR_FILENO, "%s: %s\n", argv[0], strerror(errno));
-    _exit(127);
-}
-
-#define ARGUMENTS_MAX 24
-
-/* The words of a command line, and the texts that some of them point to. */
+/* The words, and the texts that some of them point to. */
 struct command_line {
     char *argv[ARGUMENTS_MAX];
     size_t argc;
@@ -133,21 +116,75 @@ static void make_command_line(const struct local *local, const struct local_serv
         add(line, "--create", NULL);
 }
 
-int local_start(const struct local *local, const struct local_server *server)
+/* -- starting ------------------------------------------------------------------------------ */
+
+/* In the child, so that no moment is left in which it runs and nobody could find it. */
+static bool save_pid(const char *path)
 {
-    char log[LOCAL_PATH_MAX];
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    bool good = fd >= 0 && dprintf(fd, "%d\n", (int)getpid()) > 0;
+    return fd >= 0 && close(fd) == 0 && good;
+}
+
+/* In the child: never returns. What fails is told by its errno. */
+static void become(char **argv, const char *log, const char *pid_file, int tell)
+{
+    int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    int out = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+    if (null >= 0 && out >= 0 && dup2(null, STDIN_FILENO) >= 0 && dup2(out, STDOUT_FILENO) >= 0 &&
+        dup2(out, STDERR_FILENO) >= 0 && setsid() >= 0 && save_pid(pid_file))
+        execv(argv[0], argv);
+    int error = errno;
+    if (write(tell, &error, sizeof error) != (ssize_t)sizeof error)
+        _exit(126);
+    _exit(127);
+}
+
+static long file_size(const char *path)
+{
+    FILE *file = fopen(path, "r");
+    long size = file && fseek(file, 0, SEEK_END) == 0 ? ftell(file) : 0;
+    if (file)
+        fclose(file);
+    return size;
+}
+
+/* The pipe ends when the child has become the program, or says why not. */
+static int await_program(const char *program, int from, pid_t pid)
+{
+    int error;
+    ssize_t n;
+    while ((n = read(from, &error, sizeof error)) < 0 && errno == EINTR)
+        continue;
+    if (n == 0)
+        return 0;
+    waitpid(pid, NULL, 0);
+    return fail("%s cannot be started: %s", program,
+                n == (ssize_t)sizeof error ? strerror(error) : "it ended");
+}
+
+int local_start(const struct local *local, struct local_server *server)
+{
+    char log[LOCAL_PATH_MAX], pid_file[LOCAL_PATH_MAX];
     struct command_line line;
+    int ends[2];
     make_command_line(local, server, &line);
     local_path(log, local, "log/%s.log", server->name);
-    if (access(line.program, X_OK) != 0)
-        return fail("%s: %s", line.program, strerror(errno));
-    pid_t pid = fork();
-    if (pid < 0)
-        return fail("fork: %s", strerror(errno));
-    if (pid == 0)
-        become(line.argv, log);
-    return save_pid(local, server, pid);
+    local_path(pid_file, local, "run/%s.pid", server->name);
+    server->log_from = file_size(log);
+    if (pipe2(ends, O_CLOEXEC) != 0)
+        return fail("pipe: %s", strerror(errno));
+    server->pid = fork();
+    if (server->pid == 0)
+        become(line.argv, log, pid_file, ends[1]);
+    close(ends[1]);
+    int exit_status = server->pid > 0 ? await_program(line.program, ends[0], server->pid)
+                                      : fail("fork: %s", strerror(errno));
+    close(ends[0]);
+    return exit_status;
 }
+
+/* -- stopping ------------------------------------------------------------------------------ */
 
 static void pause_ms(long ms)
 {
@@ -155,35 +192,66 @@ static void pause_ms(long ms)
     nanosleep(&time, NULL);
 }
 
-void local_stop(const struct local *local, const struct local_server *server)
+/* Signals those that run (0: none is sent); how many there are. */
+static size_t signal_all(const struct local *local, int number)
 {
-    char path[LOCAL_PATH_MAX];
-    pid_t pid = local_pid(local, server);
-    for (int waited = 0; pid != 0; waited += POLL_MS) {
-        if (waited == 0)
-            kill(pid, SIGTERM);
-        if (waited == STOP_MS)
-            kill(pid, SIGKILL);
-        pause_ms(POLL_MS);
-        pid = local_pid(local, server);
+    size_t count = 0;
+    for (size_t i = 0; i < local->server_count; i++) {
+        pid_t pid = local_pid(local, &local->servers[i]);
+        if (pid == 0)
+            continue;
+        kill(pid, number);
+        count++;
     }
-    local_path(path, local, "run/%s.pid", server->name);
-    unlink(path);
+    return count;
 }
 
-void local_last_words(const struct local *local, const struct local_server *server, char *to,
-                      size_t size)
+size_t local_stop_all(const struct local *local)
 {
-    char path[LOCAL_PATH_MAX], line[1024];
+    char path[LOCAL_PATH_MAX];
+    size_t count = signal_all(local, SIGTERM);
+    for (int waited = 0; signal_all(local, 0) > 0; waited += POLL_MS) {
+        if (waited == STOP_MS)
+            signal_all(local, SIGKILL);
+        pause_ms(POLL_MS);
+    }
+    for (size_t i = 0; i < local->server_count; i++) {
+        local_path(path, local, "run/%s.pid", local->servers[i].name);
+        unlink(path);
+    }
+    return count;
+}
+
+/* -- last words ---------------------------------------------------------------------------- */
+
+/* The last line that it logged since it was started; "" if none. */
+static void last_words(const char *log, long from, char *to, size_t size)
+{
+    char line[1024];
     to[0] = 0;
-    local_path(path, local, "log/%s.log", server->name);
-    FILE *file = fopen(path, "r");
+    FILE *file = fopen(log, "r");
     if (!file)
         return;
-    while (fgets(line, sizeof line, file)) {
-        line[strcspn(line, "\n")] = 0;
-        if (line[0])
-            snprintf(to, size, "%s", line);
+    if (fseek(file, from, SEEK_SET) == 0) {
+        while (fgets(line, sizeof line, file)) {
+            line[strcspn(line, "\n")] = 0;
+            if (line[0])
+                snprintf(to, size, "%s", line);
+        }
     }
     fclose(file);
+}
+
+int local_fail_ended(const struct local *local, const struct local_server *server)
+{
+    char log[LOCAL_PATH_MAX], words[1024], how[64] = "";
+    int status;
+    local_path(log, local, "log/%s.log", server->name);
+    last_words(log, server->log_from, words, sizeof words);
+    if (server->pid > 0 && waitpid(server->pid, &status, WNOHANG) == server->pid &&
+        WIFSIGNALED(status))
+        snprintf(how, sizeof how, " by signal %d (%s)", WTERMSIG(status),
+                 strsignal(WTERMSIG(status)));
+    return fail("%s ended%s: %s (all of it in %s)", server->name, how,
+                words[0] ? words : "it said nothing", log);
 }

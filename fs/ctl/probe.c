@@ -7,6 +7,13 @@
 
 #define PROBE_MS 1500u
 
+struct probe_batch {
+    size_t open;
+    bool done;
+};
+
+/* -- the answer ------------------------------------------------------------------------------ */
+
 static const msgpack_object *find(const msgpack_object *map, const char *key)
 {
     for (uint32_t i = 0; map && map->type == MSGPACK_OBJECT_MAP && i < map->via.map.size; i++) {
@@ -58,6 +65,7 @@ static void take_replica(struct probe_replica *replica, const msgpack_object *ma
         .term = find_u64(map, "term"),
         .commit = find_u64(map, "commit"),
         .applied = find_u64(map, "applied"),
+        .shard_count = (uint32_t)find_u64(map, "shard_count"),
         .leads = find_bool(map, "leads"),
         .config = find_u64(machine, "config"),
         .serving = find_u64(machine, "serving"),
@@ -65,7 +73,7 @@ static void take_replica(struct probe_replica *replica, const msgpack_object *ma
         .holding = find_u64(machine, "holding"),
     };
     copy_text(find(map, "engine"), replica->engine, sizeof replica->engine);
-    copy_text(find(map, "leader"), replica->leader, sizeof replica->leader);
+    copy_text(find(map, "routing"), replica->routing, sizeof replica->routing);
     take_addresses(replica, find(map, "addresses"));
 }
 
@@ -86,25 +94,48 @@ static void take_status(struct probe *probe, const msgpack_object *map)
         take_replica(&probe->replicas[i], &replicas->via.array.ptr[i]);
 }
 
-void probe_run(struct session *s, const char *address, struct probe *out)
+static void on_status(struct rpc_call *call, int status, const msgpack_object *result)
 {
-    struct buffer params = {0};
-    struct unpacked result;
-    memset(out, 0, sizeof *out);
-    pack_array(&params, 0);
-    out->status = session_rpc(s, address, "host.status", &params, PROBE_MS, &result);
-    if (out->status != SF_OK)
-        return;
-    take_status(out, &result.root);
-    unpack_close(&result);
+    struct probe *probe = container_of(call, struct probe, call);
+    probe->status = status;
+    if (status == SF_OK)
+        take_status(probe, result);
+    probe->batch->done = --probe->batch->open == 0;
 }
 
-void probe_deinit(struct probe *probe)
+/* -- asking ---------------------------------------------------------------------------------- */
+
+void probe_all(struct session *s, struct probe *probes, size_t count)
 {
-    for (size_t i = 0; i < probe->replica_count; i++)
-        free(probe->replicas[i].addresses);
-    free(probe->replicas);
-    memset(probe, 0, sizeof *probe);
+    struct probe_batch batch = {.open = count, .done = count == 0};
+    for (size_t i = 0; i < count; i++) {
+        struct buffer params = {0};
+        probes[i] = (struct probe){.address = probes[i].address, .batch = &batch};
+        pack_array(&params, 0);
+        rpc_call_start(s->rpc, &probes[i].call, probes[i].address, "host.status", &params, PROBE_MS,
+                       on_status);
+    }
+    session_wait(s, &batch.done);
+    for (size_t i = 0; i < count; i++)
+        probes[i].batch = NULL;
+}
+
+void probe_all_deinit(struct probe *probes, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        for (size_t k = 0; k < probes[i].replica_count; k++)
+            free(probes[i].replicas[k].addresses);
+        free(probes[i].replicas);
+        probes[i].replicas = NULL;
+        probes[i].replica_count = 0;
+    }
+}
+
+void probe_group(struct session *s, const struct group *group, struct probe *probes)
+{
+    for (size_t i = 0; i < group->address_count; i++)
+        probes[i].address = group->addresses[i];
+    probe_all(s, probes, group->address_count);
 }
 
 const struct probe_replica *probe_find(const struct probe *probe, group_id gid)
@@ -112,6 +143,16 @@ const struct probe_replica *probe_find(const struct probe *probe, group_id gid)
     for (size_t i = 0; i < probe->replica_count; i++) {
         if (probe->replicas[i].gid == gid)
             return &probe->replicas[i];
+    }
+    return NULL;
+}
+
+const struct probe *probe_leader(const struct probe *probes, size_t count, group_id gid)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct probe_replica *replica = probe_find(&probes[i], gid);
+        if (replica && replica->leads)
+            return &probes[i];
     }
     return NULL;
 }

@@ -1,4 +1,5 @@
-/* probe: what one server says of itself and of its replicas (method "host.status"). */
+/* probe: what servers say of themselves and of their replicas (method "host.status"). Many are
+ * asked at once, so that one which is down costs its second only once. */
 #ifndef CTL_PROBE_H
 #define CTL_PROBE_H
 
@@ -7,10 +8,10 @@
 struct probe_replica {
     group_id gid;
     uint64_t replica, term, commit, applied;
+    uint32_t shard_count;
     bool leads;
     char engine[16];
-    char leader[SF_ADDRESS_BYTES_MAX];
-    uint64_t disk_free, disk_total;    /* bytes */
+    char routing[16];
     uint64_t config;                   /* shardkv: newest Config applied */
     uint64_t serving, moving, holding; /* shardkv: shards */
     size_t address_count;
@@ -18,17 +19,26 @@ struct probe_replica {
 };
 
 struct probe {
-    int status; /* SF_OK: it answered; else why not */
+    const char *address; /* filled in by the caller; borrowed */
+    int status;          /* SF_OK: it answered; else why not */
     uint64_t cluster_id;
     uint64_t disk_free, disk_total; /* bytes */
     bool low_space;                 /* below its reserve: the group refuses what needs space */
     struct probe_replica *replicas; /* owned */
     size_t replica_count;
+    /* probe_all's own */
+    struct rpc_call call;
+    struct probe_batch *batch;
 };
 
-/* Asks one address, for at most a second or two. */
-void probe_run(struct session *s, const char *address, struct probe *out);
-void probe_deinit(struct probe *probe);
+/* Asks all of them, for at most a second or two. Each: free with probe_all_deinit. */
+void probe_all(struct session *s, struct probe *probes, size_t count);
+void probe_all_deinit(struct probe *probes, size_t count);
+/* The same for the addresses of a group; room for group->address_count. */
+void probe_group(struct session *s, const struct group *group, struct probe *probes);
+/* NULL: it did not answer, or has no replica of this group. */
 const struct probe_replica *probe_find(const struct probe *probe, group_id gid);
+/* Which of them says that it leads the group; NULL: none. */
+const struct probe *probe_leader(const struct probe *probes, size_t count, group_id gid);
 
 #endif

@@ -15,13 +15,15 @@ struct session {
     char **masters;
     size_t master_count;
     uint64_t timeout_ms;   /* of each request; 0: none */
-    struct config *config; /* the newest when the session was opened */
+    struct config *config; /* the newest when the session was opened; NULL after session_connect */
 };
 
 /* Connects to the masters and fetches the newest Config. Returns 0, or the exit status after the
  * line is printed (no masters named, an address that is none, none that answers). */
 SF_MUST_CHECK int session_open(struct session *s, const struct ctl_options *options);
-void session_close(struct session *s);
+/* The same without asking anybody anything. */
+SF_MUST_CHECK int session_connect(struct session *s, const struct ctl_options *options);
+void session_close(struct session *s); /* also where opening failed */
 /* Runs the loop until *done. */
 void session_wait(struct session *s, const bool *done);
 void session_pause(struct session *s, uint64_t ms);
@@ -30,13 +32,16 @@ void session_pause(struct session *s, uint64_t ms);
 SF_MUST_CHECK int session_query(struct session *s, int64_t num, struct config **out);
 SF_MUST_CHECK int session_master(struct session *s, const struct master_op *op,
                                  struct master_reply *reply);
-/* *result: to be freed with unpack_close. */
+/* params are taken; what the answer says is dropped. */
 SF_MUST_CHECK int session_rpc(struct session *s, const char *address, const char *method,
-                              struct buffer *params, uint64_t timeout_ms, struct unpacked *result);
+                              struct buffer *params);
 SF_MUST_CHECK int session_walk(struct session *s, struct tree_walk *walk);
 SF_MUST_CHECK int session_tree(struct session *s, struct tree_call *call);
-/* *data (may be NULL): a copy, to be freed by the caller with buffer_deinit. */
+/* A second more of time for each MiB. *data (may be NULL): a copy, to be freed by the caller with
+ * buffer_deinit. */
 SF_MUST_CHECK int session_value(struct session *s, struct value_call *call, struct buffer *data);
+/* *stat (may be NULL): the reply's, its attr empty. */
+SF_MUST_CHECK int session_kv(struct session *s, const struct kv_op *op, struct kv_stat *stat);
 
 /* A random client id for master operations. */
 void session_new_master_op(struct session *s, struct master_op *op, enum master_kind kind);

@@ -1,4 +1,4 @@
-/* query and status: what is, as a table or as JSON. */
+/* status: what every replica says of itself, as a table or as JSON. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,109 +7,33 @@
 #include "ctl/probe.h"
 #include "env/memory.h"
 
-/* -- query --------------------------------------------------------------------------------- */
+typedef unsigned long long ull;
 
-static void query_json(const struct config *config)
-{
-    struct json j = {0, false};
-    json_open(&j, NULL, '{');
-    json_u64(&j, "num", config->num);
-    json_text(&j, "routing", routing_name(config->routing));
-    json_open(&j, "shards", '[');
-    for (uint32_t s = 0; s < config->shard_count; s++)
-        json_u64(&j, NULL, config->shards[s]);
-    json_close(&j, ']');
-    json_open(&j, "groups", '[');
-    for (size_t g = 0; g < config->group_count; g++) {
-        const struct group *group = &config->groups[g];
-        json_open(&j, NULL, '{');
-        json_u64(&j, "gid", group->gid);
-        json_open(&j, "addresses", '[');
-        for (size_t i = 0; i < group->address_count; i++)
-            json_text(&j, NULL, group->addresses[i]);
-        json_close(&j, ']');
-        json_close(&j, '}');
-    }
-    json_close(&j, ']');
-    json_close(&j, '}');
-}
-
-/* "0-3,7": the shards of a group. */
-static void print_shards(const struct config *config, group_id gid)
-{
-    const char *comma = "";
-    for (uint32_t s = 0; s < config->shard_count; s++) {
-        uint32_t from = s;
-        if (config->shards[s] != gid)
-            continue;
-        while (s + 1 < config->shard_count && config->shards[s + 1] == gid)
-            s++;
-        printf(from == s ? "%s%u" : "%s%u-%u", comma, from, s);
-        comma = ",";
-    }
-    puts(comma[0] ? "" : "none");
-}
-
-static void query_text(const struct config *config)
-{
-    printf("configuration %llu: %u shards by %s, %zu groups\n", (unsigned long long)config->num,
-           config->shard_count, routing_name(config->routing), config->group_count);
-    for (size_t g = 0; g < config->group_count; g++) {
-        const struct group *group = &config->groups[g];
-        printf("group %llu at", (unsigned long long)group->gid);
-        for (size_t i = 0; i < group->address_count; i++)
-            printf(" %s", group->addresses[i]);
-        printf("\n  shards ");
-        print_shards(config, group->gid);
-    }
-}
-
-int command_query(const struct ctl_options *options, size_t argc, char **argv)
-{
-    struct session s;
-    struct config *config = NULL;
-    int64_t num = -1;
-    if (argc > 0) {
-        char *end;
-        num = strtoll(argv[0], &end, 10);
-        if (!argv[0][0] || *end || num < -1)
-            return fail_usage("NUM is the number of a configuration, not '%s'", argv[0]);
-    }
-    int exit_status = session_open(&s, options);
-    if (exit_status != 0)
-        return exit_status;
-    int status = session_query(&s, num, &config);
-    if (status != SF_OK)
-        exit_status = fail("query: %s", sf_error_text(status));
-    else if (options->json)
-        query_json(config);
-    else
-        query_text(config);
-    config_free(config);
-    session_close(&s);
-    return exit_status;
-}
-
-/* -- status -------------------------------------------------------------------------------- */
-
-/* One row: a replica by its address. */
-struct row {
-    group_id gid; /* 0: the masters */
-    const char *address;
-    struct probe probe;
-    const struct probe_replica *replica; /* NULL: it does not answer, or is not of the group */
+/* The replicas, group by group: the masters (gid 0) first. Row i is probes[i]. */
+struct table {
+    const struct config *config;
+    struct group masters; /* addresses owned */
+    struct probe *probes;
+    group_id *gids;
+    size_t count;
 };
 
-static const char *role_of(const struct row *row)
+static const struct probe_replica *replica_of(const struct table *table, size_t row)
 {
-    if (row->probe.status != SF_OK)
-        return "down";
-    if (!row->replica)
-        return "stranger";
-    return row->replica->leads ? "leader" : "follower";
+    return probe_find(&table->probes[row], table->gids[row]);
 }
 
-static uint32_t owned(const struct config *config, group_id gid)
+static const char *role_of(const struct table *table, size_t row)
+{
+    const struct probe_replica *replica = replica_of(table, row);
+    if (table->probes[row].status != SF_OK)
+        return "down";
+    if (!replica)
+        return "stranger"; /* somebody answers, but not as a replica of this group */
+    return replica->leads ? "leader" : "follower";
+}
+
+static uint32_t count_owned(const struct config *config, group_id gid)
 {
     uint32_t count = 0;
     for (uint32_t s = 0; s < config->shard_count; s++)
@@ -117,95 +41,172 @@ static uint32_t owned(const struct config *config, group_id gid)
     return count;
 }
 
-static void print_row(const struct row *row, const struct config *config, bool first)
+/* As the leaders say that know the newest Config. */
+static uint64_t count_served(const struct table *table)
 {
-    char group[32] = "", shards[32] = "-", moving[32] = "-", term[24] = "-", applied[24] = "-";
-    char disk[32] = "-";
-    const struct probe_replica *r = row->replica;
-    if (first && row->gid == 0)
-        snprintf(group, sizeof group, "masters");
-    else if (first)
-        snprintf(group, sizeof group, "%llu (%u)", (unsigned long long)row->gid,
-                 owned(config, row->gid));
-    if (r) {
-        snprintf(term, sizeof term, "%llu", (unsigned long long)r->term);
-        snprintf(applied, sizeof applied, "%llu", (unsigned long long)r->applied);
-        snprintf(disk, sizeof disk, "%.1f GiB%s", (double)row->probe.disk_free / (1 << 30),
-                 row->probe.low_space ? " LOW" : "");
+    uint64_t count = 0;
+    for (size_t row = 0; row < table->count; row++) {
+        const struct probe_replica *replica = replica_of(table, row);
+        if (replica && replica->leads && replica->config >= table->config->num)
+            count += replica->serving;
     }
-    if (r && row->gid != 0) {
-        snprintf(shards, sizeof shards, "%llu", (unsigned long long)r->serving);
-        snprintf(moving, sizeof moving, "%llu", (unsigned long long)r->moving);
-    }
-    printf("%-12s %-22s %-9s %8s %12s %7s %7s %12s\n", group, row->address, role_of(row), term,
-           applied, shards, moving, disk);
+    return count;
 }
 
-static void row_json(struct json *j, const struct row *row)
+/* -- asking ---------------------------------------------------------------------------------- */
+
+static void add_row(struct table *table, group_id gid, const char *address)
 {
-    const struct probe_replica *r = row->replica;
+    table->gids[table->count] = gid;
+    table->probes[table->count++].address = address;
+}
+
+static void add_group(struct table *table, const struct group *group)
+{
+    for (size_t i = 0; i < group->address_count; i++)
+        add_row(table, group->gid, group->addresses[i]);
+}
+
+/* All masters, as one of them says: the user need not have named each. */
+static void find_masters(struct session *s, struct group *out)
+{
+    struct probe *probes = sf_calloc(s->master_count, sizeof *probes);
+    for (size_t i = 0; i < s->master_count; i++)
+        probes[i].address = s->masters[i];
+    probe_all(s, probes, s->master_count);
+    *out = (struct group){.gid = 0};
+    for (size_t i = 0; i < s->master_count && !out->addresses; i++) {
+        const struct probe_replica *replica = probe_find(&probes[i], 0);
+        if (!replica || replica->address_count == 0)
+            continue;
+        size_t bytes = replica->address_count * sizeof replica->addresses[0];
+        out->address_count = replica->address_count;
+        out->addresses = sf_memdup(replica->addresses, bytes);
+    }
+    probe_all_deinit(probes, s->master_count);
+    free(probes);
+}
+
+static void table_fill(struct table *table, struct session *s)
+{
+    *table = (struct table){.config = s->config};
+    find_masters(s, &table->masters);
+    size_t room = table->masters.address_count;
+    for (size_t g = 0; g < s->config->group_count; g++)
+        room += s->config->groups[g].address_count;
+    table->probes = sf_calloc(room, sizeof *table->probes);
+    table->gids = sf_calloc(room, sizeof *table->gids);
+    add_group(table, &table->masters);
+    for (size_t g = 0; g < s->config->group_count; g++)
+        add_group(table, &s->config->groups[g]);
+    probe_all(s, table->probes, table->count);
+}
+
+static void table_deinit(struct table *table)
+{
+    probe_all_deinit(table->probes, table->count);
+    free(table->probes);
+    free(table->gids);
+    free(table->masters.addresses);
+}
+
+/* -- as a table ------------------------------------------------------------------------------ */
+
+/* The texts of one row; "" where there is nothing to say. */
+struct cells {
+    char group[24], owns[16], term[24], applied[24], serves[24], moving[24], disk[48];
+};
+
+static void print_cells(const struct cells *c, const char *address, const char *role, int width)
+{
+    printf("%-8s %5s  %-*s  %-8s %6s %10s %7s %7s  %s\n", c->group, c->owns, width, address, role,
+           c->term, c->applied, c->serves, c->moving, c->disk);
+}
+
+static void fill_cells(const struct table *table, size_t row, struct cells *c)
+{
+    const struct probe *probe = &table->probes[row];
+    const struct probe_replica *r = replica_of(table, row);
+    group_id gid = table->gids[row];
+    memset(c, 0, sizeof *c);
+    if (row == 0)
+        strcpy(c->group, "masters");
+    else if (gid != table->gids[row - 1]) {
+        snprintf(c->group, sizeof c->group, "%llu", (ull)gid);
+        snprintf(c->owns, sizeof c->owns, "%u", count_owned(table->config, gid));
+    }
+    if (!r)
+        return;
+    snprintf(c->term, sizeof c->term, "%llu", (ull)r->term);
+    snprintf(c->applied, sizeof c->applied, "%llu", (ull)r->applied);
+    snprintf(c->disk, sizeof c->disk, "%.1f GiB%s", (double)probe->disk_free / (1 << 30),
+             probe->low_space ? ", too little: no writes" : "");
+    if (gid == 0)
+        return;
+    snprintf(c->serves, sizeof c->serves, "%llu", (ull)r->serving);
+    snprintf(c->moving, sizeof c->moving, "%llu", (ull)r->moving);
+}
+
+static void print_table(const struct table *table)
+{
+    static const struct cells head = {"GROUP",  "OWNS",   "TERM",     "APPLIED",
+                                      "SERVES", "MOVING", "DISK FREE"};
+    int width = (int)strlen("REPLICA");
+    for (size_t row = 0; row < table->count; row++) {
+        int n = (int)strlen(table->probes[row].address);
+        width = n > width ? n : width;
+    }
+    printf("configuration %llu: %u shards by %s, %zu groups; %llu shards are served\n\n",
+           (ull)table->config->num, table->config->shard_count,
+           routing_name(table->config->routing), table->config->group_count,
+           (ull)count_served(table));
+    print_cells(&head, "REPLICA", "ROLE", width);
+    for (size_t row = 0; row < table->count; row++) {
+        struct cells cells;
+        fill_cells(table, row, &cells);
+        print_cells(&cells, table->probes[row].address, role_of(table, row), width);
+    }
+}
+
+/* -- as JSON --------------------------------------------------------------------------------- */
+
+static void row_json(struct json *j, const struct table *table, size_t row)
+{
+    const struct probe *probe = &table->probes[row];
+    const struct probe_replica *r = replica_of(table, row);
     json_open(j, NULL, '{');
-    json_u64(j, "gid", row->gid);
-    json_text(j, "address", row->address);
-    json_text(j, "role", role_of(row));
+    json_u64(j, "gid", table->gids[row]);
+    json_text(j, "address", probe->address);
+    json_text(j, "role", role_of(table, row));
     if (r) {
         json_text(j, "engine", r->engine);
         json_u64(j, "term", r->term);
         json_u64(j, "commit", r->commit);
         json_u64(j, "applied", r->applied);
+        json_u64(j, "disk_free", probe->disk_free);
+        json_u64(j, "disk_total", probe->disk_total);
+        json_bool(j, "low_space", probe->low_space);
+    }
+    if (r && table->gids[row] != 0) {
         json_u64(j, "config", r->config);
         json_u64(j, "serving", r->serving);
         json_u64(j, "moving", r->moving);
-        json_u64(j, "disk_free", row->probe.disk_free);
-        json_u64(j, "disk_total", row->probe.disk_total);
-        json_bool(j, "low_space", row->probe.low_space);
+        json_u64(j, "holding", r->holding);
     }
     json_close(j, '}');
 }
 
-static struct row *rows_new(struct session *s, size_t *count)
-{
-    size_t n = s->master_count;
-    for (size_t g = 0; g < s->config->group_count; g++)
-        n += s->config->groups[g].address_count;
-    struct row *rows = sf_calloc(n, sizeof *rows);
-    *count = 0;
-    for (size_t i = 0; i < s->master_count; i++)
-        rows[(*count)++].address = s->masters[i];
-    for (size_t g = 0; g < s->config->group_count; g++) {
-        const struct group *group = &s->config->groups[g];
-        for (size_t i = 0; i < group->address_count; i++) {
-            rows[*count].gid = group->gid;
-            rows[(*count)++].address = group->addresses[i];
-        }
-    }
-    for (size_t i = 0; i < *count; i++) {
-        probe_run(s, rows[i].address, &rows[i].probe);
-        rows[i].replica = probe_find(&rows[i].probe, rows[i].gid);
-    }
-    return rows;
-}
-
-static void status_text(const struct config *config, const struct row *rows, size_t count)
-{
-    printf("configuration %llu: %u shards by %s, %zu groups\n\n", (unsigned long long)config->num,
-           config->shard_count, routing_name(config->routing), config->group_count);
-    printf("%-12s %-22s %-9s %8s %12s %7s %7s %12s\n", "GROUP (OWNS)", "REPLICA", "ROLE", "TERM",
-           "APPLIED", "SERVES", "MOVING", "DISK FREE");
-    for (size_t i = 0; i < count; i++)
-        print_row(&rows[i], config, i == 0 || rows[i].gid != rows[i - 1].gid);
-}
-
-static void status_json(const struct config *config, const struct row *rows, size_t count)
+static void print_json(const struct table *table)
 {
     struct json j = {0, false};
     json_open(&j, NULL, '{');
-    json_u64(&j, "config", config->num);
-    json_u64(&j, "shards", config->shard_count);
-    json_text(&j, "routing", routing_name(config->routing));
+    json_u64(&j, "config", table->config->num);
+    json_u64(&j, "shards", table->config->shard_count);
+    json_u64(&j, "served", count_served(table));
+    json_text(&j, "routing", routing_name(table->config->routing));
     json_open(&j, "replicas", '[');
-    for (size_t i = 0; i < count; i++)
-        row_json(&j, &rows[i]);
+    for (size_t row = 0; row < table->count; row++)
+        row_json(&j, table, row);
     json_close(&j, ']');
     json_close(&j, '}');
 }
@@ -213,20 +214,18 @@ static void status_json(const struct config *config, const struct row *rows, siz
 int command_status(const struct ctl_options *options, size_t argc, char **argv)
 {
     struct session s;
-    size_t count;
+    struct table table;
     (void)argc;
     (void)argv;
     int exit_status = session_open(&s, options);
     if (exit_status != 0)
         return exit_status;
-    struct row *rows = rows_new(&s, &count);
-    if (options->json)
-        status_json(s.config, rows, count);
+    table_fill(&table, &s);
+    if (options->given & CTL_JSON)
+        print_json(&table);
     else
-        status_text(s.config, rows, count);
-    for (size_t i = 0; i < count; i++)
-        probe_deinit(&rows[i].probe);
-    free(rows);
+        print_table(&table);
+    table_deinit(&table);
     session_close(&s);
     return 0;
 }

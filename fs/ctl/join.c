@@ -1,0 +1,145 @@
+/* join: a group is let in, after a look at whether it is what the operator believes. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ctl/groups.h"
+#include "env/memory.h"
+
+typedef unsigned long long ull;
+
+/* Exit status. *group owns its addresses either way. */
+static int take_group(struct group *group, group_id gid, size_t count, char **addresses)
+{
+    *group = (struct group){.gid = gid};
+    if (count > SF_REPLICAS_MAX)
+        return fail_usage("a group has at most %u replicas, not %zu", SF_REPLICAS_MAX, count);
+    group->address_count = count;
+    group->addresses = sf_calloc(count, sizeof group->addresses[0]);
+    for (size_t i = 0; i < count; i++) {
+        if (!env_address_is_valid(addresses[i]) || strlen(addresses[i]) >= SF_ADDRESS_BYTES_MAX)
+            return fail_usage("'%s' is not an address HOST:PORT", addresses[i]);
+        strcpy(group->addresses[i], addresses[i]);
+        for (size_t k = 0; k < i; k++) {
+            if (strcmp(addresses[k], addresses[i]) == 0)
+                return fail_usage("'%s' is named twice", addresses[i]);
+        }
+    }
+    return 0;
+}
+
+/* Is it new, with all of its addresses? Exit status. */
+static int check_config(const struct session *s, const struct group *group)
+{
+    if (config_find_group(s->config, group->gid))
+        return fail("group %llu has joined already (see 'shardctl status')", (ull)group->gid);
+    for (size_t g = 0; g < s->config->group_count; g++) {
+        const struct group *other = &s->config->groups[g];
+        for (size_t i = 0; i < other->address_count * group->address_count; i++) {
+            const char *address = group->addresses[i % group->address_count];
+            if (strcmp(other->addresses[i / group->address_count], address) == 0)
+                return fail("%s is in group %llu: a group that joins has addresses of its own",
+                            address, (ull)other->gid);
+        }
+    }
+    return 0;
+}
+
+/* -- asking the replicas --------------------------------------------------------------------- */
+
+/* The masters' cluster id; 0 where none of them says it just now. */
+static uint64_t cluster_id(struct session *s)
+{
+    struct probe *probes = sf_calloc(s->master_count, sizeof *probes);
+    uint64_t id = 0;
+    for (size_t i = 0; i < s->master_count; i++)
+        probes[i].address = s->masters[i];
+    probe_all(s, probes, s->master_count);
+    for (size_t i = 0; i < s->master_count && id == 0; i++)
+        id = probes[i].cluster_id;
+    probe_all_deinit(probes, s->master_count);
+    free(probes);
+    return id;
+}
+
+/* NULL, or what is wrong with the replica as one of this group. */
+static const char *find_fault(const struct session *s, const struct probe *probe,
+                              const struct group *group, uint64_t cluster)
+{
+    const struct probe_replica *replica = probe_find(probe, group->gid);
+    if (probe->status != SF_OK)
+        return "does not answer";
+    if (cluster != 0 && probe->cluster_id != cluster)
+        return "belongs to another cluster";
+    if (!replica)
+        return "has no replica of this group";
+    struct group found = {replica->gid, replica->address_count, replica->addresses};
+    if (replica->address_count != group->address_count ||
+        group_identity(&found) != group_identity(group))
+        return "knows this group with other addresses";
+    if (replica->shard_count != s->config->shard_count ||
+        strcmp(replica->routing, routing_name(s->config->routing)) != 0)
+        return "was made for another number of shards or another routing";
+    return NULL;
+}
+
+/* Does a majority answer as this group? Exit status; the line says who does not. */
+static int check_majority(struct session *s, const struct group *group)
+{
+    struct probe probes[SF_REPLICAS_MAX];
+    size_t good = 0;
+    char why[512] = "";
+    uint64_t cluster = cluster_id(s);
+    probe_group(s, group, probes);
+    for (size_t i = 0; i < group->address_count; i++) {
+        const char *fault = find_fault(s, &probes[i], group, cluster);
+        good += !fault;
+        if (fault && !why[0])
+            snprintf(why, sizeof why, "%s %s", group->addresses[i], fault);
+    }
+    probe_all_deinit(probes, group->address_count);
+    if (2 * good > group->address_count)
+        return 0;
+    return fail("no majority of these addresses answers as group %llu (%s); start its replicas "
+                "first, or use --force",
+                (ull)group->gid, why);
+}
+
+/* -- joining --------------------------------------------------------------------------------- */
+
+static int join(struct session *s, struct group *group, bool force)
+{
+    struct master_op op;
+    struct master_reply reply = {0};
+    int exit_status = check_config(s, group);
+    if (exit_status == 0 && !force)
+        exit_status = check_majority(s, group);
+    if (exit_status != 0)
+        return exit_status;
+    session_new_master_op(s, &op, MASTER_JOIN);
+    op.groups = group;
+    op.group_count = 1;
+    exit_status = change_config(s, &op, "join", &reply);
+    if (exit_status == 0)
+        printf("configuration %llu: group %llu has joined\n", (ull)reply.config_num,
+               (ull)group->gid);
+    return exit_status;
+}
+
+int command_join(const struct ctl_options *options, size_t argc, char **argv)
+{
+    struct session s;
+    struct group group;
+    group_id gid;
+    if (!take_gid(argv[0], &gid))
+        return EXIT_USAGE;
+    int exit_status = take_group(&group, gid, argc - 1, argv + 1);
+    if (exit_status == 0)
+        exit_status = session_open(&s, options);
+    if (exit_status == 0) {
+        exit_status = join(&s, &group, options->given & CTL_FORCE);
+        session_close(&s);
+    }
+    free(group.addresses);
+    return exit_status;
+}

@@ -1,0 +1,146 @@
+#include "ctl/target.h"
+
+#include <string.h>
+#include <unistd.h>
+
+/* -- messages -------------------------------------------------------------------------------- */
+
+int target_fail(const char *name, int status)
+{
+    const char *what = name[0] ? name : "the empty key";
+    switch (status) {
+    case SF_NOT_FOUND:
+    case SF_STALE_FILE:
+        return fail("%s: no such key", what);
+    case SF_PRECONDITION:
+        return fail("%s: it was replaced or deleted meanwhile; try again", what);
+    case SF_IS_DIRECTORY:
+        return fail("%s: is a directory", what);
+    case SF_NOT_DIRECTORY:
+        return fail("%s: a part of this name is a file, not a directory", what);
+    case SF_NOT_EMPTY:
+        return fail("%s: the directory is not empty", what);
+    case SF_INVALID:
+        return fail_usage("%s: '.' and '..' are no names here (the keys of these names are %%2E "
+                          "and %%2E%%2E)",
+                          what);
+    case SF_NAME_TOO_LONG:
+        return fail_usage("%s: a name in the mount has at most %u bytes (--key takes keys of up "
+                          "to %u)",
+                          what, TREE_NAME_BYTES_MAX, SF_KEY_BYTES_MAX);
+    default:
+        return fail("%s: %s", what, sf_error_text(status));
+    }
+}
+
+static bool is_key(const struct ctl_options *options)
+{
+    return options->given & CTL_KEY;
+}
+
+/* One of its parts is "." or "..". */
+static bool has_dots(const char *name)
+{
+    while (*name) {
+        size_t n = strcspn(name, "/");
+        if ((n == 1 || n == 2) && strspn(name, ".") >= n)
+            return true;
+        name += n + (name[n] == '/');
+    }
+    return false;
+}
+
+int target_check(const struct ctl_options *options, const char *name)
+{
+    size_t n = strlen(name);
+    if (is_key(options) && n > SF_KEY_BYTES_MAX)
+        return fail_usage("this key has %zu bytes; a key has at most %u", n, SF_KEY_BYTES_MAX);
+    if (!is_key(options) && n == 0)
+        return fail_usage("the NAME is empty: it is the name in the mount, as 'color' or "
+                          "'docs/a.txt'");
+    if (!is_key(options) && has_dots(name))
+        return target_fail(name, SF_INVALID);
+    return 0;
+}
+
+/* -- finding --------------------------------------------------------------------------------- */
+
+static void take_key(const char *name, struct target *target)
+{
+    target->key_bytes = strlen(name);
+    memcpy(target->key, name, target->key_bytes);
+    target->space = KV_PLAIN;
+}
+
+/* A key of the root is one operation, whoever replaced it before; a file below it is named by its
+ * inode too, for another could have taken its name. */
+static int take_place(struct target *target)
+{
+    if (target->place.name.n == 0)
+        return SF_IS_DIRECTORY;
+    if (target->place.directory != TREE_ROOT)
+        target->pre = (struct kv_pre){KV_PRE_CREATED, target->place.ino};
+    return tree_record_key(&target->place, &target->space, target->key, &target->key_bytes);
+}
+
+int target_find(struct session *s, const struct ctl_options *options, const char *name,
+                struct target *out)
+{
+    *out = (struct target){.name = name};
+    if (is_key(options)) {
+        take_key(name, out);
+        return 0;
+    }
+    struct tree_walk walk = {.path = slice_str(name)};
+    int status = session_walk(s, &walk);
+    out->is_walked = true;
+    out->place = walk.place;
+    out->inode = walk.inode;
+    if (status == SF_OK && walk.place.name.n > 0)
+        status = take_place(out);
+    return status == SF_OK ? 0 : target_fail(name, status);
+}
+
+int target_to_read(struct session *s, const struct ctl_options *options, const char *name,
+                   struct target *out)
+{
+    int exit_status = target_find(s, options, name, out);
+    if (exit_status == 0 && out->is_walked && out->place.is_directory)
+        return target_fail(name, SF_IS_DIRECTORY);
+    return exit_status;
+}
+
+static int create_file(struct session *s, struct tree_place *place)
+{
+    struct tree_call create = {.kind = TREE_CREATE, .place = *place};
+    create.mode = 0644;
+    create.uid = getuid();
+    create.gid = getgid();
+    int status = session_tree(s, &create);
+    place->ino = create.inode.ino;
+    return status;
+}
+
+int target_to_write(struct session *s, const struct ctl_options *options, const char *name,
+                    struct target *out)
+{
+    *out = (struct target){.name = name};
+    if (is_key(options)) {
+        take_key(name, out);
+        return 0;
+    }
+    struct tree_walk walk = {.path = slice_str(name),
+                             .make_parents = true,
+                             .mode = 0755,
+                             .uid = getuid(),
+                             .gid = getgid()};
+    int status = session_walk(s, &walk);
+    out->place = walk.place;
+    if (status == SF_OK && walk.place.is_directory)
+        status = SF_IS_DIRECTORY;
+    if (status == SF_NOT_FOUND && walk.place.name.n > 0)
+        status = walk.place.directory == TREE_ROOT ? SF_OK : create_file(s, &out->place);
+    if (status == SF_OK)
+        status = take_place(out);
+    return status == SF_OK ? 0 : target_fail(name, status);
+}
