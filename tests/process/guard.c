@@ -122,22 +122,40 @@ static int run_tests(const struct stage_test *tests, size_t count, char **names,
     return 2;
 }
 
-/* Until the child ends, the time is over or a signal comes. The child's exit status, or 1. */
-static int watch(pid_t child, const sigset_t *signals, unsigned seconds)
+/* A server, or the tests: only a kill or a request to end may end it from outside. */
+static bool has_crashed(int status)
+{
+    return WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL && WTERMSIG(status) != SIGTERM;
+}
+
+/* Collects what has ended. True: the tests have, with this exit status. */
+static bool collect(pid_t tests, bool *crashed, int *exit_status)
+{
+    pid_t ended;
+    int status;
+    while ((ended = waitpid(-1, &status, WNOHANG)) > 0) {
+        if (has_crashed(status)) {
+            fprintf(stderr, "process %d was ended by signal %d\n", (int)ended, WTERMSIG(status));
+            *crashed = true;
+        }
+        if (ended != tests)
+            continue;
+        *exit_status = WIFEXITED(status) && !*crashed ? WEXITSTATUS(status) : 1;
+        return true;
+    }
+    return false;
+}
+
+/* Until the tests end, the time is over or a signal comes. Their exit status, or 1. */
+static int watch(pid_t tests, const sigset_t *signals, unsigned seconds)
 {
     double until = seconds_now() + seconds;
+    bool crashed = false;
     for (;;) {
         struct timespec wait = {.tv_nsec = 200000000};
-        int number = sigtimedwait(signals, NULL, &wait), status;
-        pid_t ended;
-        while ((ended = waitpid(-1, &status, WNOHANG)) > 0) {
-            if (ended != child)
-                continue; /* a server of the cluster */
-            if (WIFEXITED(status))
-                return WEXITSTATUS(status);
-            fprintf(stderr, "the test was ended by signal %d\n", WTERMSIG(status));
-            return 1;
-        }
+        int number = sigtimedwait(signals, NULL, &wait), exit_status;
+        if (collect(tests, &crashed, &exit_status))
+            return exit_status;
         if (number == SIGINT || number == SIGTERM || number == SIGHUP)
             return 1;
         if (seconds_now() > until) {
