@@ -59,22 +59,6 @@ void raft_send(struct raft *r, struct consensus_msg msg)
 
 /* -- roles and terms ------------------------------------------------------------------------- */
 
-/* SplitMix64. Source: Steele, Lea and Flood, "Fast splittable pseudorandom number generators". */
-static uint64_t next_random(struct raft *r)
-{
-    r->random += 0x9e3779b97f4a7c15u;
-    uint64_t x = r->random;
-    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
-    x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
-    return x ^ (x >> 31);
-}
-
-static void restart_election_timer(struct raft *r)
-{
-    r->election_elapsed_ticks = 0;
-    r->election_timeout_ticks = r->election_ticks + (uint32_t)(next_random(r) % r->election_ticks);
-}
-
 static void set_hard_state(struct raft *r, uint64_t term, replica_id vote)
 {
     r->hard = (struct hard_state){term, vote};
@@ -93,8 +77,8 @@ static void enter_role(struct raft *r, enum raft_role role, replica_id leader)
     r->leader = leader;
     r->uncommitted_bytes = 0;
     r->transferee = 0;
-    raft_fail_reads(r);
-    restart_election_timer(r);
+    read_queue_fail(&r->reads, &r->outbox);
+    election_timer_restart(&r->timer);
     for (size_t i = 0; i < r->peer_count; i++)
         r->ballots[i] = BALLOT_NONE;
 }
@@ -123,7 +107,7 @@ void raft_become_leader(struct raft *r)
     sf_assert(r->role == RAFT_CANDIDATE);
     enter_role(r, RAFT_LEADER, r->self);
     for (size_t i = 0; i < r->peer_count; i++)
-        progress_reset(&r->peers[i], raft_log_last(&r->log));
+        progress_reset(&r->peers[i], entry_log_last(&r->log));
     raft_broadcast_heartbeat(r);
 }
 
@@ -133,7 +117,7 @@ bool raft_follow(struct raft *r, replica_id leader)
         return false;
     if (r->role != RAFT_FOLLOWER || r->leader != leader)
         raft_become_follower(r, r->hard.term, leader);
-    r->election_elapsed_ticks = 0;
+    election_timer_heard(&r->timer);
     return true;
 }
 
@@ -180,6 +164,8 @@ static void raft_step(struct consensus *c, const struct consensus_msg *msg)
     struct raft *r = raft_of(c);
     if (!message_is_sane(msg) || msg->to != r->self || raft_peer(r, msg->from) == NULL)
         return;
+    if (step_by_type[msg->type] == NULL) /* another engine's */
+        return;
     if (raft_is_bound_to_leader(r, msg))
         return;
     if (msg->term < r->hard.term) {
@@ -197,7 +183,7 @@ static void raft_tick(struct consensus *c)
     struct raft *r = raft_of(c);
     if (r->role == RAFT_LEADER)
         raft_tick_leader(r);
-    else if (++r->election_elapsed_ticks >= r->election_timeout_ticks && r->installing_index == 0)
+    else if (election_timer_tick(&r->timer) && r->installing_index == 0)
         raft_campaign(r);
     raft_check(r);
 }
@@ -205,7 +191,7 @@ static void raft_tick(struct consensus *c)
 static void raft_persisted(struct consensus *c, uint64_t persist_mark)
 {
     struct raft *r = raft_of(c);
-    raft_log_persisted(&r->log, persist_mark);
+    entry_log_persisted(&r->log, persist_mark);
     raft_maybe_count_own_vote(r);
     if (r->role == RAFT_LEADER)
         raft_maybe_commit(r);
@@ -215,7 +201,7 @@ static void raft_persisted(struct consensus *c, uint64_t persist_mark)
 static void raft_compact(struct consensus *c, uint64_t index)
 {
     struct raft *r = raft_of(c);
-    raft_log_compact(&r->log, index);
+    entry_log_compact(&r->log, index);
     raft_check(r);
 }
 
@@ -229,13 +215,13 @@ static bool leadership_changed(const struct raft *r)
 
 static bool has_committed_to_list(const struct raft *r)
 {
-    return r->installing_index == 0 && raft_log_listable(&r->log) > r->log.listed;
+    return r->installing_index == 0 && entry_log_listable(&r->log) > r->log.listed;
 }
 
 static bool raft_has_update(const struct consensus *c)
 {
     const struct raft *r = raft_of_const(c);
-    return !outbox_is_empty(&r->outbox) || r->hard_changed || raft_log_has_untaken(&r->log) ||
+    return !outbox_is_empty(&r->outbox) || r->hard_changed || entry_log_has_untaken(&r->log) ||
            has_committed_to_list(r) || leadership_changed(r) || raft_read_round_is_due(r) ||
            raft_replication_is_due(r);
 }
@@ -244,10 +230,10 @@ static void take_records(struct raft *r, struct consensus_update *update)
 {
     update->hard_state_changed = r->hard_changed;
     update->hard_state = r->hard;
-    raft_log_take_untaken(&r->log, update);
+    entry_log_take_untaken(&r->log, update);
     if (!r->hard_changed && update->truncate_from == 0 && update->entry_count == 0)
         return;
-    update->persist_mark = raft_log_mark(&r->log);
+    update->persist_mark = entry_log_mark(&r->log);
     if (r->hard_changed)
         r->hard_mark = update->persist_mark;
     r->hard_changed = false;
@@ -270,7 +256,7 @@ static void raft_take(struct consensus *c, struct consensus_update *update)
     raft_replicate(r);
     take_records(r, update);
     if (has_committed_to_list(r))
-        raft_log_list_committed(&r->log, update);
+        entry_log_list_committed(&r->log, update);
     outbox_take(&r->outbox, update);
     take_leadership(r, update);
     raft_check(r);
@@ -286,7 +272,7 @@ static void raft_status(const struct consensus *c, struct consensus_status *out)
         .leader = r->leader,
         .term = r->hard.term,
         .first = r->log.base_index + 1,
-        .last = raft_log_last(&r->log),
+        .last = entry_log_last(&r->log),
         .commit = r->log.commit,
         .persisted = r->log.persisted,
         .log_bytes = r->log.bytes,
@@ -304,7 +290,7 @@ static void raft_status(const struct consensus *c, struct consensus_status *out)
 
 static bool raft_term_at(const struct consensus *c, uint64_t index, uint64_t *term)
 {
-    return raft_log_term_at(&raft_of_const(c)->log, index, term);
+    return entry_log_term_at(&raft_of_const(c)->log, index, term);
 }
 
 /* -- construction ---------------------------------------------------------------------------- */
@@ -314,9 +300,9 @@ static void raft_free(struct consensus *c)
     struct raft *r = raft_of(c);
     for (size_t i = 0; i < r->peer_count; i++)
         inflights_deinit(&r->peers[i].inflights);
-    raft_log_deinit(&r->log);
+    entry_log_deinit(&r->log);
     outbox_deinit(&r->outbox);
-    free(r->reads);
+    read_queue_deinit(&r->reads);
     free(r);
 }
 
@@ -353,7 +339,7 @@ static void init_peers(struct raft *r, const struct consensus_config *config)
         sf_assert(config->peers[i] != 0);
         p->id = config->peers[i];
         inflights_init(&p->inflights, count_max, bytes_max);
-        progress_reset(p, raft_log_last(&r->log));
+        progress_reset(p, entry_log_last(&r->log));
         self_found = self_found || p->id == r->self;
     }
     sf_assert(self_found);
@@ -362,15 +348,13 @@ static void init_peers(struct raft *r, const struct consensus_config *config)
 struct consensus *raft_new(const struct consensus_config *config,
                            const struct consensus_restore *restore)
 {
-    sf_assert(config->heartbeat_ticks >= 1);
-    sf_assert(config->election_ticks / 3 >= config->heartbeat_ticks);
     struct raft *r = sf_calloc(1, sizeof(*r));
     r->base.ops = &raft_ops;
     r->self = config->self;
     r->election_ticks = config->election_ticks;
     r->heartbeat_ticks = config->heartbeat_ticks;
-    r->random = config->seed ^ ((uint64_t)config->self << 56);
-    raft_log_init(&r->log, restore);
+    election_timer_init(&r->timer, config);
+    entry_log_init(&r->log, restore);
     init_peers(r, config);
     if (restore != NULL)
         r->hard = restore->hard_state;

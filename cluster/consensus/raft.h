@@ -2,15 +2,17 @@
  * Algorithm" (2014), and Ongaro's dissertation (2014), whose sections the files name.
  *
  *   raft.c              construction, the dispatch of messages, terms and roles, ticks, updates
- *   raft_election.c     pre-votes and votes                        (sections 3.4, 3.6.1, 9.6)
- *   raft_append.c       the follower's side of replication         (section 3.5)
- *   raft_replication.c  the leader's side: proposals, flow control, commitment
- * (sections 3.5, 3.6.2) raft_heartbeat.c    heartbeats, and the quorum that a leader has to hear
- * (section 6.2) raft_read.c         read barriers                              (section 6.4,
- * ReadIndex) raft_snapshot.c     followers that are behind the log          (chapter 5)
- *   raft_transfer.c     handing leadership over                    (section 3.10)
+ *   raft_election.c     pre-votes and votes (sections 3.4, 3.6.1, 9.6)
+ *   raft_append.c       the follower's side of replication (section 3.5)
+ *   raft_replication.c  the leader's side: proposals, flow control, commitment (section 3.6.2)
+ *   raft_heartbeat.c    heartbeats, and the quorum that a leader has to hear (section 6.2)
+ *   raft_read.c         read barriers (section 6.4, ReadIndex); read_queue.c: those that wait
+ *   raft_snapshot.c     followers that are behind the log (chapter 5)
+ *   raft_transfer.c     handing leadership over (section 3.10)
+ *   raft_log.c          what the rules ask of the log; entry_log.c: the log itself
  *   raft_check.c        the invariants below, asserted after every event
- *   raft_log.c          entries; progress.c and inflights.c: a leader's view of a follower
+ *   progress.c          a leader's view of a follower, with inflights.c
+ *   election_timer.c    randomised time-outs
  *
  * Roles, and the functions that change them
  *
@@ -24,7 +26,8 @@
  *                    TIMEOUT_NOW: told by the leader to campaign at once
  *
  * Invariants
- *  R1   The log is valid (raft_log.h, L1 to L4), and no entry's term is above the current term.
+ *  R1   The log is valid (entry_log.h, L1 to L4), its terms never fall, and none is above the
+ *       current term.
  *  R2   A candidate and a leader have voted for themselves.
  *  R3   role is LEADER exactly where leader is self; a candidate knows no leader.
  *  R4   The election time-out lies in [election_ticks, 2 election_ticks).
@@ -33,8 +36,7 @@
  *  R6   Leader: nothing is committed by counting but entries of the own term, and the own log
  * counts up to persisted only. So commit never exceeds what a majority has durably, once an entry
  *       of the own term is committed.
- *  R7   Only a leader has reads waiting; their rounds never fall along the queue, those without a
- *       round last; no waiting read's round is confirmed.
+ *  R7   Only a leader has reads waiting, and their queue is valid (read_queue.h).
  *  R8   uncommitted_bytes is the sum of the own term's payloads above commit; 0 unless leader.
  *  R9   transferee is 0 unless leader, and is never self.
  *  R10  While a snapshot is being installed this replica does not lead, appends nothing and lists
@@ -46,21 +48,16 @@
 #ifndef CONSENSUS_RAFT_H
 #define CONSENSUS_RAFT_H
 
+#include "consensus/election_timer.h"
 #include "consensus/engine.h"
+#include "consensus/entry_log.h"
 #include "consensus/outbox.h"
 #include "consensus/progress.h"
-#include "consensus/raft_log.h"
+#include "consensus/read_queue.h"
 
 enum raft_role { RAFT_FOLLOWER, RAFT_PRE_CANDIDATE, RAFT_CANDIDATE, RAFT_LEADER };
 
 enum raft_ballot { BALLOT_NONE, BALLOT_GRANTED, BALLOT_REFUSED };
-
-/* A read barrier that waits. */
-struct raft_read {
-    uint64_t id;
-    uint64_t round; /* the round that will confirm it; 0: not in one yet */
-    uint64_t index; /* commit index when its round began; 0 before */
-};
 
 struct raft {
     struct consensus base;
@@ -70,20 +67,17 @@ struct raft {
     size_t peer_count;
     uint32_t election_ticks, heartbeat_ticks;
 
-    uint64_t random; /* state of the generator of time-outs */
-
     /* What has to be durable: the hard state, and whether the WAL has been given it. */
     struct hard_state hard;
     bool hard_changed;  /* since the last update */
     uint64_t hard_mark; /* mark of the update that gave out its last change */
 
     enum raft_role role;
-    replica_id leader;               /* 0: unknown */
-    uint32_t election_elapsed_ticks; /* since a leader was heard, a vote granted or a role taken */
-    uint32_t election_timeout_ticks;
+    replica_id leader;           /* 0: unknown */
+    struct election_timer timer; /* a leader was heard, a vote granted, a role taken */
     enum raft_ballot ballots[SF_REPLICAS_MAX]; /* candidates: by position in peers */
 
-    struct raft_log log;
+    struct entry_log log;
     struct progress
         peers[SF_REPLICAS_MAX]; /* by position in the configuration; self included, whose
                                    progress is the log's and of which only id is used */
@@ -91,11 +85,8 @@ struct raft {
     /* Leader. */
     uint32_t heartbeat_elapsed_ticks;
     size_t uncommitted_bytes;
-    struct raft_read *reads;
-    size_t read_count, read_cap;
-    uint64_t round;           /* newest read round begun */
-    uint64_t round_confirmed; /* newest one that a quorum answered */
-    replica_id transferee;    /* leadership goes to this peer; 0: none */
+    struct read_queue reads;
+    replica_id transferee; /* leadership goes to this peer; 0: none */
     uint32_t transfer_elapsed_ticks;
 
     uint64_t installing_index; /* follower: a snapshot is being put in place; 0: none */
@@ -168,7 +159,6 @@ void raft_read(struct consensus *c, uint64_t id);
 bool raft_read_round_is_due(const struct raft *r);
 void raft_maybe_begin_read_round(struct raft *r);
 void raft_round_answered(struct raft *r, struct progress *p, uint64_t round);
-void raft_fail_reads(struct raft *r);
 
 /* -- raft_snapshot.c ------------------------------------------------------------------------- */
 

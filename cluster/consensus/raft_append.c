@@ -2,6 +2,7 @@
  * log, the new ones are added, and the reply waits for their sync.
  * Source: dissertation, figure 3.1, AppendEntries receiver steps 1 to 5. */
 #include "consensus/raft.h"
+#include "consensus/raft_log.h"
 
 static void accept(struct raft *r, const struct consensus_msg *msg, uint64_t matched)
 {
@@ -22,7 +23,7 @@ static void refuse(struct raft *r, const struct consensus_msg *msg)
                                   .index = raft_log_match_hint(&r->log, msg->index, msg->log_term),
                                   .context = msg->index,
                                   .after_sync = true};
-    bool held = raft_log_term_at(&r->log, reply.index, &reply.log_term);
+    bool held = entry_log_term_at(&r->log, reply.index, &reply.log_term);
     sf_assert(held);
     raft_send(r, reply);
 }
@@ -33,11 +34,11 @@ static void add_entries(struct raft *r, const struct consensus_msg *msg)
 {
     for (size_t i = 0; i < msg->entry_count; i++) {
         const struct entry *entry = &msg->entries[i];
-        if (entry->index <= r->log.commit || raft_log_matches(&r->log, entry->index, entry->term))
+        if (entry->index <= r->log.commit || entry_log_matches(&r->log, entry->index, entry->term))
             continue;
-        if (entry->index <= raft_log_last(&r->log))
-            raft_log_truncate(&r->log, entry->index);
-        raft_log_append(&r->log, entry->term, payload_ref(entry->payload));
+        if (entry->index <= entry_log_last(&r->log))
+            entry_log_truncate(&r->log, entry->index);
+        entry_log_append(&r->log, entry->term, payload_ref(entry->payload));
     }
 }
 
@@ -46,12 +47,12 @@ void raft_step_append(struct raft *r, const struct consensus_msg *msg)
     if (!raft_follow(r, msg->from) || r->installing_index != 0)
         return;
     /* What is committed here is in every leader's log, whatever this one sent before it. */
-    if (msg->index > r->log.commit && !raft_log_matches(&r->log, msg->index, msg->log_term)) {
+    if (msg->index > r->log.commit && !entry_log_matches(&r->log, msg->index, msg->log_term)) {
         refuse(r, msg);
         return;
     }
     add_entries(r, msg);
     uint64_t matched = msg->index + msg->entry_count;
-    raft_log_commit(&r->log, msg->commit < matched ? msg->commit : matched);
+    entry_log_commit(&r->log, msg->commit < matched ? msg->commit : matched);
     accept(r, msg, matched > r->log.commit ? matched : r->log.commit);
 }

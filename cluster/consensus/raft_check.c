@@ -1,10 +1,12 @@
 /* The invariants of raft.h, asserted after every event in debug builds and in simulation. */
 #include "consensus/raft.h"
+#include "consensus/raft_log.h"
 
 /* R1. The log's terms rise, so that its last is the largest. */
 static bool log_is_valid(const struct raft *r)
 {
-    return raft_log_is_valid(&r->log) && raft_log_last_term(&r->log) <= r->hard.term;
+    return entry_log_is_valid(&r->log) && raft_log_terms_rise(&r->log) &&
+           entry_log_last_term(&r->log) <= r->hard.term;
 }
 
 /* R2 to R4. */
@@ -16,14 +18,13 @@ static bool role_is_valid(const struct raft *r)
         return false;
     if ((r->role == RAFT_LEADER) != (r->leader == r->self) || (seeks && r->leader != 0))
         return false;
-    return r->election_timeout_ticks >= r->election_ticks &&
-           r->election_timeout_ticks < 2 * r->election_ticks;
+    return election_timer_is_valid(&r->timer);
 }
 
 /* R5, and P1, P3, P4 of progress.h. */
 static bool progress_is_valid(const struct raft *r, const struct progress *p)
 {
-    if (p->match >= p->next || p->match > raft_log_last(&r->log))
+    if (p->match >= p->next || p->match > entry_log_last(&r->log))
         return false;
     if (p->probing && p->state != PROGRESS_PROBE)
         return false;
@@ -51,7 +52,7 @@ static uint64_t match_of(const struct progress *p)
 static bool commit_is_valid(const struct raft *r)
 {
     uint64_t term;
-    if (r->role != RAFT_LEADER || !raft_log_term_at(&r->log, r->log.commit, &term) ||
+    if (r->role != RAFT_LEADER || !entry_log_term_at(&r->log, r->log.commit, &term) ||
         term != r->hard.term)
         return true;
     return r->log.commit <= raft_quorum_reached(r, r->log.persisted, match_of);
@@ -60,25 +61,16 @@ static bool commit_is_valid(const struct raft *r)
 /* R7. */
 static bool reads_are_valid(const struct raft *r)
 {
-    if (r->role != RAFT_LEADER && r->read_count > 0)
-        return false;
-    uint64_t round = r->round_confirmed + 1;
-    for (size_t i = 0; i < r->read_count; i++) {
-        uint64_t own = r->reads[i].round == 0 ? UINT64_MAX : r->reads[i].round;
-        if (own < round)
-            return false;
-        round = own;
-    }
-    return r->round_confirmed <= r->round;
+    return (r->role == RAFT_LEADER || r->reads.count == 0) && read_queue_is_valid(&r->reads);
 }
 
 /* R8. */
 static bool uncommitted_is_valid(const struct raft *r)
 {
     size_t bytes = 0;
-    uint64_t last = raft_log_last(&r->log);
+    uint64_t last = entry_log_last(&r->log);
     for (uint64_t i = last; r->role == RAFT_LEADER && i > r->log.commit; i--) {
-        const struct entry *entry = raft_log_at(&r->log, i);
+        const struct entry *entry = entry_log_at(&r->log, i);
         bytes += entry->term == r->hard.term ? entry->payload->bytes : 0;
     }
     return bytes == r->uncommitted_bytes;
@@ -90,7 +82,7 @@ static bool transfer_is_valid(const struct raft *r)
     return r->transferee == 0 || (r->role == RAFT_LEADER && r->transferee != r->self);
 }
 
-/* R10, of which raft_log.h's L1 to L3 say the rest. */
+/* R10, of which entry_log.h's L1 to L3 say the rest. */
 static bool installation_is_valid(const struct raft *r)
 {
     return r->installing_index == 0 ||

@@ -2,6 +2,7 @@
  * that was cut off does not raise the term of a group that is well; then it asks for votes.
  * Source: dissertation, sections 3.4, 3.6.1 and 9.6; a bound follower: section 4.2.3. */
 #include "consensus/raft.h"
+#include "consensus/raft_log.h"
 
 static size_t ballot_count(const struct raft *r, enum raft_ballot kind)
 {
@@ -29,8 +30,8 @@ static void ask_all(struct raft *r, enum consensus_msg_type type, uint64_t term,
         raft_send(r, (struct consensus_msg){.type = type,
                                             .to = r->peers[i].id,
                                             .term = term,
-                                            .index = raft_log_last(&r->log),
-                                            .log_term = raft_log_last_term(&r->log),
+                                            .index = entry_log_last(&r->log),
+                                            .log_term = entry_log_last_term(&r->log),
                                             .transfer = transfer,
                                             .after_sync = true});
     }
@@ -89,7 +90,7 @@ bool raft_is_bound_to_leader(const struct raft *r, const struct consensus_msg *m
         return false;
     if (r->role == RAFT_LEADER) /* it hears a quorum, or would have stepped down */
         return true;
-    return r->leader != 0 && r->election_elapsed_ticks < r->election_ticks;
+    return r->leader != 0 && election_timer_is_fresh(&r->timer);
 }
 
 void raft_step_pre_vote(struct raft *r, const struct consensus_msg *msg)
@@ -112,7 +113,7 @@ void raft_step_vote(struct raft *r, const struct consensus_msg *msg)
         r->hard_changed = true;
     }
     if (grant)
-        r->election_elapsed_ticks = 0;
+        election_timer_heard(&r->timer);
     raft_send(r,
               (struct consensus_msg){
                   .type = MSG_VOTE_REPLY, .to = msg->from, .reject = !grant, .after_sync = true});

@@ -18,7 +18,7 @@ void raft_broadcast_heartbeat(struct raft *r)
         raft_send(r, (struct consensus_msg){.type = MSG_HEARTBEAT,
                                             .to = p->id,
                                             .commit = smaller(p->match, r->log.commit),
-                                            .context = r->round});
+                                            .context = r->reads.round});
     }
 }
 
@@ -49,7 +49,7 @@ void raft_step_heartbeat(struct raft *r, const struct consensus_msg *msg)
 {
     if (!raft_follow(r, msg->from))
         return;
-    raft_log_commit(&r->log, msg->commit);
+    entry_log_commit(&r->log, msg->commit);
     raft_send(r, (struct consensus_msg){.type = MSG_HEARTBEAT_REPLY,
                                         .to = msg->from,
                                         .context = msg->context,

@@ -5,6 +5,7 @@
  * APPEND asks what the follower has), a log that does not match (refused with a hint), a follower
  * that is behind the compacted log (raft_snapshot.c). Source: dissertation, sections 3.5, 3.6.2. */
 #include "consensus/raft.h"
+#include "consensus/raft_log.h"
 
 /* Payload bytes that may be proposed and not yet committed. */
 #define UNCOMMITTED_BYTES_MAX (32u << 20)
@@ -15,7 +16,7 @@
  * sent: the caller is about to propose one, and a probe sent now would only make it wait. */
 static bool has_own_entry(const struct raft *r)
 {
-    return raft_log_last_term(&r->log) == r->hard.term;
+    return entry_log_last_term(&r->log) == r->hard.term;
 }
 
 static bool proposal_fits(const struct raft *r, const struct payload *payload)
@@ -36,8 +37,8 @@ int raft_propose(struct consensus *c, struct payload *payload, uint64_t *index, 
         return r->role != RAFT_LEADER ? SF_NOT_LEADER : SF_OVERLOADED;
     }
     r->uncommitted_bytes += payload->bytes;
-    raft_log_append(&r->log, r->hard.term, payload);
-    *index = raft_log_last(&r->log);
+    entry_log_append(&r->log, r->hard.term, payload);
+    *index = entry_log_last(&r->log);
     *term = r->hard.term;
     raft_check(r);
     return SF_OK;
@@ -55,11 +56,11 @@ void raft_maybe_commit(struct raft *r)
 {
     uint64_t before = r->log.commit, term;
     uint64_t reached = raft_quorum_reached(r, r->log.persisted, match_of);
-    if (reached <= before || !raft_log_term_at(&r->log, reached, &term) || term != r->hard.term)
+    if (reached <= before || !entry_log_term_at(&r->log, reached, &term) || term != r->hard.term)
         return;
-    raft_log_commit(&r->log, reached);
+    entry_log_commit(&r->log, reached);
     for (uint64_t index = before + 1; index <= reached; index++) {
-        const struct entry *entry = raft_log_at(&r->log, index);
+        const struct entry *entry = entry_log_at(&r->log, index);
         if (entry->term == r->hard.term)
             r->uncommitted_bytes -= entry->payload->bytes;
     }
@@ -75,10 +76,10 @@ static void send_append(struct raft *r, const struct progress *p, size_t count)
                                 .to = p->id,
                                 .index = p->next - 1,
                                 .commit = r->log.commit,
-                                .context = r->round,
-                                .entries = raft_log_copy(&r->log, p->next, count),
+                                .context = r->reads.round,
+                                .entries = entry_log_copy(&r->log, p->next, count),
                                 .entry_count = count};
-    bool held = raft_log_term_at(&r->log, msg.index, &msg.log_term);
+    bool held = entry_log_term_at(&r->log, msg.index, &msg.log_term);
     sf_assert(held);
     raft_send(r, msg);
 }
@@ -89,7 +90,7 @@ static bool is_due(const struct raft *r, const struct progress *p)
         return false;
     if (raft_snapshot_is_wanted(r, p))
         return true;
-    return progress_is_due(p, raft_log_last(&r->log)) && p->next > r->log.base_index;
+    return progress_is_due(p, entry_log_last(&r->log)) && p->next > r->log.base_index;
 }
 
 bool raft_replication_is_due(const struct raft *r)
@@ -118,7 +119,7 @@ static void replicate_to(struct raft *r, struct progress *p)
             raft_want_snapshot(r, p);
             return;
         }
-        size_t count = raft_log_batch(&r->log, p->next, batch_bytes_max(p), &bytes);
+        size_t count = entry_log_batch(&r->log, p->next, batch_bytes_max(p), &bytes);
         send_append(r, p, count);
         progress_sent(p, count, bytes);
     }
@@ -144,7 +145,7 @@ void raft_accepted(struct raft *r, struct progress *p, uint64_t index)
 void raft_step_append_reply(struct raft *r, const struct consensus_msg *msg)
 {
     struct progress *p = raft_peer(r, msg->from);
-    if (r->role != RAFT_LEADER || msg->index > raft_log_last(&r->log))
+    if (r->role != RAFT_LEADER || msg->index > entry_log_last(&r->log))
         return;
     p->silent_ticks = 0;
     if (msg->reject) {

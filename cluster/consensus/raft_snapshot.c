@@ -12,7 +12,7 @@ bool raft_snapshot_is_wanted(const struct raft *r, const struct progress *p)
         return false;
     if (p->state == PROGRESS_SNAPSHOT)
         return true;
-    return progress_is_due(p, raft_log_last(&r->log)) && p->next <= r->log.base_index;
+    return progress_is_due(p, entry_log_last(&r->log)) && p->next <= r->log.base_index;
 }
 
 void raft_want_snapshot(struct raft *r, struct progress *p)
@@ -44,7 +44,7 @@ void raft_snapshot_ended(struct consensus *c, replica_id peer, uint64_t index, b
     if (r->role != RAFT_LEADER || p == NULL)
         return;
     p->snapshot_busy = false;
-    if (ok && index <= raft_log_last(&r->log)) {
+    if (ok && index <= entry_log_last(&r->log)) {
         raft_accepted(r, p, index);
     } else if (p->state == PROGRESS_SNAPSHOT) {
         /* It may have gone away: nothing more before it answers a heartbeat. */
@@ -58,7 +58,7 @@ void raft_snapshot_ended(struct consensus *c, replica_id peer, uint64_t index, b
 void raft_step_snapshot_reply(struct raft *r, const struct consensus_msg *msg)
 {
     struct progress *p = raft_peer(r, msg->from);
-    if (r->role != RAFT_LEADER || msg->index > raft_log_last(&r->log))
+    if (r->role != RAFT_LEADER || msg->index > entry_log_last(&r->log))
         return;
     p->silent_ticks = 0;
     raft_accepted(r, p, msg->index);
@@ -70,7 +70,7 @@ void raft_step_snapshot_reply(struct raft *r, const struct consensus_msg *msg)
  * so an entry that matches it is committed with everything before it. */
 static bool log_reaches(const struct raft *r, uint64_t index, uint64_t term)
 {
-    return index <= r->log.commit || raft_log_matches(&r->log, index, term);
+    return index <= r->log.commit || entry_log_matches(&r->log, index, term);
 }
 
 static void confirm(struct raft *r, replica_id leader, uint64_t index)
@@ -89,7 +89,7 @@ void raft_step_snapshot(struct raft *r, const struct consensus_msg *msg)
         r->outbox.offered_from = msg->from;
         return;
     }
-    raft_log_commit(&r->log, msg->index);
+    entry_log_commit(&r->log, msg->index);
     confirm(r, msg->from, msg->index);
 }
 
@@ -108,7 +108,7 @@ void raft_snapshot_installed(struct consensus *c, uint64_t index, uint64_t term)
     struct raft *r = raft_of(c);
     sf_assert(r->role != RAFT_LEADER);
     r->installing_index = 0;
-    raft_log_restart(&r->log, index, term);
+    entry_log_restart(&r->log, index, term, entry_log_matches(&r->log, index, term));
     if (r->leader != 0)
         confirm(r, r->leader, index);
     raft_check(r);

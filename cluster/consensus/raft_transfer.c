@@ -21,7 +21,7 @@ int raft_transfer(struct consensus *c, replica_id peer)
 
 void raft_maybe_finish_transfer(struct raft *r, const struct progress *p)
 {
-    if (r->transferee == p->id && p->match == raft_log_last(&r->log))
+    if (r->transferee == p->id && p->match == entry_log_last(&r->log))
         raft_send(r, (struct consensus_msg){.type = MSG_TIMEOUT_NOW, .to = p->id});
 }
 

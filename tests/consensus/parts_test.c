@@ -1,4 +1,5 @@
-/* The small parts that engines are made of: quorum, inflights, progress, the log. */
+/* The small parts that engines are made of: quorum, inflights, progress, the log, reads, time-outs.
+ */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -7,9 +8,12 @@
 
 #include <stdlib.h>
 
+#include "consensus/election_timer.h"
+#include "consensus/entry_log.h"
 #include "consensus/progress.h"
 #include "consensus/quorum.h"
 #include "consensus/raft_log.h"
+#include "consensus/read_queue.h"
 #include "random.h"
 
 /* -- quorum ---------------------------------------------------------------------------------- */
@@ -178,7 +182,7 @@ static void refusals_count_only_where_they_are_an_answer(void **state)
 #define MODEL_MAX 512u
 
 struct model {
-    struct raft_log log;
+    struct entry_log log;
     uint64_t terms[MODEL_MAX]; /* by index */
     uint64_t last, base, term;
 };
@@ -188,7 +192,7 @@ static void add(struct model *m)
     if (m->last + 1 >= MODEL_MAX)
         return;
     m->terms[++m->last] = m->term;
-    raft_log_append(&m->log, m->term, payload_new(slice_str("abc")));
+    entry_log_append(&m->log, m->term, payload_new(slice_str("abc")));
 }
 
 static void truncate(struct model *m, uint64_t back)
@@ -196,27 +200,37 @@ static void truncate(struct model *m, uint64_t back)
     if (m->last - m->log.commit <= back)
         return;
     m->last -= back + 1;
-    raft_log_truncate(&m->log, m->last + 1);
+    entry_log_truncate(&m->log, m->last + 1);
     m->term++;
+}
+
+static void replace(struct model *m, uint64_t back)
+{
+    if (m->last - m->log.commit <= back)
+        return;
+    uint64_t index = m->last - back;
+    m->terms[index] = ++m->term;
+    entry_log_replace(&m->log, index, m->term, payload_new(slice_str("xyz")));
+    assert_true(m->log.persisted < index);
 }
 
 static void give_out_and_persist(struct model *m, bool persist)
 {
     struct consensus_update update = {0};
-    if (raft_log_has_untaken(&m->log)) {
-        raft_log_take_untaken(&m->log, &update);
-        raft_log_mark(&m->log);
+    if (entry_log_has_untaken(&m->log)) {
+        entry_log_take_untaken(&m->log, &update);
+        entry_log_mark(&m->log);
         consensus_update_deinit(&update);
     }
     if (persist)
-        raft_log_persisted(&m->log, m->log.mark_newest);
+        entry_log_persisted(&m->log, m->log.mark_newest);
 }
 
 static void list(struct model *m)
 {
     struct consensus_update update = {0};
     uint64_t before = m->log.listed;
-    raft_log_list_committed(&m->log, &update);
+    entry_log_list_committed(&m->log, &update);
     for (size_t i = 0; i < update.committed_count; i++) {
         assert_int_equal(update.committed[i].index, before + 1 + i);
         assert_int_equal(update.committed[i].term, m->terms[before + 1 + i]);
@@ -227,16 +241,16 @@ static void list(struct model *m)
 static void compare(const struct model *m)
 {
     uint64_t term;
-    assert_true(raft_log_is_valid(&m->log));
-    assert_int_equal(raft_log_last(&m->log), m->last);
+    assert_true(entry_log_is_valid(&m->log));
+    assert_int_equal(entry_log_last(&m->log), m->last);
     assert_int_equal(m->log.base_index, m->base);
     assert_int_equal(m->log.bytes, 3 * (m->last - m->base));
     for (uint64_t index = m->base; index <= m->last; index++) {
-        assert_true(raft_log_term_at(&m->log, index, &term));
+        assert_true(entry_log_term_at(&m->log, index, &term));
         assert_int_equal(term, m->terms[index]);
     }
-    assert_false(raft_log_term_at(&m->log, m->last + 1, &term));
-    assert_false(m->base > 0 && raft_log_term_at(&m->log, m->base - 1, &term));
+    assert_false(entry_log_term_at(&m->log, m->last + 1, &term));
+    assert_false(m->base > 0 && entry_log_term_at(&m->log, m->base - 1, &term));
 }
 
 static void the_log_is_a_plain_array(void **state)
@@ -245,26 +259,28 @@ static void the_log_is_a_plain_array(void **state)
     struct random random = {5};
     for (size_t run = 0; run < 50; run++) {
         struct model m = {.term = 1};
-        raft_log_init(&m.log, NULL);
+        entry_log_init(&m.log, NULL);
         for (size_t i = 0; i < 600; i++) {
-            size_t action = random_below(&random, 10);
+            size_t action = random_below(&random, 11);
             if (action < 5)
                 add(&m);
             else if (action == 5)
                 truncate(&m, random_below(&random, 8));
+            else if (action == 10)
+                replace(&m, random_below(&random, 8));
             else if (action == 6)
                 give_out_and_persist(&m, random_below(&random, 2) == 0);
             else if (action == 7)
-                raft_log_commit(&m.log, m.log.commit + random_below(&random, 4));
+                entry_log_commit(&m.log, m.log.commit + random_below(&random, 4));
             else if (action == 8)
                 list(&m);
             else if (m.log.listed > m.base)
-                raft_log_compact(&m.log,
-                                 m.base = m.base + 1 +
-                                          random_below(&random, (size_t)(m.log.listed - m.base)));
+                entry_log_compact(&m.log,
+                                  m.base = m.base + 1 +
+                                           random_below(&random, (size_t)(m.log.listed - m.base)));
             compare(&m);
         }
-        raft_log_deinit(&m.log);
+        entry_log_deinit(&m.log);
     }
 }
 
@@ -273,25 +289,50 @@ static void a_snapshot_replaces_the_log_or_joins_it(void **state)
     (void)state;
     struct consensus_update update = {0};
     struct model m = {.term = 1};
-    raft_log_init(&m.log, NULL);
+    entry_log_init(&m.log, NULL);
     for (size_t i = 0; i < 10; i++)
         add(&m);
     give_out_and_persist(&m, true);
-    raft_log_restart(&m.log, 6, 1); /* held: what is after it stays, for the WAL to get again */
-    assert_int_equal(raft_log_last(&m.log), 10);
+    entry_log_restart(&m.log, 6, 1,
+                      true); /* held: what is after it stays, for the WAL to get again */
+    assert_int_equal(entry_log_last(&m.log), 10);
     assert_int_equal(m.log.persisted, 6);
-    raft_log_take_untaken(&m.log, &update);
+    entry_log_take_untaken(&m.log, &update);
     assert_int_equal(update.truncate_from, 0);
     assert_int_equal(update.entry_count, 4);
     assert_int_equal(update.entries[0].index, 7);
     consensus_update_deinit(&update);
-    raft_log_restart(&m.log, 9, 2); /* another term: all goes */
-    assert_int_equal(raft_log_last(&m.log), 9);
+    entry_log_restart(&m.log, 9, 2, false); /* contradicted: all goes */
+    assert_int_equal(entry_log_last(&m.log), 9);
     assert_int_equal(m.log.commit, 9);
     assert_int_equal(m.log.listed, 9);
-    assert_false(raft_log_has_untaken(&m.log));
-    assert_true(raft_log_is_valid(&m.log));
-    raft_log_deinit(&m.log);
+    assert_false(entry_log_has_untaken(&m.log));
+    assert_true(entry_log_is_valid(&m.log));
+    entry_log_deinit(&m.log);
+}
+
+static void only_what_changed_is_given_out_again(void **state)
+{
+    (void)state;
+    struct consensus_update update = {0};
+    struct model m = {.term = 1};
+    entry_log_init(&m.log, NULL);
+    for (size_t i = 0; i < 10; i++)
+        add(&m);
+    give_out_and_persist(&m, false);
+    entry_log_replace(&m.log, 4, 7, payload_new(slice_str("new")));
+    entry_log_replace(&m.log, 5, 7, payload_new(slice_str("new")));
+    entry_log_persisted(&m.log, m.log.mark_newest); /* of the old ones */
+    assert_int_equal(m.log.persisted, 3);
+    entry_log_take_untaken(&m.log, &update);
+    assert_int_equal(update.truncate_from, 0);
+    assert_int_equal(update.entry_count, 2);
+    assert_int_equal(update.entries[0].index, 4);
+    assert_int_equal(update.entries[1].term, 7);
+    entry_log_persisted(&m.log, entry_log_mark(&m.log));
+    assert_int_equal(m.log.persisted, 10);
+    consensus_update_deinit(&update);
+    entry_log_deinit(&m.log);
 }
 
 static void a_hint_is_the_last_place_that_can_match(void **state)
@@ -299,7 +340,7 @@ static void a_hint_is_the_last_place_that_can_match(void **state)
     (void)state;
     struct model m = {0};
     static const uint64_t terms[] = {1, 1, 3, 3, 3, 5};
-    raft_log_init(&m.log, NULL);
+    entry_log_init(&m.log, NULL);
     for (size_t i = 0; i < sizeof(terms) / sizeof(*terms); i++) {
         m.term = terms[i];
         add(&m);
@@ -309,7 +350,80 @@ static void a_hint_is_the_last_place_that_can_match(void **state)
     assert_int_equal(raft_log_match_hint(&m.log, 4, 3), 4);
     assert_int_equal(raft_log_match_hint(&m.log, 5, 2), 2);
     assert_int_equal(raft_log_match_hint(&m.log, 5, 0), 0);
-    raft_log_deinit(&m.log);
+    assert_true(raft_log_terms_rise(&m.log));
+    entry_log_replace(&m.log, 2, 9, payload_new(slice_str("abc")));
+    assert_false(raft_log_terms_rise(&m.log));
+    entry_log_deinit(&m.log);
+}
+
+/* -- reads ----------------------------------------------------------------------------------- */
+
+static void assert_passed(struct outbox *box, size_t count, const struct consensus_read *reads)
+{
+    assert_int_equal(box->read_count, count);
+    for (size_t i = 0; i < count; i++) {
+        assert_int_equal(box->reads[i].id, reads[i].id);
+        assert_int_equal(box->reads[i].index, reads[i].index);
+        assert_int_equal(box->reads[i].status, reads[i].status);
+    }
+    outbox_deinit(box);
+}
+
+static void reads_of_a_round_pass_together(void **state)
+{
+    (void)state;
+    struct read_queue queue = {0};
+    struct outbox box = {0};
+    assert_false(read_queue_wants_round(&queue));
+    read_queue_add(&queue, 1);
+    read_queue_add(&queue, 2);
+    assert_true(read_queue_wants_round(&queue));
+    read_queue_begin_round(&queue, 7);
+    assert_false(read_queue_wants_round(&queue));
+    read_queue_add(&queue, 3); /* after the round began: not confirmed by it */
+    read_queue_confirm(&queue, 0, &box);
+    assert_passed(&box, 0, NULL);
+    read_queue_confirm(&queue, 1, &box);
+    assert_passed(&box, 2, (struct consensus_read[]){{1, 7, SF_OK}, {2, 7, SF_OK}});
+    assert_true(read_queue_is_valid(&queue));
+    read_queue_begin_round(&queue, 9);
+    read_queue_fail(&queue, &box);
+    assert_passed(&box, 1, (struct consensus_read[]){{3, 0, SF_NOT_LEADER}});
+    read_queue_add(&queue, 4); /* the lost round still runs, until a later answer confirms it */
+    assert_false(read_queue_wants_round(&queue));
+    read_queue_confirm(&queue, 2, &box);
+    assert_passed(&box, 0, NULL);
+    assert_true(read_queue_wants_round(&queue));
+    read_queue_deinit(&queue);
+}
+
+/* -- time-outs ------------------------------------------------------------------------------- */
+
+static void timeouts_differ_and_begin_anew_when_something_is_heard(void **state)
+{
+    (void)state;
+    struct consensus_config config = {
+        .self = 1, .election_ticks = 10, .heartbeat_ticks = 2, .seed = 3};
+    struct election_timer timer;
+    bool seen[20] = {false};
+    size_t different = 0;
+    election_timer_init(&timer, &config);
+    for (size_t i = 0; i < 200; i++) {
+        uint32_t ticks = 1;
+        election_timer_restart(&timer);
+        assert_true(election_timer_is_valid(&timer));
+        while (!election_timer_tick(&timer))
+            ticks++;
+        assert_int_equal(ticks, timer.timeout_ticks);
+        assert_false(election_timer_is_fresh(&timer));
+        seen[ticks] = true;
+        election_timer_heard(&timer);
+        assert_true(election_timer_is_fresh(&timer));
+        assert_false(election_timer_tick(&timer));
+    }
+    for (size_t i = 0; i < 20; i++)
+        different += seen[i];
+    assert_int_equal(different, 10);
 }
 
 /* -- payloads -------------------------------------------------------------------------------- */
@@ -340,6 +454,9 @@ int main(void)
         cmocka_unit_test(refusals_count_only_where_they_are_an_answer),
         cmocka_unit_test(the_log_is_a_plain_array),
         cmocka_unit_test(a_snapshot_replaces_the_log_or_joins_it),
+        cmocka_unit_test(only_what_changed_is_given_out_again),
+        cmocka_unit_test(reads_of_a_round_pass_together),
+        cmocka_unit_test(timeouts_differ_and_begin_anew_when_something_is_heard),
         cmocka_unit_test(a_hint_is_the_last_place_that_can_match),
         cmocka_unit_test(a_payload_lives_until_its_last_reference_goes),
     };
