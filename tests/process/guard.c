@@ -184,6 +184,7 @@ int stage_main(int argc, char **argv, const struct stage_test *tests, size_t cou
         argc -= 2;
     }
     setvbuf(stdout, NULL, _IOLBF, 0);
+    srandom((unsigned)getpid()); /* ports and moments; no run is like another */
     snprintf(scratch, sizeof scratch, "%s/shardfs-test.XXXXXX", base ? base : "/tmp");
     if (!mkdtemp(scratch) || prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) {
         perror(scratch);

@@ -1,10 +1,13 @@
 /* Programs that a test starts. */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -30,6 +33,36 @@ void stage_pause_ms(unsigned ms)
     nanosleep(&pause, NULL);
 }
 
+void stage_await_text(const char *path, const char *text, unsigned ms_max)
+{
+    for (unsigned waited = 0;; waited += 5) {
+        char *content = stage_read_file(path);
+        bool found = content && strstr(content, text);
+        if (!found && waited > ms_max)
+            stage_fail("%s does not say '%s':\n%s", path, text, content ? content : "(no file)");
+        free(content);
+        if (found)
+            return;
+        stage_pause_ms(5);
+    }
+}
+
+void stage_free_address(char address[64])
+{
+    for (unsigned tries = 0; tries < 1000; tries++) {
+        unsigned port = 10000 + (unsigned)(random() % 22000);
+        struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+        in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        bool is_free = fd >= 0 && bind(fd, (struct sockaddr *)&in, sizeof in) == 0;
+        close(fd);
+        snprintf(address, 64, "127.0.0.1:%u", port);
+        if (is_free)
+            return;
+    }
+    stage_fail("no free port on 127.0.0.1");
+}
+
 char *stage_read_file(const char *path)
 {
     struct stat st;
@@ -39,10 +72,9 @@ char *stage_read_file(const char *path)
     if (fstat(fileno(file), &st) != 0)
         stage_fail("%s: %s", path, strerror(errno));
     char *text = calloc(1, (size_t)st.st_size + 1);
-    size_t got = text ? fread(text, 1, (size_t)st.st_size, file) : 0;
-    fclose(file);
-    if (!text || got != (size_t)st.st_size)
+    if (!text || (fread(text, 1, (size_t)st.st_size, file) == 0 && ferror(file)))
         stage_fail("%s cannot be read", path);
+    fclose(file);
     return text;
 }
 
@@ -61,7 +93,7 @@ static void redirect(const char *output)
 /* In the child: never returns. */
 static void become(const struct stage *stage, const char *output, const char *const *words)
 {
-    char path[STAGE_PATH_MAX], *argv[STAGE_WORDS_MAX + 1];
+    char path[4096], *argv[STAGE_WORDS_MAX + 1];
     size_t count = 0;
     for (; words[count]; count++) {
         if (count == STAGE_WORDS_MAX)
@@ -74,10 +106,9 @@ static void become(const struct stage *stage, const char *output, const char *co
         setenv("SHARDFS_MASTERS", stage->masters, 1);
     else
         unsetenv("SHARDFS_MASTERS");
-    snprintf(path, sizeof path, PROGRAMS_DIR "/%s", words[0]);
-    if (!strchr(words[0], '/') && access(path, X_OK) == 0)
-        execv(path, argv);
-    execvp(words[0], argv);
+    snprintf(path, sizeof path, "%s:%s", PROGRAMS_DIR, getenv("PATH"));
+    setenv("PATH", path, 1); /* the programs of this build */
+    execvp(argv[0], argv);
     fprintf(stderr, "%s: %s\n", words[0], strerror(errno));
     _exit(127);
 }
@@ -85,6 +116,8 @@ static void become(const struct stage *stage, const char *output, const char *co
 pid_t stage_spawn(const struct stage *stage, const char *output, const char *const *words)
 {
     fflush(stdout);
+    if (output && strncmp(output, "/dev/", 5) != 0)
+        unlink(output); /* what an earlier program said there is not taken for its words */
     pid_t pid = fork();
     if (pid < 0)
         stage_fail("fork: %s", strerror(errno));

@@ -47,6 +47,7 @@ void stage_look(struct stage *stage)
     stage->server_count = 0;
     stage->masters[0] = 0;
     for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+        sscanf(line, "cluster %23s", stage->cluster_id);
         if (strncmp(line, "group ", 6) == 0)
             take_group(stage, line);
     }
@@ -63,6 +64,13 @@ void stage_open(struct stage *stage, const char *name, const char *const *words)
         line[count++] = *words++;
     stage_must(NULL, line);
     stage_look(stage);
+}
+
+void stage_up(struct stage *stage)
+{
+    stage_must(NULL, STAGE_WORDS("shardctl", "up", "--dir", stage->dir));
+    for (size_t i = 0; i < stage->server_count; i++)
+        stage->servers[i].may_be_down = false;
 }
 
 /* -- the end --------------------------------------------------------------------------------- */
@@ -177,21 +185,50 @@ void stage_kill_all(struct stage *stage, const char *prefix)
     }
 }
 
-const char *stage_leader(struct stage *stage, const char *group)
+/* -- what it says of itself ------------------------------------------------------------------ */
+
+/* Its row of `status --json`, within *text, which is to be freed. NULL: there is none. */
+static const char *find_row(struct stage *stage, const struct stage_server *server, char **text)
+{
+    char head[128];
+    unsigned long gid = 0;
+    sscanf(server->name, "group-%lu", &gid);
+    if (stage_run(stage, text, STAGE_WORDS("shardctl", "status", "--json")) != 0)
+        stage_fail("status: %s", *text);
+    snprintf(head, sizeof head, "\"gid\":%lu,\"address\":\"%s\",", gid, server->address);
+    return strstr(*text, head);
+}
+
+static bool leads(struct stage *stage, const struct stage_server *server)
 {
     char *text;
-    const char *found = "";
-    unsigned long gid = 0;
-    sscanf(group, "group-%lu", &gid);
-    if (stage_run(stage, &text, STAGE_WORDS("shardctl", "status", "--json")) != 0)
-        stage_fail("status: %s", text);
+    const char *row = find_row(stage, server, &text);
+    const char *role = row ? strstr(row, "\"role\":\"") : NULL;
+    bool is_leader = role && strncmp(role, "\"role\":\"leader\"", 15) == 0;
+    free(text);
+    return is_leader;
+}
+
+const char *stage_leader(struct stage *stage, const char *group)
+{
     for (size_t i = 0; i < stage->server_count; i++) {
-        char row[256];
-        snprintf(row, sizeof row, "\"gid\":%lu,\"address\":\"%s\",\"role\":\"leader\"", gid,
-                 stage->servers[i].address);
-        if (strstr(text, row))
-            found = stage->servers[i].name;
+        if (strncmp(stage->servers[i].name, group, strlen(group)) == 0 &&
+            leads(stage, &stage->servers[i]))
+            return stage->servers[i].name;
     }
+    return "";
+}
+
+bool stage_status(struct stage *stage, const char *name, const char *field, unsigned long *out)
+{
+    char *text, quoted[64];
+    const char *row = find_row(stage, stage_find(stage, name), &text);
+    const char *end = row ? strchr(row, '}') : NULL;
+    snprintf(quoted, sizeof quoted, "\"%s\":", field);
+    const char *at = row ? strstr(row, quoted) : NULL;
+    bool found = at && at < end;
+    if (found)
+        *out = strtoul(at + strlen(quoted), NULL, 10);
     free(text);
     return found;
 }

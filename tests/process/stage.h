@@ -24,6 +24,7 @@ struct stage_server {
 
 struct stage {
     char dir[STAGE_PATH_MAX]; /* of the cluster */
+    char cluster_id[24];      /* as --cluster takes it */
     char masters[512];        /* "A:1,B:2,C:3" */
     struct stage_server servers[STAGE_SERVERS_MAX];
     size_t server_count;
@@ -49,6 +50,8 @@ unsigned stage_rounds(void);
 void stage_open(struct stage *stage, const char *name, const char *const *words);
 /* What `up` wrote is read again: masters and servers. */
 void stage_look(struct stage *stage);
+/* `shardctl up` once more. Every server must run from then on. */
+void stage_up(struct stage *stage);
 /* `shardctl down`; then no log may tell of a crash or a sanitizer's finding. */
 void stage_close(struct stage *stage);
 /* Every server runs, except those that may be down. */
@@ -62,8 +65,11 @@ void stage_kill(struct stage *stage, const char *name);       /* SIGKILL; return
 void stage_signal(struct stage *stage, const char *name, int number);
 /* All servers whose name begins so. */
 void stage_kill_all(struct stage *stage, const char *prefix);
-/* Name of the server that leads the group, "" where none says so. */
+/* Name of the server that leads the group ("master", "group-100"), "" where none says so. */
 const char *stage_leader(struct stage *stage, const char *group);
+/* A number of its row in `shardctl status --json`; false where the server or the field is missing.
+ */
+bool stage_status(struct stage *stage, const char *name, const char *field, unsigned long *out);
 
 /* -- programs ------------------------------------------------------------------------------ */
 
@@ -84,6 +90,10 @@ void stage_output_path(char path[STAGE_PATH_MAX]);
 void stage_take_output(const char *path, char **text);
 #define STAGE_WORDS(...) ((const char *const[]){__VA_ARGS__, NULL})
 
+/* Waits until the file holds the text. */
+void stage_await_text(const char *path, const char *text, unsigned ms_max);
+/* "127.0.0.1:PORT" with a port that is free just now, and none that a client may get. */
+void stage_free_address(char address[64]);
 void stage_pause_ms(unsigned ms);
 /* The whole file, with a 0 behind it; NULL where there is none. To be freed. */
 char *stage_read_file(const char *path);
