@@ -28,23 +28,6 @@ static int take_group(struct group *group, group_id gid, size_t count, char **ad
     return 0;
 }
 
-/* Is it new, with all of its addresses? Exit status. */
-static int check_config(const struct session *s, const struct group *group)
-{
-    if (config_find_group(s->config, group->gid))
-        return fail("group %llu has joined already (see 'shardctl status')", (ull)group->gid);
-    for (size_t g = 0; g < s->config->group_count; g++) {
-        const struct group *other = &s->config->groups[g];
-        for (size_t i = 0; i < other->address_count * group->address_count; i++) {
-            const char *address = group->addresses[i % group->address_count];
-            if (strcmp(other->addresses[i / group->address_count], address) == 0)
-                return fail("%s is in group %llu: a group that joins has addresses of its own",
-                            address, (ull)other->gid);
-        }
-    }
-    return 0;
-}
-
 /* -- asking the replicas --------------------------------------------------------------------- */
 
 /* The masters' cluster id; 0 where none of them says it just now. */
@@ -83,26 +66,54 @@ static const char *find_fault(const struct session *s, const struct probe *probe
     return NULL;
 }
 
-/* Does a majority answer as this group? Exit status; the line says who does not. */
-static int check_majority(struct session *s, const struct group *group)
+/* The group that has this address in the newest Config; NULL: none. */
+static const struct group *find_owner(const struct config *config, const char *address)
+{
+    for (size_t g = 0; g < config->group_count; g++) {
+        const struct group *group = &config->groups[g];
+        for (size_t i = 0; i < group->address_count; i++) {
+            if (strcmp(group->addresses[i], address) == 0)
+                return group;
+        }
+    }
+    return NULL;
+}
+
+/* A process may hold replicas of several groups, but it has to say so. Does a majority answer as
+ * this group, and everybody that is in another one? Exit status; the line says who does not. */
+static int judge(const struct session *s, const struct group *group, const struct probe *probes,
+                 uint64_t cluster, bool force)
+{
+    const char *first = NULL, *why = NULL;
+    size_t good = 0;
+    for (size_t i = 0; i < group->address_count; i++) {
+        const struct group *owner = find_owner(s->config, group->addresses[i]);
+        const char *fault = find_fault(s, &probes[i], group, cluster);
+        if (owner && fault)
+            return fail("%s is in group %llu, and %s", group->addresses[i], (ull)owner->gid, fault);
+        good += !fault;
+        if (fault && !first) {
+            first = group->addresses[i];
+            why = fault;
+        }
+    }
+    if (force || 2 * good > group->address_count)
+        return 0;
+    return fail("no majority of these addresses answers as group %llu (%s %s); start its replicas "
+                "first, or use --force",
+                (ull)group->gid, first, why);
+}
+
+static int check_group(struct session *s, const struct group *group, bool force)
 {
     struct probe probes[SF_REPLICAS_MAX];
-    size_t good = 0;
-    char why[512] = "";
+    if (config_find_group(s->config, group->gid))
+        return fail("group %llu has joined already (see 'shardctl status')", (ull)group->gid);
     uint64_t cluster = cluster_id(s);
     probe_group(s, group, probes);
-    for (size_t i = 0; i < group->address_count; i++) {
-        const char *fault = find_fault(s, &probes[i], group, cluster);
-        good += !fault;
-        if (fault && !why[0])
-            snprintf(why, sizeof why, "%s %s", group->addresses[i], fault);
-    }
+    int exit_status = judge(s, group, probes, cluster, force);
     probe_all_deinit(probes, group->address_count);
-    if (2 * good > group->address_count)
-        return 0;
-    return fail("no majority of these addresses answers as group %llu (%s); start its replicas "
-                "first, or use --force",
-                (ull)group->gid, why);
+    return exit_status;
 }
 
 /* -- joining --------------------------------------------------------------------------------- */
@@ -111,9 +122,7 @@ static int join(struct session *s, struct group *group, bool force)
 {
     struct master_op op;
     struct master_reply reply = {0};
-    int exit_status = check_config(s, group);
-    if (exit_status == 0 && !force)
-        exit_status = check_majority(s, group);
+    int exit_status = check_group(s, group, force);
     if (exit_status != 0)
         return exit_status;
     session_new_master_op(s, &op, MASTER_JOIN);

@@ -66,6 +66,7 @@ static void take_replica(struct probe_replica *replica, const msgpack_object *ma
         .commit = find_u64(map, "commit"),
         .applied = find_u64(map, "applied"),
         .shard_count = (uint32_t)find_u64(map, "shard_count"),
+        .generation = find_u64(map, "generation"),
         .leads = find_bool(map, "leads"),
         .config = find_u64(machine, "config"),
         .serving = find_u64(machine, "serving"),

@@ -9,6 +9,7 @@ struct probe_replica {
     group_id gid;
     uint64_t replica, term, commit, applied;
     uint32_t shard_count;
+    uint64_t generation; /* of its state: grows with every snapshot that it installed */
     bool leads;
     char engine[16];
     char routing[16];

@@ -183,6 +183,7 @@ static void row_json(struct json *j, const struct table *table, size_t row)
         json_u64(j, "term", r->term);
         json_u64(j, "commit", r->commit);
         json_u64(j, "applied", r->applied);
+        json_u64(j, "generation", r->generation);
         json_u64(j, "disk_free", probe->disk_free);
         json_u64(j, "disk_total", probe->disk_total);
         json_bool(j, "low_space", probe->low_space);
