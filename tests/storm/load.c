@@ -119,7 +119,8 @@ static void act(struct env_timer *timer)
         return;
     if (env_random_below(env, 1000) < w->load->options.timeouts)
         timeout_ms = 1000 + env_random_below(env, 2000);
-    submit(w, (uint32_t)env_random_below(env, LOAD_KEYS), any_kind(env), timeout_ms);
+    uint32_t key = (uint32_t)env_random_below(env, LOAD_KEYS);
+    submit(w, key, any_kind(env), timeout_ms);
 }
 
 /* -- processes ----------------------------------------------------------------------------- */

@@ -161,11 +161,12 @@ void cluster_reconfigure(struct cluster *cluster)
     unsigned which = what < 2 ? some_groups(cluster, what == 1) : 0;
     if (what < 2 && which == 0)
         return;
-    if (what == 0)
+    if (what == 0) {
         begin_join(cluster, which);
-    else if (what == 1)
+    } else if (what == 1) {
         begin_leave(cluster, which);
-    else
-        begin_move(cluster, (uint32_t)sim_random_below(sim, CLUSTER_SHARDS),
-                   1 + sim_random_below(sim, CLUSTER_GID_LIVES));
+    } else {
+        uint32_t shard = (uint32_t)sim_random_below(sim, CLUSTER_SHARDS);
+        begin_move(cluster, shard, 1 + sim_random_below(sim, CLUSTER_GID_LIVES));
+    }
 }
