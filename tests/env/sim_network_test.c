@@ -381,6 +381,83 @@ static void a_crash_breaks_the_connections(void **state)
 }
 
 /* A storm of everything; the hash tells whether the run was the same. */
+/* -- a model of the test's own ------------------------------------------------------------- */
+
+struct model {
+    struct sim_verdict next; /* of what comes next */
+    size_t asked;
+    struct sim_message last; /* its bytes are gone */
+};
+
+static struct sim_verdict model_judge(void *ctx, const struct sim_message *message)
+{
+    struct model *model = ctx;
+    struct sim_verdict verdict = model->next;
+    model->next = (struct sim_verdict){.fate = SIM_DELIVER};
+    model->asked++;
+    model->last = *message;
+    return verdict;
+}
+
+static void model_begin(struct world *w, struct model *model)
+{
+    *model = (struct model){0};
+    world_init(w, 1);
+    world_dial(w);
+    sim_on_message(w->sim, model_judge, model);
+}
+
+static void a_model_of_the_tests_own_judges_each_message(void **state)
+{
+    (void)state;
+    struct world w;
+    struct model model;
+    model_begin(&w, &model);
+    model.next.fate = SIM_LOSE;
+    party_send(&w.a, 1);
+    sim_run_ns(w.sim, SECOND);
+    assert_int_equal(w.b.got_count, 0);
+    assert_true(model.last.from == w.node_a && model.last.to == w.node_b && model.last.by_dialler);
+    assert_int_equal(model.last.bytes.n, 8);
+
+    model.next = (struct sim_verdict){.delay_ns = SECOND, .overtaken = true};
+    party_send(&w.b, 2);
+    sim_run_ns(w.sim, SECOND / 2);
+    assert_false(model.last.by_dialler);
+    party_send(&w.b, 3);
+    sim_run_ns(w.sim, SECOND);
+    assert_int_equal(w.a.got_count, 2);
+    assert_int_equal(w.a.got[0], 3);
+    assert_int_equal(model.asked, 3);
+    sim_free(w.sim);
+}
+
+static void a_model_of_the_tests_own_breaks_connections(void **state)
+{
+    (void)state;
+    struct world w;
+    struct model model;
+    model_begin(&w, &model);
+    model.next.fate = SIM_DELIVER_AND_BREAK;
+    party_send(&w.a, 1);
+    sim_run_ns(w.sim, SECOND);
+    assert_int_equal(w.b.got_count, 1);
+    assert_true(w.a.closed == 1 && w.b.closed == 1 && w.a.reason == SF_CLOSED);
+
+    world_dial(&w);
+    model.next.fate = SIM_BREAK;
+    party_send(&w.a, 2);
+    sim_run_ns(w.sim, SECOND);
+    assert_int_equal(w.b.got_count, 1);
+    assert_true(w.a.closed == 2 && w.b.closed == 2);
+
+    model.next = (struct sim_verdict){.fate = SIM_BREAK, .delay_ns = SECOND / 2};
+    world_dial(&w);
+    assert_int_equal(model.last.bytes.n, 0);
+    assert_true(w.a.closed == 3 && w.a.reason == SF_UNREACHABLE);
+    sim_free(w.sim);
+}
+
 static uint64_t storm(uint64_t seed)
 {
     struct world w;
@@ -444,6 +521,8 @@ int main(void)
         cmocka_unit_test(closing_inside_on_data_is_silent),
         cmocka_unit_test(a_paused_reader_gets_it_later_in_order),
         cmocka_unit_test(a_crash_breaks_the_connections),
+        cmocka_unit_test(a_model_of_the_tests_own_judges_each_message),
+        cmocka_unit_test(a_model_of_the_tests_own_breaks_connections),
         cmocka_unit_test(the_same_seed_gives_the_same_run),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -46,6 +46,7 @@ struct unit {
     uint8_t *bytes; /* NULL: it closed */
     size_t n;
     bool is_copy; /* of a duplicated unit: not counted in queued_bytes */
+    enum sim_fate fate;
 };
 
 struct env_conn {
@@ -152,24 +153,28 @@ static void list_free(struct unit **first)
         unit_free(list_pop(first));
 }
 
-/* Delay until an ordered unit that leaves now arrives. */
-static uint64_t ordered_delay_ns(struct link *link, int from)
+/* Delay until an ordered unit that leaves now arrives, on a way that takes `extra_ns` longer. */
+static uint64_t ordered_delay_ns(struct link *link, int from, uint64_t extra_ns)
 {
     struct sim *sim = link->sim;
-    uint64_t at_ns = sim->now_ns + world_delay_ns(sim);
+    uint64_t at_ns = sim->now_ns + world_delay_ns(sim) + extra_ns;
     if (at_ns < link->last_ns[from])
         at_ns = link->last_ns[from];
     link->last_ns[from] = at_ns;
     return at_ns - sim->now_ns;
 }
 
-static uint64_t reordered_delay_ns(struct link *link)
+static uint64_t reordered_delay_ns(struct link *link, uint64_t extra_ns)
 {
     struct sim *sim = link->sim;
-    uint64_t slow_ns = sim->faults.slow_us_max * 1000ull;
-    uint64_t delay_ns = world_delay_ns(sim) + random_between(&sim->world, 0, slow_ns);
+    uint64_t delay_ns = world_delay_ns(sim) + extra_ns;
     uint64_t open_ns = link->open_ns < sim->now_ns ? 0 : link->open_ns - sim->now_ns;
     return delay_ns < open_ns ? open_ns : delay_ns;
+}
+
+static uint64_t slow_ns(struct sim *sim)
+{
+    return random_between(&sim->world, 0, sim->faults.slow_us_max * 1000ull);
 }
 
 static void dispatch_copy(const struct unit *unit)
@@ -177,7 +182,21 @@ static void dispatch_copy(const struct unit *unit)
     struct unit *copy = unit_new(unit->link, unit->from, sf_memdup(unit->bytes, unit->n), unit->n);
     copy->is_copy = true;
     unit->link->queued_bytes[unit->from] -= unit->n;
-    world_post(unit->link->sim, &copy->event, reordered_delay_ns(unit->link));
+    uint64_t extra_ns = slow_ns(unit->link->sim);
+    world_post(unit->link->sim, &copy->event, reordered_delay_ns(unit->link, extra_ns));
+}
+
+/* What the test's own model says. */
+static struct sim_verdict judge(const struct link *link, int from, struct slice bytes)
+{
+    const struct sim *sim = link->sim;
+    if (sim->judge == NULL)
+        return (struct sim_verdict){.fate = SIM_DELIVER};
+    const struct sim_message message = {.from = link->node[from],
+                                        .to = link->node[1 - from],
+                                        .by_dialler = from == 0,
+                                        .bytes = bytes};
+    return sim->judge(sim->judge_ctx, &message);
 }
 
 /* A unit leaves its machine. Only messages are reordered or doubled: TCP itself tells of the end.
@@ -191,12 +210,22 @@ static void dispatch(struct unit *unit)
         unit_free(unit);
         return;
     }
+    struct sim_verdict verdict = {.fate = SIM_DELIVER};
+    if (unit->bytes != NULL)
+        verdict = judge(link, unit->from, slice_of(unit->bytes, unit->n));
+    if (verdict.fate == SIM_LOSE) {
+        unit_free(unit);
+        return;
+    }
+    unit->fate = verdict.fate;
     if (unit->bytes != NULL && random_chance(&sim->world, faults->duplicate))
         dispatch_copy(unit);
     if (unit->bytes != NULL && random_chance(&sim->world, faults->reorder))
-        world_post(sim, &unit->event, reordered_delay_ns(link));
+        world_post(sim, &unit->event, reordered_delay_ns(link, verdict.delay_ns + slow_ns(sim)));
+    else if (verdict.overtaken)
+        world_post(sim, &unit->event, reordered_delay_ns(link, verdict.delay_ns));
     else
-        world_post(sim, &unit->event, ordered_delay_ns(link, unit->from));
+        world_post(sim, &unit->event, ordered_delay_ns(link, unit->from, verdict.delay_ns));
 }
 
 void network_flush(struct process *process)
@@ -322,20 +351,41 @@ static void deliver_close(struct env_conn *conn)
         conn_end(conn, reason);
 }
 
+/* Both ends learn that the connection is gone. */
+static void break_link(struct link *link)
+{
+    for (int side = 0; side < 2; side++)
+        if (link->end[side] != NULL)
+            deliver_close(link->end[side]);
+}
+
+/* There is somebody to receive it. */
+static void arrive(struct env_conn *conn, struct unit *unit)
+{
+    struct link *link = link_hold(unit->link);
+    enum sim_fate fate = unit->fate;
+    if (unit->bytes != NULL && fate != SIM_BREAK) {
+        deliver_data(conn, unit);
+    } else {
+        if (fate != SIM_BREAK)
+            deliver_close(conn);
+        unit_free(unit);
+    }
+    if (fate == SIM_BREAK || fate == SIM_DELIVER_AND_BREAK)
+        break_link(link);
+    link_release(link);
+}
+
 static void unit_run(struct event *event)
 {
     struct unit *unit = container_of(event, struct unit, event);
     struct env_conn *conn = unit->link->end[1 - unit->from];
-    if (link_is_cut(unit->link, unit->from)) {
+    if (link_is_cut(unit->link, unit->from))
         unit_free(unit);
-    } else if (conn == NULL) {
+    else if (conn == NULL)
         bounce(unit);
-    } else if (unit->bytes != NULL) {
-        deliver_data(conn, unit);
-    } else {
-        deliver_close(conn);
-        unit_free(unit);
-    }
+    else
+        arrive(conn, unit);
 }
 
 /* -- reading on after a pause -------------------------------------------------------------- */
@@ -494,7 +544,7 @@ static void accept_link(struct link *link, struct env_listener *listener)
     struct process *process = process_of(listener->env);
     struct env_conn *conn = conn_new(process, link, 1);
     conn->open = true;
-    link_post(link, 0, EVENT_OPEN, open_run, ordered_delay_ns(link, 1));
+    link_post(link, 0, EVENT_OPEN, open_run, ordered_delay_ns(link, 1, 0));
     link->open_ns = link->last_ns[1];
     if (process_enter(process)) {
         listener->on_accept(listener->ctx, conn);
@@ -517,8 +567,13 @@ static void connect_run(struct event *event)
     struct sim_node *node = link->node[1];
     bool up = node != NULL && sim_node_is_up(node);
     struct env_listener *listener = up ? listener_find(node->process, link->port) : NULL;
+    struct sim_verdict verdict = {.fate = SIM_DELIVER};
+    if (link->end[0] != NULL && node != NULL)
+        verdict = judge(link, 0, slice_of(NULL, 0));
     if (link->end[0] == NULL) {
         /* Whoever dialled has given up. */
+    } else if (verdict.fate != SIM_DELIVER) {
+        link_post(link, 0, EVENT_CLOSE, fail_run, verdict.delay_ns);
     } else if (link_is_cut(link, 0) || link_is_cut(link, 1) || !up ||
                random_chance(&sim->world, sim->faults.loss)) {
         link_post(link, 0, EVENT_CLOSE, fail_run, unreachable_ns(sim));
@@ -548,7 +603,7 @@ static int network_connect(struct env *env, const char *address,
     if (process->dead)
         conn_detach(*out);
     else
-        link_post(link, 1, EVENT_CONNECT, connect_run, ordered_delay_ns(link, 0));
+        link_post(link, 1, EVENT_CONNECT, connect_run, ordered_delay_ns(link, 0, 0));
     return SF_OK;
 }
 

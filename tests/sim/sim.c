@@ -156,6 +156,14 @@ void sim_on_event(struct sim *sim, void (*check)(void *ctx, struct sim *sim), vo
     sim->check_ctx = ctx;
 }
 
+void sim_on_message(struct sim *sim,
+                    struct sim_verdict (*judge)(void *ctx, const struct sim_message *message),
+                    void *ctx)
+{
+    sim->judge = judge;
+    sim->judge_ctx = ctx;
+}
+
 bool sim_step(struct sim *sim)
 {
     settle_all(sim);

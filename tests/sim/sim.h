@@ -74,6 +74,31 @@ void sim_disk_fill(struct sim_node *node, bool full); /* writes answer SF_NO_SPA
 void sim_disk_fail_sync(struct sim_node *node);       /* the next sync fails */
 SF_MUST_CHECK int sim_disk_damage(struct sim_node *node, const char *path, uint64_t offset);
 
+/* A test's own model of the network: it is asked about each message (one env_conn_send) when it
+ * leaves and about each dial (no bytes) when it arrives, unless sim_cut or sim_faults lost it. */
+struct sim_message {
+    struct sim_node *from, *to;
+    bool by_dialler;    /* `from` is who dialled the connection */
+    struct slice bytes; /* the whole message; empty: the dial itself */
+};
+
+enum sim_fate {
+    SIM_DELIVER,
+    SIM_LOSE,  /* without a word; a dial fails, too, when delay_ns are over */
+    SIM_BREAK, /* it is not delivered, and in its place the connection breaks at both ends */
+    SIM_DELIVER_AND_BREAK, /* it is the last that the connection delivers, either way */
+};
+
+struct sim_verdict {
+    enum sim_fate fate;
+    uint64_t delay_ns; /* beside that of sim_faults; of a dial that fails: until it does */
+    bool overtaken;    /* what its sender sends later may come first */
+};
+
+void sim_on_message(struct sim *sim,
+                    struct sim_verdict (*judge)(void *ctx, const struct sim_message *message),
+                    void *ctx); /* NULL: no such model */
+
 /* Runs one event. False: nothing is left to happen. */
 bool sim_step(struct sim *sim);
 void sim_run_ns(struct sim *sim, uint64_t ns);

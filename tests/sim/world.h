@@ -77,6 +77,8 @@ struct sim {
     struct process *processes; /* all that ever ran */
     void (*check)(void *ctx, struct sim *sim);
     void *check_ctx;
+    struct sim_verdict (*judge)(void *ctx, const struct sim_message *message);
+    void *judge_ctx;
 };
 
 /* -- sim.c --------------------------------------------------------------------------------- */
