@@ -72,13 +72,13 @@ static void settle_change(struct writer *writer, int status)
     struct load *load = writer->load;
     struct key_state *key = &load->keys[writer->key];
     struct token *token = &writer->tokens[writer->token_count - 1];
+    key->has_failed |= status != SF_OK;
     if (status == SF_OK) {
         token->outcome = TOKEN_ACKNOWLEDGED;
         key->acked = is_put(writer->key) ? writer->token_count : key->acked + 1;
         load->acknowledged++;
     } else if (status == SF_UNKNOWN) {
         token->outcome = TOKEN_UNKNOWN;
-        key->has_unknown = true;
         load->unknown++;
     } else if (status == SF_TIMEOUT || (status == SF_NO_SPACE && load->options.may_be_full)) {
         token->outcome = TOKEN_REFUSED;

@@ -33,10 +33,10 @@ struct writer {
 /* Levels (acked, seen, a read's floor): of a put key a token's number + 1; of an appended one how
  * many tokens. */
 struct key_state {
-    size_t issued; /* changes that were sent */
-    size_t acked;  /* the highest level that was acknowledged */
-    size_t seen;   /* the highest that a read saw */
-    bool has_unknown;
+    size_t issued;   /* changes that were sent */
+    size_t acked;    /* the highest level that was acknowledged */
+    size_t seen;     /* the highest that a read saw */
+    bool has_failed; /* a change of it, in whatever way */
 };
 
 struct load {

@@ -123,16 +123,18 @@ struct stage_server *stage_find(struct stage *stage, const char *name)
     stage_fail("there is no server %s", name);
 }
 
-/* It runs: it is there, and no zombie (which has no command line). */
+/* It is there, and no zombie: as long as it ends, it still holds its files. */
 static bool runs(pid_t pid)
 {
-    char path[64], byte;
-    snprintf(path, sizeof path, "/proc/%d/cmdline", (int)pid);
+    char path[64], state = 'X';
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
     FILE *file = fopen(path, "r");
-    bool some = file && fread(&byte, 1, 1, file) == 1;
-    if (file)
-        fclose(file);
-    return some;
+    if (!file)
+        return false;
+    if (fscanf(file, "%*d (%*[^)]) %c", &state) != 1)
+        state = 'X';
+    fclose(file);
+    return state != 'Z' && state != 'X';
 }
 
 pid_t stage_pid(const struct stage *stage, const char *name)
