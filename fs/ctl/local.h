@@ -76,7 +76,7 @@ void local_addresses(const struct group *group, char *to, size_t size);
 
 /* -- local_process.c ------------------------------------------------------------------------- */
 
-/* Its pid, 0 where it does not run. */
+/* Its pid, 0 where it does not run. One that ends just now is waited for. */
 pid_t local_pid(const struct local *local, const struct local_server *server);
 /* Starts it in the background: the program runs when this returns. */
 SF_MUST_CHECK int local_start(const struct local *local, struct local_server *server);

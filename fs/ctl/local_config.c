@@ -252,24 +252,48 @@ static void write_env(const struct local *local, FILE *file)
             local->programs, local->programs);
 }
 
-/* Written beside it, synced and renamed, so that a reader sees all of it or what was before. */
+static bool holds(const char *path, const char *text, size_t size)
+{
+    char *old = sf_malloc(size + 1);
+    FILE *file = fopen(path, "r");
+    bool same = file && fread(old, 1, size + 1, file) == size && memcmp(old, text, size) == 0;
+    if (file)
+        fclose(file);
+    free(old);
+    return same;
+}
+
+static bool write_file(const char *path, const char *text, size_t size)
+{
+    FILE *file = fopen(path, "w");
+    if (!file)
+        return false;
+    bool good =
+        fwrite(text, 1, size, file) == size && fflush(file) == 0 && fsync(fileno(file)) == 0;
+    return fclose(file) == 0 && good;
+}
+
+/* Written beside it, synced and renamed, so that a reader sees all of it or what was before. What
+ * stands there already is left alone. */
 static int replace_file(const struct local *local, const char *name,
                         void (*write)(const struct local *local, FILE *file))
 {
-    char path[LOCAL_PATH_MAX], fresh[LOCAL_PATH_MAX];
+    char path[LOCAL_PATH_MAX], fresh[LOCAL_PATH_MAX], *text = NULL;
+    size_t size = 0;
     local_path(path, local, "%s", name);
     local_path(fresh, local, "%s.new", name);
-    FILE *file = fopen(fresh, "w");
-    if (!file)
-        return fail("%s: %s", fresh, strerror(errno));
-    write(local, file);
-    bool good = fflush(file) == 0 && fsync(fileno(file)) == 0;
-    good = fclose(file) == 0 && good;
-    if (good && rename(fresh, path) == 0)
-        return 0;
+    FILE *memory = open_memstream(&text, &size);
+    sf_assert(memory);
+    write(local, memory);
+    fclose(memory);
+    bool good =
+        holds(path, text, size) || (write_file(fresh, text, size) && rename(fresh, path) == 0);
     int error = errno;
+    free(text);
+    if (good)
+        return 0;
     unlink(fresh);
-    return fail("%s: %s", path, strerror(error));
+    return fail("%s cannot be written: %s", path, strerror(error));
 }
 
 int local_save(const struct local *local)

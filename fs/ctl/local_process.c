@@ -18,42 +18,77 @@
 
 /* -- finding ------------------------------------------------------------------------------- */
 
-/* Is this pid a process that was called with "--dir DIR"? After a reboot the number may be anybody
- * else's. A zombie has no command line. */
-static bool is_server(pid_t pid, const char *dir)
+enum found {
+    FOUND_SERVER,
+    FOUND_ENDING, /* somebody's end: without words already, its files not closed yet */
+    FOUND_OTHER   /* nobody, or after a reboot somebody else who got this number */
+};
+
+/* The process has ended but for being waited for. */
+static bool is_zombie(pid_t pid)
+{
+    char path[64], state = 'X';
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    FILE *file = fopen(path, "r");
+    if (file && fscanf(file, "%*d (%*[^)]) %c", &state) != 1)
+        state = 'X';
+    if (file)
+        fclose(file);
+    return state == 'Z' || state == 'X';
+}
+
+/* Was this process called with "--dir DIR"? */
+static enum found look_at(pid_t pid, const char *dir)
 {
     char path[64], words[WORDS_BYTES];
     const char *before = "";
     snprintf(path, sizeof path, "/proc/%d/cmdline", (int)pid);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return false;
+        return FOUND_OTHER;
     ssize_t n = read(fd, words, sizeof words - 1);
     close(fd);
     if (n <= 0)
-        return false;
+        return is_zombie(pid) ? FOUND_OTHER : FOUND_ENDING;
     words[n] = 0;
     for (const char *word = words; word < words + n; word += strlen(word) + 1) {
         if (strcmp(before, "--dir") == 0 && strcmp(word, dir) == 0)
-            return true;
+            return FOUND_SERVER;
         before = word;
     }
-    return false;
+    return FOUND_OTHER;
+}
+
+static pid_t read_pid(const struct local *local, const struct local_server *server)
+{
+    char path[LOCAL_PATH_MAX];
+    int pid = 0;
+    local_path(path, local, "run/%s.pid", server->name);
+    FILE *file = fopen(path, "r");
+    if (file && fscanf(file, "%d", &pid) != 1)
+        pid = 0;
+    if (file)
+        fclose(file);
+    return pid > 1 ? pid : 0;
+}
+
+static void pause_ms(long ms)
+{
+    struct timespec time = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+    nanosleep(&time, NULL);
 }
 
 pid_t local_pid(const struct local *local, const struct local_server *server)
 {
-    char path[LOCAL_PATH_MAX], dir[LOCAL_PATH_MAX];
-    int pid = 0;
-    local_path(path, local, "run/%s.pid", server->name);
+    char dir[LOCAL_PATH_MAX];
+    pid_t pid = read_pid(local, server);
     local_path(dir, local, "%s", server->name);
-    FILE *file = fopen(path, "r");
-    if (!file)
-        return 0;
-    if (fscanf(file, "%d", &pid) != 1)
-        pid = 0;
-    fclose(file);
-    return pid > 1 && is_server(pid, dir) ? pid : 0;
+    enum found found = pid > 0 ? look_at(pid, dir) : FOUND_OTHER;
+    for (long waited = 0; found == FOUND_ENDING && waited < STOP_MS; waited += POLL_MS) {
+        pause_ms(POLL_MS);
+        found = look_at(pid, dir);
+    }
+    return found == FOUND_SERVER ? pid : 0;
 }
 
 /* -- its command line ---------------------------------------------------------------------- */
@@ -185,12 +220,6 @@ int local_start(const struct local *local, struct local_server *server)
 }
 
 /* -- stopping ------------------------------------------------------------------------------ */
-
-static void pause_ms(long ms)
-{
-    struct timespec time = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
-    nanosleep(&time, NULL);
-}
 
 /* Signals those that run (0: none is sent); how many there are. */
 static size_t signal_all(const struct local *local, int number)
