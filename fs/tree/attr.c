@@ -4,12 +4,13 @@
 #include <sys/stat.h>
 
 #define ATTR_VERSION 1u
+#define FLAG_ATIME 1u
 
 void attr_encode(const struct attr *attr, uint8_t out[ATTR_BYTES])
 {
     struct buffer b = {0};
     buffer_put_u8(&b, ATTR_VERSION);
-    buffer_put_u8(&b, 0);
+    buffer_put_u8(&b, attr->has_atime ? FLAG_ATIME : 0);
     buffer_put_u32(&b, attr->mode);
     buffer_put_u32(&b, attr->uid);
     buffer_put_u32(&b, attr->gid);
@@ -25,15 +26,14 @@ int attr_decode(struct slice bytes, struct attr *out)
 {
     struct reader r = reader_of(bytes);
     uint8_t version = reader_u8(&r), flags = reader_u8(&r);
-    struct attr attr = {
-        .mode = reader_u32(&r),
-        .uid = reader_u32(&r),
-        .gid = reader_u32(&r),
-        .links = reader_u32(&r),
-        .atime_ns = reader_u64(&r),
-        .parent = reader_u64(&r),
-    };
-    if (!reader_done(&r) || version != ATTR_VERSION || flags != 0)
+    struct attr attr = {.has_atime = flags & FLAG_ATIME};
+    attr.mode = reader_u32(&r);
+    attr.uid = reader_u32(&r);
+    attr.gid = reader_u32(&r);
+    attr.links = reader_u32(&r);
+    attr.atime_ns = reader_u64(&r);
+    attr.parent = reader_u64(&r);
+    if (!reader_done(&r) || version != ATTR_VERSION || (flags & ~FLAG_ATIME) != 0)
         return SF_BAD_ATTR;
     *out = attr;
     return SF_OK;
@@ -47,7 +47,7 @@ static void inode_fill(const struct attr *attr, const struct kv_stat *stat, stru
         .gid = attr->gid,
         .links = attr->links,
         .version = stat->version,
-        .atime_ns = attr->atime_ns != 0 ? attr->atime_ns : stat->mtime_ns,
+        .atime_ns = attr->has_atime ? attr->atime_ns : stat->mtime_ns,
         .mtime_ns = stat->mtime_ns,
         .ctime_ns = stat->ctime_ns,
     };

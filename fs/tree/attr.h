@@ -2,7 +2,7 @@
  *
  *   offset  bytes  what (little-endian)
  *   0       1      version = 1
- *   1       1      flags = 0
+ *   1       1      flags: 1 the atime was set; else it is the mtime
  *   2       4      mode: type and permission bits
  *   6       4      uid
  *   10      4      gid
@@ -21,7 +21,8 @@
 
 struct attr {
     uint32_t mode, uid, gid, links;
-    uint64_t atime_ns;
+    bool has_atime;
+    uint64_t atime_ns; /* valid where has_atime */
     uint64_t parent;
 };
 

@@ -153,19 +153,10 @@ static void on_id(struct op *op, int status, const struct kv_reply *reply)
     op_send(op, on_record_made);
 }
 
-static void on_looked(struct op *op, int status, const struct kv_reply *reply)
-{
-    (void)reply;
-    if (status == SF_NOT_FOUND)
-        op_new_id(op, on_id);
-    else
-        op_finish(op, status == SF_OK ? SF_EXISTS : status);
-}
-
 int mkdir_start(struct op *op)
 {
     int status = key_of_entry(op->call->place.directory, op->call->place.name, &op->entry);
     if (status == SF_OK)
-        op_stat(op, &op->entry, on_looked);
+        op_new_id(op, on_id);
     return status;
 }

@@ -1,18 +1,13 @@
 /* READ, WRITE, APPEND, FSYNC: the value of the file's record, which must still be this very file.
  */
+#include "client/touch.h"
 #include "tree/op.h"
-
-static int file_status(int status)
-{
-    bool other = status == SF_PRECONDITION || status == SF_NOT_FOUND;
-    return other ? SF_STALE_FILE : status;
-}
 
 /* The key, and a fresh value call that names the inode. */
 static int prepare(struct op *op)
 {
     const struct tree_place *place = &op->call->place;
-    op->value = (struct value_call){.pre = {KV_PRE_CREATED, place->ino}};
+    op_value_begin(op);
     return key_of_entry(place->directory, place->name, &op->entry);
 }
 
@@ -20,7 +15,7 @@ static void on_read(struct op *op, int status, const struct kv_stat *stat, struc
 {
     (void)stat;
     op->call->data = status == SF_OK ? data : slice_of(NULL, 0);
-    op_finish(op, file_status(status));
+    op_finish(op, op_file_status(status));
 }
 
 int read_start(struct op *op)
@@ -48,7 +43,7 @@ static void on_written(struct op *op, int status, const struct kv_stat *stat, st
         };
         op->call->old_length = op->value.old_length;
     }
-    op_finish(op, file_status(status));
+    op_finish(op, op_file_status(status));
 }
 
 static int write_value(struct op *op, enum value_kind kind, uint64_t offset)
@@ -75,23 +70,20 @@ int append_start(struct op *op)
     return write_value(op, VALUE_APPEND, 0);
 }
 
-static void on_synced(void *ctx)
+static void on_synced(struct op *op, int status, const struct kv_stat *stat, struct slice data)
 {
-    struct op *op = ctx;
-    op->waits = OP_NOTHING;
-    if (op->call)
-        op_finish(op, SF_OK);
-    else
-        op_drop(op); /* cancelled meanwhile */
+    (void)stat;
+    (void)data;
+    op_finish(op, op_file_status(status));
 }
 
 /* What was acknowledged is durable already; only an mtime may lag behind. */
 int fsync_start(struct op *op)
 {
+    uint64_t created;
     int status = prepare(op);
-    if (status != SF_OK)
-        return status;
-    op->waits = OP_MTIME;
-    value_sync_mtime(op->tree->client, op->entry.space, key_slice(&op->entry), on_synced, op);
-    return SF_OK;
+    if (status == SF_OK &&
+        touch_is_behind(op->tree->client, op->entry.space, key_slice(&op->entry), &created))
+        op_file_stat(op, on_synced);
+    return status;
 }

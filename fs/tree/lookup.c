@@ -43,14 +43,12 @@ int lookup_start(struct op *op)
     return status;
 }
 
-static void on_file(struct op *op, int status, const struct kv_reply *reply)
+static void on_file(struct op *op, int status, const struct kv_stat *stat, struct slice data)
 {
-    uint64_t ino = op->call->place.ino;
-    if (status == SF_OK && (reply->stat.kind != RECORD_VALUE || reply->stat.created != ino))
-        status = SF_NOT_FOUND;
+    (void)data;
     if (status == SF_OK)
-        status = op_file_inode(op, &reply->stat);
-    op_finish(op, status == SF_NOT_FOUND ? SF_STALE_FILE : status);
+        status = op_file_inode(op, stat);
+    op_finish(op, op_file_status(status));
 }
 
 static void on_own_record(struct op *op, int status, const struct kv_reply *reply)
@@ -59,16 +57,6 @@ static void on_own_record(struct op *op, int status, const struct kv_reply *repl
         status =
             attr_directory_inode(op->call->place.ino, &reply->stat, reply->data, &op->call->inode);
     op_finish(op, status == SF_NOT_FOUND ? SF_STALE_FILE : status);
-}
-
-static void on_mtime_synced(void *ctx)
-{
-    struct op *op = ctx;
-    op->waits = OP_NOTHING;
-    if (op->call)
-        op_stat(op, &op->entry, on_file);
-    else
-        op_drop(op); /* cancelled meanwhile */
 }
 
 int getattr_start(struct op *op)
@@ -86,7 +74,6 @@ int getattr_start(struct op *op)
     int status = key_of_entry(place->directory, place->name, &op->entry);
     if (status != SF_OK)
         return status;
-    op->waits = OP_MTIME;
-    value_sync_mtime(op->tree->client, op->entry.space, key_slice(&op->entry), on_mtime_synced, op);
+    op_file_stat(op, on_file);
     return SF_OK;
 }

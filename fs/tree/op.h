@@ -25,14 +25,14 @@ typedef void op_step(struct op *op, int status, const struct kv_reply *reply);
 typedef void op_value_step(struct op *op, int status, const struct kv_stat *stat,
                            struct slice data);
 
-enum op_waits { OP_NOTHING, OP_CLIENT, OP_VALUE, OP_ID, OP_TIMER, OP_FAN_OUT, OP_MTIME };
+enum op_waits { OP_NOTHING, OP_CLIENT, OP_VALUE, OP_ID, OP_TIMER, OP_FAN_OUT };
 
 struct op {
     struct tree *tree;
     struct tree_call *call;
     struct op *prev, *next; /* in tree->ops */
     enum op_waits waits;
-    bool sent;            /* a mutation may have left */
+    bool changed;         /* an earlier step may have changed something */
     uint64_t deadline_ms; /* 0: none */
     unsigned retries;
 
@@ -86,6 +86,8 @@ void op_kv(struct kv_op *kv, enum kv_kind kind, const struct key *key);
 void op_send(struct op *op, op_step *then);
 /* Sends op->checks and op->ops, which lie in one shard, as one minitransaction. */
 void op_send_mini(struct op *op, size_t checks, size_t ops, op_step *then);
+/* A fresh op->value for the file at `key` that the call's place names, and no other. */
+void op_value_begin(struct op *op);
 /* A value operation on the record at `key`; the caller has filled in op->value's other fields. */
 void op_value(struct op *op, enum value_kind kind, const struct key *key, op_value_step *then);
 /* `then` gets the id as reply->ids_first. */
@@ -96,9 +98,14 @@ void op_drop(struct op *op); /* frees it unheard: its call was cancelled */
 /* Counts a retry. False (and the call has ended with SF_BUSY) after too many. */
 bool op_may_retry(struct op *op);
 uint64_t op_left_ms(const struct op *op); /* for a timeout; 0: none; never 0 where there is one */
+bool op_is_late(const struct op *op);     /* its deadline has passed */
 
 /* A read of the record of `key`, with data. */
 void op_stat(struct op *op, const struct key *key, op_step *then);
+/* A read of the file at op->entry, its mtime brought up to date if this client left it behind. */
+void op_file_stat(struct op *op, op_value_step *then);
+/* The answer to a step that named the inode. */
+int op_file_status(int status);
 /* The ADD to a directory's own record that counts entries and subdirectories. */
 void op_count(struct kv_op *kv, const struct key *directory, int entries, int subdirectories);
 /* For a file found in the root or below: its inode into call->inode. */

@@ -68,6 +68,8 @@ static void on_page(struct op *op, int status, const struct kv_reply *reply)
         struct tree_inode inode = listed_inode(op, &reply->entries[i]);
         room = call->on_entry(call, reply->entries[i].name, &inode);
     }
+    if (status == SF_OK && reply->more && reply->entry_count == 0)
+        status = SF_PROTOCOL;
     call->end = status == SF_OK && room && !reply->more;
     op_finish(op, status);
 }
@@ -90,6 +92,16 @@ static void scan_below(struct op *op)
 /* -- the root ------------------------------------------------------------------------------ */
 
 static void root_begin(struct op *op, int status, const struct kv_reply *reply);
+
+/* Shards are between groups, or this Config is too old: all again, under a newer one. */
+static void root_again(struct op *op)
+{
+    router_refresh(client_router(op->tree->client));
+    if (op_is_late(op))
+        op_finish(op, SF_TIMEOUT);
+    else
+        op_later(op, CONFIG_RETRY_MS, root_begin);
+}
 
 static int compare_found(const void *a, const void *b)
 {
@@ -166,10 +178,12 @@ static void on_part(struct client_call *client, int status, const struct kv_repl
     struct part *part = container_of(client, struct part, call);
     struct scan *scan = part->scan;
     struct op *op = scan->op;
+    if (status == SF_OK && reply->more && reply->entry_count == 0)
+        status = SF_PROTOCOL;
     if (status == SF_OK) {
         for (size_t i = 0; i < reply->entry_count; i++)
             keep_entry(scan, &reply->entries[i]);
-        if (reply->more && reply->entry_count > 0)
+        if (reply->more)
             lower_horizon(scan, reply->entries[reply->entry_count - 1].name);
     } else if (scan->status == SF_OK) {
         scan->status = status;
@@ -183,10 +197,10 @@ static void on_part(struct client_call *client, int status, const struct kv_repl
         return;
     }
     scan_free(op);
-    if (status != SF_WRONG_GROUP)
+    if (status == SF_WRONG_GROUP || status == SF_NO_GROUP || status == SF_MISMATCH)
+        root_again(op);
+    else
         op_finish(op, status);
-    else if (op_may_retry(op)) /* shards moved: ask again by the newer Config */
-        op_later(op, CONFIG_RETRY_MS, root_begin);
 }
 
 static void add_parts(struct scan *scan, const struct config *config)
@@ -223,7 +237,16 @@ static void send_part(struct part *part)
     client_submit(op->tree->client, &part->call);
 }
 
-/* Every shard has an owner, or none has: then there is nothing to ask yet. */
+/* A listing without some shard's names would not be one. */
+static bool all_shards_have_groups(const struct config *config)
+{
+    for (uint32_t s = 0; s < config->shard_count; s++) {
+        if (config->shards[s] == 0)
+            return false;
+    }
+    return true;
+}
+
 static void root_fan_out(struct op *op, const struct config *config)
 {
     struct scan *scan = sf_calloc(1, sizeof *scan);
@@ -242,9 +265,11 @@ static void root_begin(struct op *op, int status, const struct kv_reply *reply)
     const struct config *config = router_config(client_router(op->tree->client));
     if (status != SF_OK && status != SF_NOT_FOUND) {
         op_finish(op, status);
-    } else if (config && config->group_count > 0) {
+    } else if (config && all_shards_have_groups(config)) {
         root_fan_out(op, config);
-    } else { /* any request waits for the first Config that has groups */
+    } else if (config) {
+        root_again(op);
+    } else { /* any request waits for the first Config */
         op->entry = (struct key){.space = KV_PLAIN, .bytes = ".", .n = 1};
         op_stat(op, &op->entry, root_begin);
     }

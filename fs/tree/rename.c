@@ -86,6 +86,13 @@ static void on_source(struct op *op, int status, const struct kv_reply *reply)
         return;
     }
     op->stat = reply->stat;
+    op->call->inode.ino = reply->stat.created;
+    if (reply->stat.kind == RECORD_DIRECTORY)
+        status = key_directory_id(reply->data, &op->call->inode.ino);
+    if (status != SF_OK) {
+        op_finish(op, status);
+        return;
+    }
     buffer_clear(&op->keep);
     buffer_append(&op->keep, reply->stat.attr.p, reply->stat.attr.n);
     buffer_append(&op->keep, reply->data.p, reply->data.n);

@@ -33,7 +33,6 @@ static void op_stop(struct op *op)
         env_timer_stop(&op->timer);
         break;
     case OP_FAN_OUT:
-    case OP_MTIME:
     case OP_NOTHING:
         break;
     }
@@ -57,8 +56,7 @@ void op_drop(struct op *op)
 void tree_free(struct tree *tree)
 {
     while (tree->ops) {
-        if (tree->ops->call)
-            tree->ops->call->state = NULL;
+        tree->ops->call->state = NULL;
         op_stop(tree->ops);
         op_drop(tree->ops);
     }
@@ -146,10 +144,6 @@ void tree_cancel(struct tree_call *call)
     if (!op)
         return;
     call->state = NULL;
-    if (op->waits == OP_MTIME) { /* it cannot be called back: it ends by itself, unheard */
-        op->call = NULL;
-        return;
-    }
     op_stop(op);
     op_drop(op);
 }
@@ -157,7 +151,10 @@ void tree_cancel(struct tree_call *call)
 bool tree_call_was_sent(const struct tree_call *call)
 {
     const struct op *op = call->state;
-    return op && op->sent;
+    if (!op)
+        return false;
+    return op->changed || (op->waits == OP_CLIENT && client_call_was_sent(&op->client)) ||
+           (op->waits == OP_VALUE && value_call_was_sent(&op->value));
 }
 
 uint64_t op_left_ms(const struct op *op)
@@ -166,6 +163,11 @@ uint64_t op_left_ms(const struct op *op)
         return 0;
     uint64_t now = env_now_ms(op->tree->env);
     return op->deadline_ms > now ? op->deadline_ms - now : 1;
+}
+
+bool op_is_late(const struct op *op)
+{
+    return op->deadline_ms != 0 && env_now_ms(op->tree->env) >= op->deadline_ms;
 }
 
 bool op_may_retry(struct op *op)
@@ -188,6 +190,8 @@ static void client_done(struct client_call *client, int status, const struct kv_
 {
     struct op *op = container_of(client, struct op, client);
     op->waits = OP_NOTHING;
+    if (!kv_is_read(op->kv.kind) && (status == SF_OK || status == SF_UNKNOWN))
+        op->changed = true;
     op->then(op, status, reply);
 }
 
@@ -197,7 +201,6 @@ void op_send(struct op *op, op_step *then)
         (struct client_call){.on_done = client_done, .op = &op->kv, .timeout_ms = op_left_ms(op)};
     op->then = then;
     op->waits = OP_CLIENT;
-    op->sent |= !kv_is_read(op->kv.kind);
     client_submit(op->tree->client, &op->client);
 }
 
@@ -219,6 +222,9 @@ static void value_done(struct value_call *value, int status, const struct kv_sta
 {
     struct op *op = container_of(value, struct op, value);
     op->waits = OP_NOTHING;
+    if (op->value.kind != VALUE_READ && op->value.kind != VALUE_STAT &&
+        (status == SF_OK || status == SF_UNKNOWN))
+        op->changed = true;
     op->then_value(op, status, stat, data);
 }
 
@@ -231,8 +237,24 @@ void op_value(struct op *op, enum value_kind kind, const struct key *key, op_val
     op->value.timeout_ms = op_left_ms(op);
     op->then_value = then;
     op->waits = OP_VALUE;
-    op->sent |= kind != VALUE_GET && kind != VALUE_READ;
     value_submit(op->tree->client, &op->value);
+}
+
+void op_value_begin(struct op *op)
+{
+    op->value = (struct value_call){.pre = {KV_PRE_CREATED, op->call->place.ino}};
+}
+
+void op_file_stat(struct op *op, op_value_step *then)
+{
+    op_value_begin(op);
+    op_value(op, VALUE_STAT, &op->entry, then);
+}
+
+int op_file_status(int status)
+{
+    bool other = status == SF_PRECONDITION || status == SF_NOT_FOUND;
+    return other ? SF_STALE_FILE : status;
 }
 
 static void id_done(struct client_id *id, int status, uint64_t number)

@@ -2,22 +2,28 @@
  *
  * Files directly under the root are the plain keys. Everything else is internal:
  *
- *   record            space     key                                    kind, content
- *   root file         plain     the key (tree_key_of_name)             VALUE; data, attr
- *   root directory's  plain     the key                                DIRECTORY; data = id (u64
- * LE) entry file below        internal  id of its directory (8 bytes, big-     VALUE; data, attr
- *                               endian: the tag), 'e', name
- *   directory's entry internal  the same                               DIRECTORY; data = id
- *   below
- *   directory         internal  its id (the tag), 'd'                  DIRECTORY; slots 0 entries,
- *                                                                      1 subdirectories; attr
+ *   record                  space     key                            kind       content
+ *   file in the root        plain     the key (tree_key_of_name)     VALUE      its data
+ *   directory in the root   plain     the key                        DIRECTORY  its id
+ *   file below              internal  directory's id, 'e', name      VALUE      its data
+ *   directory below         internal  directory's id, 'e', name      DIRECTORY  its id
+ *   a directory's own       internal  its id, 'd'                    DIRECTORY  counts
+ *
+ * An id in a key is 8 bytes, big-endian: the key's tag, so that a directory's own record and all
+ * its entries live in one shard. An id as content is a u64, little-endian. The counts are slots: 0
+ * the entries, 1 those that are directories. Records of files and directories' own have attributes
+ * (attr.h); entries of directories have none.
  *
  *  T1  A file's inode number is its record's `created`; a directory's is its id; the root's is 1.
- *  T2  An entry whose directory record is absent is dead: a lookup that meets it finishes the
- * removal (deletes the entry on its version) and answers NOT_FOUND. T3  Creating in a directory
- * below the root checks its record in the same minitransaction, so nothing is ever created in a
- * removed directory; the counts change only by Add. T4  An operation on an open file names its
- * inode (precondition CREATED), so that it never touches another file that took the name.
+ *  T2  An entry whose directory's own record is absent is dead: a lookup that meets it finishes the
+ *      removal (deletes the entry, on its version) and answers NOT_FOUND.
+ *  T3  Creating in a directory below the root checks the directory's own record in the same
+ *      minitransaction, so nothing is ever created in a removed directory. Counts change by Add
+ *      alone, in the minitransaction that changes the entry.
+ *  T4  An operation on an open file names its inode (precondition CREATED), so that it never
+ * touches another file that took the name. T5  A directory's own record is there before its entry,
+ * and goes before its entry goes. So a crash leaves at most a record that nothing leads to, or a
+ * dead entry.
  *
  * All calls are asynchronous on the client's loop: on_done fires exactly once and never before
  * return, unless cancelled. Errors are SF_*; fs/mount translates them to errno.
@@ -71,24 +77,27 @@ struct tree_place {
     bool is_directory;  /* GETATTR, SETATTR: `ino` is a directory's id, which is all it takes */
 };
 
-/*  kind      uses                                   result (in the call)
- *  LOOKUP    place.directory, place.name            inode
- *  GETATTR   place                                  inode
- *  SETATTR   place, set, new_*                      inode
- *  CREATE    place (no ino), mode, uid, gid,        inode, created (false: it was there, no O_EXCL)
- *            exclusive
- *  MKDIR     place (no ino), mode, uid, gid         inode
- *  UNLINK    place (ino may be 0)
- *  RMDIR     place (ino may be 0)
- *  RENAME    place -> to_directory, to_name,        CROSS_DEVICE unless within one directory below
- * the no_replace                             root, or within the root and one shard READ place,
- * offset, length                  data WRITE     place, offset, data                    inode
- *  APPEND    place, data                            inode, old_length
- *  FSYNC     place                                  (also brings a lazy mtime up to date)
- *  READDIR   place (a directory), after, length =   on_entry for each, with attributes (of a
- *            most names                             directory: ino and type alone, version 0); end,
- *                                                   or at least one entry
- *  STATFS    -                                      space
+/* kind      uses                                  result, in the call
+ *
+ * LOOKUP    place.directory, place.name           inode
+ * GETATTR   place                                 inode
+ * SETATTR   place, set, new values, bare          inode (not if bare)
+ * CREATE    place without ino, mode, uid, gid,    inode, created (false: it was there, and not
+ *           exclusive                             exclusive)
+ * MKDIR     place without ino, mode, uid, gid     inode
+ * UNLINK    place; ino may be 0
+ * RMDIR     place; ino may be 0
+ * RENAME    place -> to_directory, to_name,       inode.ino alone. CROSS_DEVICE unless it is within
+ *           no_replace                            one directory below the root, or within the root
+ *                                                 and one shard
+ * READ      place, offset, length                 data, short only at the end
+ * WRITE     place, offset, data                   inode, without attributes
+ * APPEND    place, data                           inode, without attributes; old_length
+ * FSYNC     place                                 (brings a lazy mtime up to date)
+ * READDIR   place (a directory), after,           on_entry for each, with attributes (of a
+ *           length = most names                   directory: ino and type alone, version 0); end,
+ *                                                 or at least one entry
+ * STATFS    -                                     space
  */
 enum tree_kind {
     TREE_LOOKUP = 1,
@@ -107,12 +116,13 @@ enum tree_kind {
     TREE_STATFS,
 };
 
-enum tree_set { /* SETATTR */
-                TREE_SET_MODE = 1,
-                TREE_SET_OWNER = 2, /* uid and gid; UINT32_MAX keeps one */
-                TREE_SET_SIZE = 4,
-                TREE_SET_ATIME = 8,
-                TREE_SET_MTIME = 16,
+enum tree_set {
+    TREE_SET_MODE = 1,
+    TREE_SET_OWNER = 2, /* uid and gid; UINT32_MAX keeps one */
+    TREE_SET_SIZE = 4,
+    TREE_SET_ATIME = 8,
+    TREE_SET_MTIME = 16,
+    TREE_DROP_PRIVILEGES = 32, /* of the mode: set-user-id, and set-group-id if it runs as such */
 };
 
 struct tree_space {
@@ -130,7 +140,8 @@ struct tree_call {
     uint64_t to_directory; /* RENAME */
     struct slice to_name;
     bool no_replace, exclusive;
-    unsigned set; /* SETATTR */
+    unsigned set; /* SETATTR: enum tree_set */
+    bool bare;    /* SETATTR: nobody looks at the inode */
     uint32_t mode, uid, gid;
     uint64_t atime_ns, mtime_ns, size;
     uint64_t offset, length;
@@ -155,9 +166,10 @@ bool tree_call_was_sent(const struct tree_call *call); /* a mutation of it may h
 
 /* Walks `path` (names separated by '/', a leading one allowed, no "." or "..") down to the
  * directory that holds its last name, and looks that up. make_parents: missing directories are
- * made. on_done: SF_OK with place (its name points into `path`) and inode; SF_NOT_FOUND with place
- * set where only the last name is missing (place.ino = 0), with place.name.n = 0 where a parent is.
- */
+ * made.
+ *   on_done: SF_OK with place (its name points into `path`) and inode. SF_NOT_FOUND with place
+ *   where only the last name is missing (then place.ino = 0); with place.name.n = 0 where a parent
+ *   is missing. */
 struct tree_walk {
     void (*on_done)(struct tree_walk *walk, int status);
     struct slice path; /* lent */
