@@ -11,6 +11,7 @@ static void attr_then(struct request *r, int status)
         request_fail(r, status);
         return;
     }
+    nodes_see_mode(nodes_at(&r->mount->nodes, r->node_id), r->call.inode.mode);
     request_stat(r->mount, &r->call.inode, &stat);
     fuse_reply_attr(r->fuse, &stat, r->mount->options->attr_timeout_s);
     request_end(r);
@@ -24,15 +25,38 @@ static void handle_getattr(fuse_req_t fuse, fuse_ino_t node_id, struct fuse_file
     request_submit(r, TREE_GETATTR, attr_then);
 }
 
-static uint64_t ns_of(struct timespec time)
+/* False: the moment does not fit, before 1677 or after 2262. */
+static bool take_time(struct timespec time, bool is_now, const struct mount *mount, uint64_t *out)
 {
-    return (uint64_t)((int64_t)time.tv_sec * 1000000000 + time.tv_nsec);
+    const int64_t second = 1000000000;
+    if (is_now) {
+        *out = env_wall_ns(mount->env);
+        return true;
+    }
+    if (time.tv_sec > INT64_MAX / second - 1 || time.tv_sec < INT64_MIN / second + 1)
+        return false;
+    *out = (uint64_t)(time.tv_sec * second + time.tv_nsec);
+    return true;
 }
 
-static void take_changes(struct request *r, const struct stat *attr, int to_set)
+static bool take_times(struct request *r, const struct stat *attr, int to_set)
 {
     struct tree_call *call = &r->call;
-    uint64_t now = env_wall_ns(r->mount->env);
+    if (to_set & FUSE_SET_ATTR_ATIME) {
+        call->set |= TREE_SET_ATIME;
+        if (!take_time(attr->st_atim, to_set & FUSE_SET_ATTR_ATIME_NOW, r->mount, &call->atime_ns))
+            return false;
+    }
+    if (to_set & FUSE_SET_ATTR_MTIME) {
+        call->set |= TREE_SET_MTIME;
+        if (!take_time(attr->st_mtim, to_set & FUSE_SET_ATTR_MTIME_NOW, r->mount, &call->mtime_ns))
+            return false;
+    }
+    return true;
+}
+
+static void take_rest(struct tree_call *call, const struct stat *attr, int to_set)
+{
     if (to_set & FUSE_SET_ATTR_MODE) {
         call->set |= TREE_SET_MODE;
         call->mode = attr->st_mode;
@@ -46,14 +70,6 @@ static void take_changes(struct request *r, const struct stat *attr, int to_set)
         call->set |= TREE_SET_SIZE;
         call->size = (uint64_t)attr->st_size;
     }
-    if (to_set & FUSE_SET_ATTR_ATIME) {
-        call->set |= TREE_SET_ATIME;
-        call->atime_ns = to_set & FUSE_SET_ATTR_ATIME_NOW ? now : ns_of(attr->st_atim);
-    }
-    if (to_set & FUSE_SET_ATTR_MTIME) {
-        call->set |= TREE_SET_MTIME;
-        call->mtime_ns = to_set & FUSE_SET_ATTR_MTIME_NOW ? now : ns_of(attr->st_mtim);
-    }
 }
 
 static void handle_setattr(fuse_req_t fuse, fuse_ino_t node_id, struct stat *attr, int to_set,
@@ -62,7 +78,11 @@ static void handle_setattr(fuse_req_t fuse, fuse_ino_t node_id, struct stat *att
     struct request *r = request_new(fuse);
     (void)file;
     request_place(r, node_id);
-    take_changes(r, attr, to_set);
+    take_rest(&r->call, attr, to_set);
+    if (!take_times(r, attr, to_set)) {
+        request_fail(r, SF_INVALID);
+        return;
+    }
     /* Nothing of what is kept was asked for (a ctime alone): say what is. */
     request_submit(r, r->call.set ? TREE_SETATTR : TREE_GETATTR, attr_then);
 }

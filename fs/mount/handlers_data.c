@@ -15,15 +15,20 @@
 static void set_file(struct fuse_file_info *file)
 {
     file->direct_io = 1;
-    file->keep_cache = 0;
-    file->fh = 0;
+    file->noflush = (file->flags & O_ACCMODE) == O_RDONLY; /* it has nothing to bring up to date */
+}
+
+/* A write by anybody but root takes the bits away that run a program as somebody else. */
+static bool drops_privileges(const struct request *r)
+{
+    return r->call.uid != 0 && nodes_at(&r->mount->nodes, r->node_id)->is_privileged;
 }
 
 static void reply_create(struct request *r)
 {
     struct fuse_entry_param entry;
-    struct node *node = request_make_entry(r->mount, &r->inode, r->call.place.directory,
-                                           r->call.place.name, &entry);
+    struct node *node =
+        request_make_entry(r, &r->inode, r->call.place.directory, r->call.place.name, &entry);
     set_file(&r->file);
     if (fuse_reply_create(r->fuse, &entry, &r->file) != 0)
         nodes_forget(&r->mount->nodes, node, 1);
@@ -91,8 +96,9 @@ static void handle_open(fuse_req_t fuse, fuse_ino_t node_id, struct fuse_file_in
         open_then(r, SF_OK);
         return;
     }
-    r->call.set = TREE_SET_SIZE;
+    r->call.set = TREE_SET_SIZE | (drops_privileges(r) ? TREE_DROP_PRIVILEGES : 0u);
     r->call.size = 0;
+    r->call.bare = true;
     request_submit(r, TREE_SETATTR, open_then);
 }
 
@@ -141,17 +147,38 @@ static void keep_data(struct request *r, const char *bytes, size_t size)
     r->call.data = slice_of(bytes, size);
 }
 
+/* O_APPEND: the offset is the kernel's guess; the server knows where the end is. A page that was
+ * written through a mapping has its place. */
+static void send_write(struct request *r)
+{
+    bool append = (r->file.flags & O_APPEND) && !r->file.writepage;
+    request_submit(r, append ? TREE_APPEND : TREE_WRITE, write_then);
+}
+
+static void dropped_then(struct request *r, int status)
+{
+    if (status != SF_OK) {
+        request_fail(r, status);
+        return;
+    }
+    nodes_see_mode(nodes_at(&r->mount->nodes, r->node_id), r->call.inode.mode);
+    send_write(r);
+}
+
 static void handle_write(fuse_req_t fuse, fuse_ino_t node_id, const char *bytes, size_t size,
                          off_t offset, struct fuse_file_info *file)
 {
     struct request *r = request_new(fuse);
     request_place(r, node_id);
     keep_data(r, bytes, size);
+    r->file = *file;
     r->call.offset = (uint64_t)offset;
-    /* O_APPEND: the offset is the kernel's guess; the server knows where the end is. A page that
-     * was written through a mapping has its place. */
-    bool append = (file->flags & O_APPEND) && !file->writepage;
-    request_submit(r, append ? TREE_APPEND : TREE_WRITE, write_then);
+    if (!drops_privileges(r)) {
+        send_write(r);
+        return;
+    }
+    r->call.set = TREE_DROP_PRIVILEGES;
+    request_submit(r, TREE_SETATTR, dropped_then);
 }
 
 static void done_then(struct request *r, int status)

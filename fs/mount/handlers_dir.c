@@ -1,40 +1,43 @@
 /* opendir, readdir, readdirplus, releasedir, fsyncdir.
  *
- * A handle holds one page of names. An entry's offset is its number in this handle's reading of the
- * directory, from 3 on ("." is 1, ".." is 2); for each page that was read the handle keeps the name
- * it began behind, so that a seek back finds the place again whatever has changed since. */
+ * A handle knows by number every name that it gave since its listing began, and holds the page that
+ * was read last. What an offset says: 0 the start, 1 behind ".", 2 + n behind n names; so a place
+ * is found again by the name before it, whatever has come or gone since.
+ *
+ * Attributes are given only with the request that read them. The kernel takes those of a reply for
+ * newer than what it learnt before the request, and would cut a file that has grown since an older
+ * page was read, with what is dirty in its mappings. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <utlist.h>
 
 #include "env/memory.h"
 #include "mount/request.h"
 
 #define PAGE_ENTRIES 1024u
-#define FIRST_OFFSET 2u /* offset to ask with for entry number 0 */
+#define FIRST_OFFSET 2u       /* to ask with for name number 0 */
+#define PLUS_BYTES_USUAL 176u /* of an entry with attributes and a name of 24 bytes */
 
-struct dir_entry {
-    struct tree_inode inode;
-    size_t name_at, name_bytes; /* in the page's names */
-};
-
-struct dir_mark {
-    uint64_t number; /* of the first entry of the page */
-    size_t name_bytes;
-    char name[TREE_NAME_BYTES_MAX]; /* that the page begins behind; empty: the start */
+struct dir_name {
+    size_t at, bytes; /* in the handle's names */
 };
 
 struct dir_handle {
-    struct dir_entry *entries; /* the page */
-    size_t count, room;
+    struct dir_handle *prev, *next; /* in mount->dirs */
     struct buffer names;
-    uint64_t first;         /* number of entries[0] */
-    bool loaded, end;       /* there is a page; nothing comes behind it */
-    struct dir_mark *marks; /* ascending */
-    size_t mark_count;
-    struct request
-        *reading; /* the request that waits for a page; others of this handle are refused */
+    struct dir_name *known; /* by number: those that were given, then the rest of the page */
+    size_t known_count, known_room;
+    size_t given; /* names 0 .. given - 1 were given */
+
+    bool loaded;               /* there is a page */
+    size_t behind;             /* it was asked for behind so many names ... */
+    size_t first;              /* ... and its first name has this number */
+    bool end;                  /* nothing comes behind it */
+    struct tree_inode *inodes; /* of known[first] and so on */
+    size_t inodes_room;
+    struct request *reading; /* the request that waits for a page; NULL: none */
 };
 
 static struct dir_handle *handle_of(const struct fuse_file_info *file)
@@ -42,27 +45,39 @@ static struct dir_handle *handle_of(const struct fuse_file_info *file)
     return (struct dir_handle *)(uintptr_t)file->fh;
 }
 
-static void handle_free(struct dir_handle *dir)
+static void handle_free(struct mount *mount, struct dir_handle *dir)
 {
+    DL_DELETE(mount->dirs, dir);
     buffer_deinit(&dir->names);
-    free(dir->entries);
-    free(dir->marks);
+    free(dir->known);
+    free(dir->inodes);
     free(dir);
+}
+
+void dirs_free(struct mount *mount)
+{
+    while (mount->dirs)
+        handle_free(mount, mount->dirs);
 }
 
 static void handle_opendir(fuse_req_t fuse, fuse_ino_t node_id, struct fuse_file_info *file)
 {
+    struct mount *mount = fuse_req_userdata(fuse);
     struct dir_handle *dir = sf_calloc(1, sizeof *dir);
     (void)node_id;
+    DL_APPEND(mount->dirs, dir);
     file->fh = (uint64_t)(uintptr_t)dir;
     if (fuse_reply_open(fuse, file) != 0)
-        handle_free(dir);
+        handle_free(mount, dir);
 }
 
 static void handle_releasedir(fuse_req_t fuse, fuse_ino_t node_id, struct fuse_file_info *file)
 {
+    struct dir_handle *dir = handle_of(file);
     (void)node_id;
-    handle_free(handle_of(file));
+    if (dir->reading)
+        request_interrupt(dir->reading);
+    handle_free(fuse_req_userdata(fuse), dir);
     fuse_reply_err(fuse, 0);
 }
 
@@ -75,43 +90,73 @@ static void handle_fsyncdir(fuse_req_t fuse, fuse_ino_t node_id, int data_only,
     fuse_reply_err(fuse, 0); /* every change of a directory is durable when it is answered */
 }
 
-/* -- pages --------------------------------------------------------------------------------- */
+/* -- pages ---------------------------------------------------------------------------------- */
+
+/* From the start again: what is there now. */
+static void forget_all(struct dir_handle *dir)
+{
+    buffer_clear(&dir->names);
+    dir->known_count = dir->given = 0;
+    dir->loaded = false;
+}
+
+/* What was read and never given has no number yet. */
+static void drop_page(struct dir_handle *dir)
+{
+    dir->loaded = false;
+    if (dir->known_count > dir->given)
+        dir->names.n = dir->known[dir->given].at;
+    dir->known_count = dir->given;
+}
 
 static bool on_entry(struct tree_call *call, struct slice name, const struct tree_inode *inode)
 {
     struct dir_handle *dir = container_of(call, struct request, call)->dir;
-    if (dir->count == dir->room) {
-        dir->room = dir->room > 0 ? 2 * dir->room : 64;
-        dir->entries = sf_realloc(dir->entries, dir->room * sizeof *dir->entries);
+    size_t at = dir->known_count - dir->first;
+    if (dir->known_count == dir->known_room) {
+        dir->known_room = dir->known_room > 0 ? 2 * dir->known_room : 64;
+        dir->known = sf_realloc(dir->known, dir->known_room * sizeof *dir->known);
     }
-    dir->entries[dir->count++] =
-        (struct dir_entry){.inode = *inode, .name_at = dir->names.n, .name_bytes = name.n};
+    if (at == dir->inodes_room) {
+        dir->inodes_room = at > 0 ? 2 * at : 64;
+        dir->inodes = sf_realloc(dir->inodes, dir->inodes_room * sizeof *dir->inodes);
+    }
+    dir->inodes[at] = *inode;
+    dir->known[dir->known_count++] = (struct dir_name){.at = dir->names.n, .bytes = name.n};
     buffer_append(&dir->names, name.p, name.n);
     return true;
 }
 
-static struct slice name_of(const struct dir_handle *dir, const struct dir_entry *entry)
+static struct slice name_of(const struct dir_handle *dir, size_t number)
 {
-    return slice_of(dir->names.p + entry->name_at, entry->name_bytes);
+    return slice_of(dir->names.p + dir->known[number].at, dir->known[number].bytes);
 }
 
-/* The mark of the page that holds entry `number`, or of the page behind the present one. */
-static const struct dir_mark *mark_for(struct dir_handle *dir, uint64_t number)
+static void page_then(struct request *r, int status);
+
+static void read_page(struct request *r, size_t behind)
 {
-    if (dir->loaded && dir->count > 0 && number >= dir->first + dir->count) {
-        struct slice last = name_of(dir, &dir->entries[dir->count - 1]);
-        dir->marks = sf_realloc(dir->marks, (dir->mark_count + 1) * sizeof *dir->marks);
-        struct dir_mark *mark = &dir->marks[dir->mark_count];
-        mark->number = dir->first + dir->count;
-        mark->name_bytes = last.n;
-        memcpy(mark->name, last.p, last.n);
-        if (dir->mark_count == 0 || dir->marks[dir->mark_count - 1].number < mark->number)
-            dir->mark_count++;
+    struct dir_handle *dir = r->dir;
+    drop_page(dir);
+    dir->behind = behind;
+    dir->first = dir->known_count;
+    if (behind > 0) { /* a copy: the names grow while the page comes in */
+        struct slice after = name_of(dir, behind - 1);
+        memcpy(r->to_name, after.p, after.n);
+        r->call.after = slice_of(r->to_name, after.n);
     }
-    const struct dir_mark *found = NULL;
-    for (size_t i = 0; i < dir->mark_count && dir->marks[i].number <= number; i++)
-        found = &dir->marks[i];
-    return found;
+    r->call.length = r->plus ? r->size / PLUS_BYTES_USUAL + 1 : PAGE_ENTRIES;
+    r->call.on_entry = on_entry;
+    request_submit(r, TREE_READDIR, page_then);
+}
+
+/* Where in the page the name comes that stands behind so many. False: not in this page. */
+static bool find_in_page(const struct dir_handle *dir, size_t behind, size_t *number)
+{
+    if (!dir->loaded)
+        return false;
+    *number = behind == dir->behind ? dir->first : behind;
+    return behind == dir->behind || (behind > dir->first && behind <= dir->known_count);
 }
 
 /* -- filling a reply ------------------------------------------------------------------------ */
@@ -136,107 +181,107 @@ static bool add(struct filling *f, const char *name, struct fuse_entry_param *en
     return true;
 }
 
-static bool add_dots(struct filling *f, const char *name, uint64_t ino, off_t next)
+static bool add_dots(struct filling *f, uint64_t *offset)
 {
+    const struct node *node = nodes_at(&f->r->mount->nodes, f->r->node_id);
     struct fuse_entry_param entry = {.ino = 0};
-    entry.attr.st_ino = ino;
     entry.attr.st_mode = S_IFDIR;
-    return add(f, name, &entry, next);
+    if (*offset == 0) {
+        entry.attr.st_ino = node->ino;
+        if (!add(f, ".", &entry, 1))
+            return false;
+        *offset = 1;
+    }
+    if (*offset == 1) {
+        entry.attr.st_ino = node->directory ? node->directory : TREE_ROOT;
+        if (!add(f, "..", &entry, 2))
+            return false;
+        *offset = 2;
+    }
+    return true;
 }
 
-static bool add_entry(struct filling *f, const struct dir_entry *found, off_t next)
+static bool add_name(struct filling *f, size_t number, bool fresh)
 {
     struct request *r = f->r;
+    struct dir_handle *dir = r->dir;
+    const struct tree_inode *inode = &dir->inodes[number - dir->first];
     struct fuse_entry_param entry = {.ino = 0};
     struct node *node = NULL;
     char name[TREE_NAME_BYTES_MAX + 1];
-    struct slice bytes = name_of(r->dir, found);
+    struct slice bytes = name_of(dir, number);
     memcpy(name, bytes.p, bytes.n);
     name[bytes.n] = 0;
-    if (f->r->plus && found->inode.version != 0) {
-        node = request_make_entry(r->mount, &found->inode, r->call.place.ino, bytes, &entry);
+    if (r->plus && fresh && inode->version != 0) {
+        node = request_make_entry(r, inode, r->call.place.ino, bytes, &entry);
     } else { /* the kernel looks it up where it needs to */
-        entry.attr.st_ino = found->inode.ino;
-        entry.attr.st_mode = found->inode.mode;
+        entry.attr.st_ino = inode->ino;
+        entry.attr.st_mode = inode->mode;
     }
-    if (add(f, name, &entry, next))
+    if (add(f, name, &entry, (off_t)(FIRST_OFFSET + number + 1)))
         return true;
     if (node)
         nodes_forget(&r->mount->nodes, node, 1);
     return false;
 }
 
-/* Adds what is known from the request's offset on. True: the reply is complete, or something is in
- * it; false: a page must be read first. */
-static bool fill(struct filling *f)
+static void add_names(struct filling *f, size_t number, bool fresh)
 {
-    struct request *r = f->r;
-    struct dir_handle *dir = r->dir;
-    uint64_t at = (uint64_t)r->offset;
-    const struct node *node = nodes_at(&r->mount->nodes, r->node_id);
-    if (at == 0 && !add_dots(f, ".", node->ino, (off_t)++at))
-        return true;
-    if (at == 1 && !add_dots(f, "..", node->directory ? node->directory : TREE_ROOT, (off_t)++at))
-        return true;
-    uint64_t number = at - FIRST_OFFSET;
-    bool within = dir->loaded && number >= dir->first && number <= dir->first + dir->count;
-    while (within && number < dir->first + dir->count) {
-        if (!add_entry(f, &dir->entries[number - dir->first], (off_t)(++at)))
-            return true;
+    struct dir_handle *dir = f->r->dir;
+    while (number < dir->known_count && add_name(f, number, fresh))
         number++;
-    }
-    return f->used > 0 || (within && dir->end);
+    if (dir->given < number)
+        dir->given = number;
 }
 
-static void read_page(struct request *r, uint64_t number);
-
-static void serve(struct request *r)
+static void reply(struct request *r, size_t number, bool fresh)
 {
-    struct filling f = {.r = r, .room = r->size};
-    f.bytes = sf_malloc(r->size);
-    if (fill(&f)) {
-        fuse_reply_buf(r->fuse, f.bytes, f.used);
-        request_end(r);
-    } else {
-        read_page(r, (uint64_t)r->offset > FIRST_OFFSET ? (uint64_t)r->offset - FIRST_OFFSET : 0);
-    }
+    struct filling f = {.r = r, .room = r->size, .bytes = sf_malloc(r->size)};
+    uint64_t offset = (uint64_t)r->offset;
+    if (add_dots(&f, &offset))
+        add_names(&f, number, fresh);
+    fuse_reply_buf(r->fuse, f.bytes, f.used);
     free(f.bytes);
+    request_end(r);
 }
+
+/* -- the requests --------------------------------------------------------------------------- */
 
 static void page_then(struct request *r, int status)
 {
     struct dir_handle *dir = r->dir;
     if (status != SF_OK) {
-        dir->loaded = false;
+        drop_page(dir);
         request_fail(r, status);
         return;
     }
     dir->loaded = true;
     dir->end = r->call.end;
-    sf_assert(dir->end || dir->count > 0); /* as tree.h promises */
-    serve(r);
+    sf_assert(dir->end || dir->known_count > dir->first); /* as tree.h promises */
+    reply(r, dir->first, true);
 }
 
-static void read_page(struct request *r, uint64_t number)
+static void serve(struct request *r, size_t behind)
 {
     struct dir_handle *dir = r->dir;
-    const struct dir_mark *mark = mark_for(dir, number);
-    dir->first = mark ? mark->number : 0;
-    r->call.after = mark ? slice_of(mark->name, mark->name_bytes) : slice_of(NULL, 0);
-    r->call.length = PAGE_ENTRIES;
-    r->call.on_entry = on_entry;
-    dir->count = 0;
-    dir->loaded = false;
-    buffer_clear(&dir->names);
-    request_submit(r, TREE_READDIR, page_then);
+    size_t number;
+    bool found = find_in_page(dir, behind, &number);
+    bool is_end = found && dir->end && number == dir->known_count;
+    bool some = found && !r->plus && number < dir->known_count;
+    if (is_end || some)
+        reply(r, number, false);
+    else
+        read_page(r, behind);
 }
 
 static void read_dir(fuse_req_t fuse, fuse_ino_t node_id, size_t size, off_t offset,
                      struct fuse_file_info *file, bool plus)
 {
     struct dir_handle *dir = handle_of(file);
-    if (dir->reading) { /* two threads read one open directory: the kernel serialises that */
-        fuse_reply_err(fuse, EBUSY);
+    size_t behind = offset > (off_t)FIRST_OFFSET ? (size_t)offset - FIRST_OFFSET : 0;
+    if (dir->reading || offset < 0 || behind > dir->given) {
+        /* The kernel reads an open directory by one request at a time. */
+        fuse_reply_err(fuse, dir->reading ? EBUSY : EINVAL);
         return;
     }
     struct request *r = request_new(fuse);
@@ -247,11 +292,9 @@ static void read_dir(fuse_req_t fuse, fuse_ino_t node_id, size_t size, off_t off
     r->plus = plus;
     r->slot = &dir->reading;
     dir->reading = r;
-    if (offset == 0) { /* from the start: what is there now */
-        dir->loaded = dir->end = false;
-        dir->mark_count = 0;
-    }
-    serve(r);
+    if (offset == 0)
+        forget_all(dir);
+    serve(r, behind);
 }
 
 static void handle_readdir(fuse_req_t fuse, fuse_ino_t node_id, size_t size, off_t offset,

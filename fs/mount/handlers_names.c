@@ -86,10 +86,11 @@ static void handle_rmdir(fuse_req_t fuse, fuse_ino_t parent, const char *name)
 
 static void renamed_then(struct request *r, int status)
 {
+    struct nodes *nodes = &r->mount->nodes;
+    struct node_place place = {r->call.to_directory, r->call.to_name, ++nodes->sent};
     if (status == SF_OK)
-        nodes_moved(&r->mount->nodes, r->call.place.directory, r->call.place.name,
-                    r->call.to_directory, r->call.to_name);
-    request_fail(r, status);
+        nodes_moved(nodes, r->call.inode.ino, &place);
+    request_fail(r, status); /* SF_OK: errno 0, which is success */
 }
 
 static void handle_rename(fuse_req_t fuse, fuse_ino_t parent, const char *name,

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <syslog.h>
 #include <unistd.h>
 
 #include "env/log.h"
@@ -40,17 +41,49 @@ static int complain(const char *what, const char *why)
     return 1;
 }
 
+/* -- where the log goes ---------------------------------------------------------------------- */
+
+static void (*log_to_terminal)(enum log_level level, const char *room, const char *text);
+
+/* Before the mount is live: as one who answers a command. */
+static void log_plainly(enum log_level level, const char *room, const char *text)
+{
+    (void)level;
+    (void)room;
+    fprintf(stderr, "shardfs: %s\n", text);
+}
+
+/* In the background nobody sees a terminal. */
+static void log_to_syslog(enum log_level level, const char *room, const char *text)
+{
+    static const int priorities[] = {LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERR};
+    syslog(LOG_DAEMON | priorities[level], "%s: %s", room, text);
+}
+
+/* -- before anything is started -------------------------------------------------------------- */
+
+static int complain_of_directory(const char *path)
+{
+    switch (errno) {
+    case ENOENT:
+        return complain(path, "there is no such directory to mount on");
+    case ENOTDIR:
+        return complain(path, "it is not a directory, so nothing can be mounted on it");
+    case ENOTCONN:
+        return complain(path, "a mount whose process died is here: unmount it first "
+                              "(fusermount3 -u)");
+    default:
+        return complain(path, strerror(errno));
+    }
+}
+
 /* Is the mount point a directory that is empty? Exit status. */
 static int check_mountpoint(const struct mount_options *options)
 {
     const char *path = options->mountpoint;
     DIR *dir = opendir(path);
     if (!dir)
-        return complain(path, errno == ENOENT ? "there is no such directory to mount on"
-                              : errno == ENOTCONN
-                                  ? "a mount whose process died is here: unmount it "
-                                    "first (fusermount3 -u)"
-                                  : strerror(errno));
+        return complain_of_directory(path);
     int others = 0;
     for (const struct dirent *e = readdir(dir); e; e = readdir(dir))
         others += strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
@@ -85,6 +118,7 @@ static void on_signal(void *ctx, int number)
 static void on_live(void *ctx)
 {
     struct program *p = ctx;
+    log_sink = p->options.foreground ? log_to_terminal : log_to_syslog;
     if (p->ready_fd < 0)
         return;
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -98,15 +132,24 @@ static void on_live(void *ctx)
     p->ready_fd = -1;
 }
 
+static void complain_of_masters(const struct program *p, int status)
+{
+    const char *why = sf_error_text(status);
+    if (status == SF_TIMEOUT || status == SF_UNREACHABLE)
+        why = "no shardmaster answers: is the cluster up?";
+    if (status == SF_NO_METHOD)
+        why = "no shardmaster is there, but another server";
+    complain(p->options.masters, why);
+}
+
 static void on_config(struct router_master *call, int status, const struct config *config,
                       const struct master_reply *reply)
 {
     struct program *p = container_of(call, struct program, query);
     (void)config;
     (void)reply;
-    p->exit_status = 1;
     if (status != SF_OK) {
-        complain(p->options.masters, "no shardmaster answers: is the cluster up?");
+        complain_of_masters(p, status);
         end(p);
         return;
     }
@@ -114,8 +157,7 @@ static void on_config(struct router_master *call, int status, const struct confi
     p->mount.on_ended = on_ended;
     p->mount.ctx = p;
     if (mount_start(&p->mount, p->env, uv_env_loop(p->env), p->tree, &p->options) != SF_OK) {
-        complain(p->options.mountpoint, "cannot be mounted");
-        end(p);
+        end(p); /* it has been said why */
         return;
     }
     p->exit_status = 0;
@@ -200,10 +242,12 @@ static int run(struct program *p, char **masters, size_t count)
 
 int main(int argc, char **argv)
 {
-    struct program p = {.ready_fd = -1};
+    struct program p = {.ready_fd = -1, .exit_status = 1};
     const char *bad = "";
     char **masters = NULL;
     size_t count = 0;
+    log_to_terminal = log_sink;
+    log_sink = log_plainly;
     enum options_result parsed = mount_options_parse(&p.options, argc, argv);
     int exit_status = parsed == OPTIONS_DONE ? 0 : 2;
     if (parsed == OPTIONS_RUN) {

@@ -49,6 +49,9 @@ static void note_request(struct mend *mend, const char *bytes, size_t n)
         mend->init_unique = in.unique;
         mend->offered = init.flags;
         mend->offered2 = init.flags & BIT(30) ? init.flags2 : 0;
+        if (!(mend->offered2 & FLAGS2_WANTED))
+            log_warn("mount", "this kernel does not offer shared mappings of files here: "
+                              "mmap with MAP_SHARED will fail with ENODEV");
     }
     if (in.opcode == FUSE_OPEN || in.opcode == FUSE_CREATE) {
         struct opening *opening = sf_calloc(1, sizeof *opening);
@@ -92,9 +95,6 @@ static void mend_init(struct mend *mend, uint8_t *reply, size_t n)
     if (mend->offered & BIT(30))
         out.flags2 |= FLAGS2_WANTED & mend->offered2;
     memcpy(body, &out, sizeof out);
-    if (!(mend->offered2 & FLAGS2_WANTED))
-        log_warn("mount", "this kernel does not offer shared mappings of files here: "
-                          "mmap with MAP_SHARED will fail with ENODEV");
 }
 
 static void mend_open(uint32_t opcode, uint8_t *reply, size_t n)

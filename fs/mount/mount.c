@@ -1,9 +1,11 @@
 #include "mount/request.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "env/log.h"
 #include "env/memory.h"
 
 static void on_init(void *userdata, struct fuse_conn_info *conn)
@@ -15,9 +17,21 @@ static void on_init(void *userdata, struct fuse_conn_info *conn)
     conn->want &= ~(unsigned)(FUSE_CAP_WRITEBACK_CACHE | FUSE_CAP_HANDLE_KILLPRIV);
     if (conn->capable & FUSE_CAP_ATOMIC_O_TRUNC)
         conn->want |= FUSE_CAP_ATOMIC_O_TRUNC;
-    mount->initialised = true;
     if (mount->on_live)
         mount->on_live(mount->ctx);
+}
+
+/* What libfuse says, in our log; with -d every request, as it comes. */
+static void on_fuse_log(enum fuse_log_level level, const char *format, va_list args)
+{
+    char text[512];
+    if (level == FUSE_LOG_DEBUG) {
+        vfprintf(stderr, format, args);
+        return;
+    }
+    vsnprintf(text, sizeof text, format, args);
+    text[strcspn(text, "\n")] = 0;
+    log_line(level <= FUSE_LOG_ERR ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN, "fuse", "%s", text);
 }
 
 static void fill_handlers(struct fuse_lowlevel_ops *ops)
@@ -73,6 +87,7 @@ static struct fuse_session *make_session(struct mount *mount)
     struct fuse_lowlevel_ops ops;
     kernel_options(mount->options, options, sizeof options);
     fill_handlers(&ops);
+    fuse_set_log_func(on_fuse_log);
     struct fuse_session *session = fuse_session_new(&args, &ops, sizeof ops, mount);
     fuse_opt_free_args(&args);
     return session;
@@ -86,6 +101,7 @@ int mount_start(struct mount *mount, struct env *env, struct uv_loop_s *loop, st
     mount->tree = tree;
     mount->options = options;
     nodes_init(&mount->nodes);
+    requests_init(mount);
     mount->session = make_session(mount);
     if (!mount->session)
         return SF_IO;
@@ -94,6 +110,8 @@ int mount_start(struct mount *mount, struct env *env, struct uv_loop_s *loop, st
         status = options->no_mend ? SF_OK : mend_start(mount);
         if (status == SF_OK)
             status = loop_start(mount);
+        if (status != SF_OK)
+            log_error("mount", "/dev/fuse cannot be served");
     }
     if (status != SF_OK)
         mount_stop(mount);
@@ -111,5 +129,6 @@ void mount_stop(struct mount *mount)
     fuse_session_destroy(mount->session);
     mount->session = NULL;
     mend_stop(mount);
+    dirs_free(mount);
     nodes_deinit(&mount->nodes);
 }

@@ -1,10 +1,14 @@
 /* mount: one FUSE session over a tree, on one libuv loop.
  *
- *  M1  Every request gets exactly one reply, on every path (request.c alone replies for what
- * waited). M2  A node's lookup count is the number of entries delivered for it less what FORGET
- * took back; an entry whose reply failed was not delivered (nodes.c). M3  Nothing blocks the loop:
- * what needs the cluster waits in a struct request. M4  The root's attributes and statfs are
- * answered at once, from memory.
+ *  M1  Every request gets exactly one reply, on every path: what waits for the tree is a struct
+ *      request, and request.c or its `then` answers it.
+ *  M2  A node's lookup count is the number of entries delivered for it less what FORGET took back;
+ *      an entry whose reply failed was not delivered (nodes.c).
+ *  M3  Nothing blocks the loop: what needs the cluster waits in a struct request.
+ *  M4  The root's attributes and statfs are answered from memory, so they never wait.
+ *  M5  Nothing is answered as done that was not done. What is not there is refused
+ *      (handlers_refused.c).
+ *  M6  Attributes go to the kernel only in the reply to the request that read them.
  */
 #ifndef MOUNT_MOUNT_H
 #define MOUNT_MOUNT_H
@@ -27,11 +31,12 @@ struct mount {
     const struct mount_options *options;
     struct fuse_session *session;
     struct nodes nodes;
-    struct request *requests;   /* those that wait for the tree */
+    struct request *requests;     /* those that wait for the tree */
+    struct dir_handle *dirs;      /* those that are open */
+    struct env_timer dying_check; /* request.c; armed while some caller has a signal */
     struct fuse_buf receive;    /* the request that is being handled; a write may keep its memory */
     struct receiver *receiver;  /* loop.c */
     struct mend *mend;          /* mend.c */
-    bool initialised;           /* the kernel has said INIT */
     void (*on_live)(void *ctx); /* called once, when the mount is live */
     void (*on_ended)(void *ctx); /* called once, when it was unmounted or the session ended */
     void *ctx;
@@ -50,6 +55,8 @@ void handlers_attr(struct fuse_lowlevel_ops *ops);
 void handlers_data(struct fuse_lowlevel_ops *ops);
 void handlers_dir(struct fuse_lowlevel_ops *ops);
 void handlers_refused(struct fuse_lowlevel_ops *ops);
+/* The directories that are still open when the session ends. */
+void dirs_free(struct mount *mount);
 
 /* The errno (positive) of an SF_* error. */
 int mount_errno(int status);

@@ -10,10 +10,19 @@
 
 void nodes_init(struct nodes *nodes)
 {
+    static char no_name[1];
     memset(nodes, 0, sizeof *nodes);
     nodes->root.ino = TREE_ROOT;
     nodes->root.is_directory = true;
     nodes->root.lookups = 1;
+    nodes->root.name = no_name;
+}
+
+static void node_free(struct nodes *nodes, struct node *node)
+{
+    HASH_DEL(nodes->by_ino, node);
+    free(node->name);
+    free(node);
 }
 
 void nodes_deinit(struct nodes *nodes)
@@ -21,8 +30,7 @@ void nodes_deinit(struct nodes *nodes)
     struct node *node, *next;
     HASH_ITER(hh, nodes->by_ino, node, next)
     {
-        HASH_DEL(nodes->by_ino, node);
-        free(node);
+        node_free(nodes, node);
     }
 }
 
@@ -36,28 +44,48 @@ uint64_t nodes_id(const struct nodes *nodes, const struct node *node)
     return node == &nodes->root ? ROOT_ID : (uint64_t)(uintptr_t)node;
 }
 
-static void set_place(struct node *node, uint64_t directory, struct slice name)
-{
-    sf_assert(name.n <= TREE_NAME_BYTES_MAX);
-    node->directory = directory;
-    node->name_bytes = name.n;
-    memcpy(node->name, name.p, name.n);
-    node->name[name.n] = 0;
-}
-
-struct node *nodes_remember(struct nodes *nodes, const struct tree_inode *inode, uint64_t directory,
-                            struct slice name)
+static struct node *find(const struct nodes *nodes, uint64_t ino)
 {
     struct node *node = NULL;
-    HASH_FIND(hh, nodes->by_ino, &inode->ino, sizeof inode->ino, node);
+    HASH_FIND(hh, nodes->by_ino, &ino, sizeof ino, node);
+    return node;
+}
+
+static void set_place(struct node *node, const struct node_place *place)
+{
+    sf_assert(place->name.n <= TREE_NAME_BYTES_MAX);
+    if (place->asked < node->placed)
+        return;
+    node->placed = place->asked;
+    node->directory = place->directory;
+    if (node->name && slice_equal(place->name, slice_str(node->name)))
+        return;
+    char *name = sf_malloc(place->name.n + 1); /* place->name may be the node's own */
+    memcpy(name, place->name.p, place->name.n);
+    name[place->name.n] = 0;
+    free(node->name);
+    node->name = name;
+}
+
+void nodes_see_mode(struct node *node, uint32_t mode)
+{
+    bool runs_as_group = (mode & S_ISGID) && (mode & S_IXGRP);
+    node->is_privileged = S_ISREG(mode) && ((mode & S_ISUID) || runs_as_group);
+}
+
+struct node *nodes_remember(struct nodes *nodes, const struct tree_inode *inode,
+                            const struct node_place *place)
+{
+    struct node *node = find(nodes, inode->ino);
     if (!node) {
         node = sf_calloc(1, sizeof *node);
         node->ino = inode->ino;
+        node->is_directory = S_ISDIR(inode->mode);
         HASH_ADD(hh, nodes->by_ino, ino, sizeof node->ino, node);
     }
-    node->is_directory = S_ISDIR(inode->mode);
     node->lookups++;
-    set_place(node, directory, name);
+    nodes_see_mode(node, inode->mode);
+    set_place(node, place);
     return node;
 }
 
@@ -67,29 +95,22 @@ void nodes_forget(struct nodes *nodes, struct node *node, uint64_t lookups)
         return;
     sf_assert(lookups <= node->lookups);
     node->lookups -= lookups;
-    if (node->lookups > 0)
-        return;
-    HASH_DEL(nodes->by_ino, node);
-    free(node);
+    if (node->lookups == 0)
+        node_free(nodes, node);
 }
 
-void nodes_moved(struct nodes *nodes, uint64_t directory, struct slice name, uint64_t to_directory,
-                 struct slice to_name)
+void nodes_moved(struct nodes *nodes, uint64_t ino, const struct node_place *place)
 {
-    struct node *node, *next;
-    HASH_ITER(hh, nodes->by_ino, node, next)
-    {
-        if (node->directory == directory &&
-            slice_equal(slice_of(node->name, node->name_bytes), name))
-            set_place(node, to_directory, to_name);
-    }
+    struct node *node = find(nodes, ino);
+    if (node)
+        set_place(node, place);
 }
 
 struct tree_place nodes_place(const struct node *node)
 {
     return (struct tree_place){
         .directory = node->directory,
-        .name = slice_of(node->name, node->name_bytes),
+        .name = slice_str(node->name),
         .ino = node->ino,
         .is_directory = node->is_directory,
     };

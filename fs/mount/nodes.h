@@ -1,7 +1,11 @@
 /* nodes: the inodes that the kernel knows, and where each lives.
  *
  * A node is found by its inode number; the kernel's node id is its address (the root's is 1). It
- * lives as long as the kernel holds lookups of it. */
+ * lives as long as the kernel holds lookups of it.
+ *
+ * Answers come in another order than questions, and pages of a listing grow old. So each request
+ * has a number, in the order in which they were sent, and a node is moved to the place that an
+ * answer shows only if its question was sent after whatever placed the node last. */
 #ifndef MOUNT_NODES_H
 #define MOUNT_NODES_H
 
@@ -13,17 +17,26 @@
 
 struct node {
     uint64_t ino;
-    bool is_directory;
     uint64_t directory; /* id of the directory that holds its entry */
-    char name[TREE_NAME_BYTES_MAX + 1];
-    size_t name_bytes;
-    uint64_t lookups; /* entries delivered and not yet forgotten */
+    uint64_t placed;    /* number of the request that placed it */
+    uint64_t lookups;   /* entries delivered and not yet forgotten */
+    char *name;         /* of its entry; owned, with a 0 */
+    bool is_directory;
+    bool is_privileged; /* when last seen it had bits that a write by others takes away */
     UT_hash_handle hh;
 };
 
 struct nodes {
     struct node *by_ino;
     struct node root;
+    uint64_t sent; /* requests so far */
+};
+
+/* Where an inode was found, by the request of this number. */
+struct node_place {
+    uint64_t directory;
+    struct slice name; /* at most TREE_NAME_BYTES_MAX */
+    uint64_t asked;
 };
 
 void nodes_init(struct nodes *nodes);
@@ -31,14 +44,15 @@ void nodes_deinit(struct nodes *nodes);
 /* By the kernel's node id, which it got from us. */
 struct node *nodes_at(struct nodes *nodes, uint64_t node_id);
 uint64_t nodes_id(const struct nodes *nodes, const struct node *node);
-/* The node of an inode that was just found at this place (which becomes its place), with one lookup
- * more. The caller gives it back with nodes_forget where the reply is not delivered. */
-struct node *nodes_remember(struct nodes *nodes, const struct tree_inode *inode, uint64_t directory,
-                            struct slice name);
+/* The node of an inode that was found, with one lookup more. The caller gives it back with
+ * nodes_forget where the reply is not delivered. */
+struct node *nodes_remember(struct nodes *nodes, const struct tree_inode *inode,
+                            const struct node_place *place);
 void nodes_forget(struct nodes *nodes, struct node *node, uint64_t lookups);
-/* This mount renamed what lived at the first place. */
-void nodes_moved(struct nodes *nodes, uint64_t directory, struct slice name, uint64_t to_directory,
-                 struct slice to_name);
+/* Takes note of the mode that an answer shows. */
+void nodes_see_mode(struct node *node, uint32_t mode);
+/* This mount renamed the inode, if the kernel knows it. place->asked: nodes->sent, now. */
+void nodes_moved(struct nodes *nodes, uint64_t ino, const struct node_place *place);
 /* The place, its name borrowed from the node. */
 struct tree_place nodes_place(const struct node *node);
 

@@ -20,11 +20,12 @@ static void print_help(void)
          "  -o allow_other       other users may use the mount (with default_permissions)\n"
          "  -o default_permissions  the kernel checks modes and owners\n"
          "  -o uid=N,gid=N,umask=M  show every file with this owner, these bits off\n"
-         "  -o timeo=SECONDS     an operation fails after so long without the cluster (30)\n"
+         "  -o timeo=SECONDS     an operation fails after so long without the cluster (30);\n"
+         "                       0 is hard\n"
          "  -o hard              it waits for ever instead\n"
          "  -o attr_timeout=S,entry_timeout=S  let the kernel cache for so long (0: every\n"
          "                       look is at the cluster)\n"
-         "  -o max_background=N  requests that the kernel keeps in flight (128)\n"
+         "  -o max_background=N  requests that the kernel keeps in flight (64)\n"
          "  -o fsname=NAME       what 'mount' and 'df' show\n"
          "  -o nonempty          mount over a directory that is not empty\n"
          "  -o no_mend           do not ask the kernel for what this libfuse cannot name:\n"
@@ -46,13 +47,14 @@ static enum options_result bad(const char *format, ...)
 /* -- one -o word ---------------------------------------------------------------------------- */
 
 enum word_kind {
-    WORD_FLAG,
-    WORD_NUMBER,
-    WORD_OCTAL,
-    WORD_SECONDS,
-    WORD_TEXT,
-    WORD_PASS,
-    WORD_IGNORE
+    WORD_FLAG,    /* bool */
+    WORD_NUMBER,  /* uint32_t */
+    WORD_COUNT,   /* unsigned, 1..65535 */
+    WORD_MODE,    /* uint32_t, octal, at most 0777 */
+    WORD_SECONDS, /* double */
+    WORD_TEXT,    /* char *, owned */
+    WORD_PASS,    /* for the kernel */
+    WORD_IGNORE   /* for mount(8), or the default */
 };
 
 struct word {
@@ -74,11 +76,11 @@ static const struct word words[] = {
     {"debug", WORD_FLAG, FIELD(debug), 0},
     {"uid", WORD_NUMBER, FIELD(uid), FIELD(set_uid)},
     {"gid", WORD_NUMBER, FIELD(gid), FIELD(set_gid)},
-    {"umask", WORD_OCTAL, FIELD(umask), FIELD(set_umask)},
+    {"umask", WORD_MODE, FIELD(umask), FIELD(set_umask)},
     {"attr_timeout", WORD_SECONDS, FIELD(attr_timeout_s), 0},
     {"entry_timeout", WORD_SECONDS, FIELD(entry_timeout_s), 0},
     {"timeo", WORD_NUMBER, FIELD(timeo_s), 0},
-    {"max_background", WORD_NUMBER, FIELD(max_background), 0},
+    {"max_background", WORD_COUNT, FIELD(max_background), 0},
     {"fsname", WORD_TEXT, FIELD(fsname), 0},
     {"dev", WORD_PASS, 0, 0},
     {"suid", WORD_PASS, 0, 0},
@@ -113,11 +115,13 @@ static const struct word *find_word(const char *text, size_t n)
     return NULL;
 }
 
-static bool take_number(const char *value, int base, void *field)
+static bool take_number(const char *value, int base, uint32_t min, uint32_t max, void *field)
 {
     char *end;
-    unsigned long number = value ? strtoul(value, &end, base) : 0;
-    if (!value || value[0] < '0' || value[0] > '9' || *end || number > UINT32_MAX)
+    if (!value || value[0] < '0' || value[0] > '9')
+        return false;
+    unsigned long long number = strtoull(value, &end, base);
+    if (*end || number < min || number > max)
         return false;
     *(uint32_t *)field = (uint32_t)number;
     return true;
@@ -150,9 +154,11 @@ static bool take_value(struct mount_options *options, const struct word *word, c
         *(bool *)field = true;
         return !value;
     case WORD_NUMBER:
-        return take_number(value, 10, field);
-    case WORD_OCTAL:
-        return take_number(value, 8, field);
+        return take_number(value, 10, 0, UINT32_MAX, field);
+    case WORD_COUNT:
+        return take_number(value, 10, 1, 65535, field);
+    case WORD_MODE:
+        return take_number(value, 8, 0, 0777, field);
     case WORD_SECONDS:
         return take_seconds(value, field);
     case WORD_TEXT:
@@ -184,7 +190,7 @@ static bool take_word(struct mount_options *options, char *text)
             *(bool *)((char *)options + word->flag) = true;
         return true;
     }
-    (void)bad("option '%s' is not right; see 'shardfs --help'", text);
+    (void)bad("the option '%s' needs another value; see 'shardfs --help'", text);
     return false;
 }
 
@@ -200,17 +206,31 @@ static bool take_words(struct mount_options *options, const char *list)
 
 /* -- the command line ----------------------------------------------------------------------- */
 
+#define USAGE "usage: shardfs HOST:PORT[,HOST:PORT...] MOUNTPOINT [-o OPTIONS]"
+
 static enum options_result take_names(struct mount_options *options, size_t count, char **names)
 {
     options->masters = getenv("SHARDFS_MASTERS");
     if (count == 2)
         options->masters = names[0];
-    if (count < 1 || count > 2)
-        return bad("usage: shardfs HOST:PORT[,HOST:PORT...] MOUNTPOINT [-o OPTIONS]");
+    if (count < 1)
+        return bad(USAGE);
+    if (count > 2)
+        return bad("'%s' is one word too many; " USAGE, names[2]);
     if (!options->masters || !options->masters[0])
         return bad("name the shardmasters, as HOST:PORT,HOST:PORT,... or in SHARDFS_MASTERS");
     options->mountpoint = names[count - 1];
     return OPTIONS_RUN;
+}
+
+/* The word that getopt stumbled over. */
+static enum options_result bad_letter(int letter, char **argv)
+{
+    if (letter == ':')
+        return bad("'-%c' needs a value; see 'shardfs --help'", optopt);
+    if (optopt != 0)
+        return bad("there is no option '-%c'; see 'shardfs --help'", optopt);
+    return bad("there is no option '%s'; see 'shardfs --help'", argv[optind - 1]);
 }
 
 static enum options_result take_letters(struct mount_options *options, int argc, char **argv)
@@ -218,7 +238,8 @@ static enum options_result take_letters(struct mount_options *options, int argc,
     static const struct option long_options[] = {
         {"help", no_argument, NULL, 'h'}, {"version", no_argument, NULL, 'V'}, {NULL, 0, NULL, 0}};
     int letter;
-    while ((letter = getopt_long(argc, argv, "fdhVo:s", long_options, NULL)) != -1) {
+    opterr = 0;
+    while ((letter = getopt_long(argc, argv, ":fdhVo:s", long_options, NULL)) != -1) {
         switch (letter) {
         case 'f':
             options->foreground = true;
@@ -239,7 +260,7 @@ static enum options_result take_letters(struct mount_options *options, int argc,
             puts("shardfs " SHARDFS_VERSION);
             return OPTIONS_DONE;
         default:
-            return bad("see 'shardfs --help'"); /* getopt has said what is wrong */
+            return bad_letter(letter, argv);
         }
     }
     return OPTIONS_RUN;
@@ -247,7 +268,7 @@ static enum options_result take_letters(struct mount_options *options, int argc,
 
 enum options_result mount_options_parse(struct mount_options *options, int argc, char **argv)
 {
-    *options = (struct mount_options){.timeo_s = 30, .max_background = 128};
+    *options = (struct mount_options){.timeo_s = 30, .max_background = 64};
     enum options_result result = take_letters(options, argc, argv);
     if (result == OPTIONS_RUN)
         result = take_names(options, (size_t)(argc - optind), argv + optind);
@@ -257,8 +278,6 @@ enum options_result mount_options_parse(struct mount_options *options, int argc,
         options->hard = true;
     if (options->allow_other)
         options->default_permissions = true;
-    if (options->max_background < 1 || options->max_background > 65535)
-        options->max_background = 128;
     return result;
 }
 

@@ -19,7 +19,7 @@ struct mount_options {
     double attr_timeout_s, entry_timeout_s;
     unsigned timeo_s;
     unsigned max_background;
-    char *fsname;  /* owned; never NULL after parsing */
+    char *fsname;  /* owned; never NULL after OPTIONS_RUN */
     char *pass_on; /* owned: options for the kernel, "dev,suid"; may be NULL */
 };
 

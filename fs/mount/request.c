@@ -1,37 +1,17 @@
 #include "mount/request.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <utlist.h>
 
 #include "env/log.h"
 #include "env/memory.h"
 
-/* The name of a read: what may be cancelled at any time. */
-static bool changes_something(enum tree_kind kind)
-{
-    switch (kind) {
-    case TREE_LOOKUP:
-    case TREE_GETATTR:
-    case TREE_READ:
-    case TREE_READDIR:
-    case TREE_STATFS:
-    case TREE_FSYNC:
-        return false;
-    case TREE_SETATTR:
-    case TREE_CREATE:
-    case TREE_MKDIR:
-    case TREE_UNLINK:
-    case TREE_RMDIR:
-    case TREE_RENAME:
-    case TREE_WRITE:
-    case TREE_APPEND:
-        return true;
-    }
-    return true;
-}
+#define DYING_CHECK_MS 200u /* the kernel says nothing when a second signal comes */
 
 /* Has the caller a SIGKILL pending? Then nobody will look at the answer. */
 static bool caller_is_dying(fuse_req_t fuse)
@@ -46,25 +26,49 @@ static bool caller_is_dying(fuse_req_t fuse)
     while (!dying && fgets(line, sizeof line, file)) {
         if (sscanf(line, "SigPnd: %llx", &pending) == 1 ||
             sscanf(line, "ShdPnd: %llx", &pending) == 1)
-            dying = pending >> (9 - 1) & 1;
+            dying = pending >> (SIGKILL - 1) & 1;
     }
     fclose(file);
     return dying;
 }
 
-/* A mutation that was sent waits for its answer: a program that repeats an interrupted append would
- * append twice. */
+/* Called by libfuse, which holds the request: so its interrupt function must not be set here. */
 static void on_interrupt(fuse_req_t fuse, void *data)
 {
     struct request *r = data;
-    if (!r->call.state) { /* interrupted before it was submitted: request_submit looks */
-        r->interrupted = true;
+    if (r->submitted && (!tree_call_was_sent(&r->call) || caller_is_dying(fuse))) {
+        tree_cancel(&r->call);
+        request_fail(r, SF_INTERRUPTED);
         return;
     }
-    if (changes_something(r->call.kind) && tree_call_was_sent(&r->call) && !caller_is_dying(fuse))
-        return;
+    r->interrupted = true;
+    if (!env_timer_is_armed(&r->mount->dying_check))
+        env_timer_start_ms(&r->mount->dying_check, DYING_CHECK_MS);
+}
+
+void request_interrupt(struct request *r)
+{
+    fuse_req_interrupt_func(r->fuse, NULL, NULL);
     tree_cancel(&r->call);
     request_fail(r, SF_INTERRUPTED);
+}
+
+static void check_dying(struct env_timer *timer)
+{
+    struct mount *mount = container_of(timer, struct mount, dying_check);
+    struct request *r, *next;
+    bool more = false;
+    DL_FOREACH_SAFE(mount->requests, r, next)
+    {
+        if (!r->interrupted)
+            continue;
+        if (caller_is_dying(r->fuse))
+            request_interrupt(r);
+        else
+            more = true;
+    }
+    if (more)
+        env_timer_start_ms(timer, DYING_CHECK_MS);
 }
 
 struct request *request_new(fuse_req_t fuse)
@@ -75,21 +79,13 @@ struct request *request_new(fuse_req_t fuse)
     r->fuse = fuse;
     r->call.uid = ctx->uid;
     r->call.gid = ctx->gid;
-    r->next = r->mount->requests;
-    if (r->next)
-        r->next->prev = r;
-    r->mount->requests = r;
+    DL_APPEND(r->mount->requests, r);
     return r;
 }
 
 void request_end(struct request *r)
 {
-    if (r->prev)
-        r->prev->next = r->next;
-    else
-        r->mount->requests = r->next;
-    if (r->next)
-        r->next->prev = r->prev;
+    DL_DELETE(r->mount->requests, r);
     if (r->slot)
         *r->slot = NULL;
     free(r->kept);
@@ -99,19 +95,25 @@ void request_end(struct request *r)
 void request_fail(struct request *r, int status)
 {
     int error = mount_errno(status);
-    if (status == SF_BAD_ATTR || status == SF_CORRUPT || status == SF_IO || error == EPROTO)
+    if (error == EUCLEAN || error == EIO || error == EPROTO)
         log_error("mount", "'%s' in directory %llu: %s", r->name,
                   (unsigned long long)r->call.place.directory, sf_error_text(status));
     fuse_reply_err(r->fuse, error);
     request_end(r);
 }
 
+void requests_init(struct mount *mount)
+{
+    env_timer_init(mount->env, &mount->dying_check, check_dying);
+}
+
 void requests_abort(struct mount *mount)
 {
+    env_timer_stop(&mount->dying_check);
     while (mount->requests) {
         struct request *r = mount->requests;
-        tree_cancel(&r->call);
         fuse_req_interrupt_func(r->fuse, NULL, NULL);
+        tree_cancel(&r->call);
         fuse_reply_err(r->fuse, ENOTCONN);
         request_end(r);
     }
@@ -122,7 +124,7 @@ void request_place(struct request *r, fuse_ino_t node_id)
     const struct node *node = nodes_at(&r->mount->nodes, node_id);
     r->node_id = node_id;
     r->call.place = nodes_place(node);
-    memcpy(r->name, node->name, node->name_bytes + 1);
+    memcpy(r->name, node->name, r->call.place.name.n + 1);
     r->call.place.name.p = (const uint8_t *)r->name;
 }
 
@@ -143,6 +145,7 @@ static void on_tree_done(struct tree_call *call, int status)
 {
     struct request *r = container_of(call, struct request, call);
     /* From here on an interrupt comes too late. */
+    r->submitted = r->interrupted = false;
     fuse_req_interrupt_func(r->fuse, NULL, NULL);
     r->then(r, status);
 }
@@ -153,15 +156,14 @@ void request_submit(struct request *r, enum tree_kind kind,
     r->call.kind = kind;
     r->call.on_done = on_tree_done;
     r->then = then;
-    r->call.state = NULL;
-    r->interrupted = false;
+    r->asked = ++r->mount->nodes.sent;
     fuse_req_interrupt_func(r->fuse, on_interrupt, r); /* calls it at once if it came already */
     if (r->interrupted) {
-        fuse_req_interrupt_func(r->fuse, NULL, NULL);
-        request_fail(r, SF_INTERRUPTED);
+        request_interrupt(r);
         return;
     }
     tree_submit(r->mount->tree, &r->call);
+    r->submitted = true;
 }
 
 static struct timespec time_of(uint64_t time_ns)
@@ -172,6 +174,12 @@ static struct timespec time_of(uint64_t time_ns)
         rest += 1000000000;
     }
     return (struct timespec){.tv_sec = seconds, .tv_nsec = rest};
+}
+
+/* What programs read and write at once: a whole extent, unless the file is a small one. */
+static blksize_t usual_bytes(uint64_t size)
+{
+    return size > 0 && size <= 128 * 1024 ? 128 * 1024 : SF_EXTENT_BYTES;
 }
 
 void request_stat(const struct mount *mount, const struct tree_inode *inode, struct stat *out)
@@ -186,17 +194,19 @@ void request_stat(const struct mount *mount, const struct tree_inode *inode, str
     if (o->set_umask)
         out->st_mode = (inode->mode & (uint32_t)S_IFMT) | (0777 & ~o->umask);
     out->st_size = (off_t)inode->size;
-    out->st_blksize = 128 * 1024;
+    out->st_blksize = usual_bytes(inode->size);
     out->st_blocks = (blkcnt_t)((inode->size + 511) / 512);
     out->st_atim = time_of(inode->atime_ns);
     out->st_mtim = time_of(inode->mtime_ns);
     out->st_ctim = time_of(inode->ctime_ns);
 }
 
-struct node *request_make_entry(struct mount *mount, const struct tree_inode *inode,
+struct node *request_make_entry(struct request *r, const struct tree_inode *inode,
                                 uint64_t directory, struct slice name, struct fuse_entry_param *out)
 {
-    struct node *node = nodes_remember(&mount->nodes, inode, directory, name);
+    struct mount *mount = r->mount;
+    struct node_place place = {.directory = directory, .name = name, .asked = r->asked};
+    struct node *node = nodes_remember(&mount->nodes, inode, &place);
     memset(out, 0, sizeof *out);
     out->ino = nodes_id(&mount->nodes, node);
     out->attr_timeout = mount->options->attr_timeout_s;
@@ -209,7 +219,7 @@ void request_reply_entry(struct request *r, const struct tree_inode *inode)
 {
     struct fuse_entry_param entry;
     struct node *node =
-        request_make_entry(r->mount, inode, r->call.place.directory, r->call.place.name, &entry);
+        request_make_entry(r, inode, r->call.place.directory, r->call.place.name, &entry);
     if (fuse_reply_entry(r->fuse, &entry) != 0)
         nodes_forget(&r->mount->nodes, node, 1);
     request_end(r);

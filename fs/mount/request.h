@@ -1,4 +1,8 @@
-/* request: a FUSE request that waits for the tree. */
+/* request: a FUSE request that waits for the tree.
+ *
+ * A signal to its caller ends it at once with EINTR where nothing was sent that may change
+ * something; else it waits for the answer, or for the time limit, unless the caller is being
+ * killed: a program that repeats an interrupted append would append twice. */
 #ifndef MOUNT_REQUEST_H
 #define MOUNT_REQUEST_H
 
@@ -12,15 +16,17 @@ struct request {
     struct request *prev, *next; /* in mount->requests */
     struct tree_call call;
     void (*then)(struct request *r, int status); /* replies, and ends with request_end */
+    uint64_t asked;                              /* nodes->sent when it was submitted last */
     struct tree_inode inode;                     /* kept from an earlier step */
     struct fuse_file_info file;
     struct dir_handle *dir;
     struct request **slot; /* that names this request; emptied when it ends. May be NULL */
     bool plus;
+    bool submitted;   /* on_interrupt may cancel it */
+    bool interrupted; /* its caller has a signal, and waits for what was sent */
     fuse_ino_t node_id;
     size_t size;
     off_t offset;
-    bool interrupted;
     void *kept; /* memory that call.data points into; freed with the request */
     char name[TREE_NAME_BYTES_MAX + 1], to_name[TREE_NAME_BYTES_MAX + 1];
 };
@@ -38,14 +44,17 @@ void request_submit(struct request *r, enum tree_kind kind,
 /* Frees it: the reply was sent. */
 void request_end(struct request *r);
 void request_fail(struct request *r, int status); /* replies the error, and ends */
+void request_interrupt(struct request *r);        /* the same with EINTR, whatever it waits for */
 /* Replies with the entry at r's place (it becomes a node), and ends. */
 void request_reply_entry(struct request *r, const struct tree_inode *inode);
+
+void requests_init(struct mount *mount);
 /* Answers everything that waits; the session is ending. */
 void requests_abort(struct mount *mount);
 
 void request_stat(const struct mount *mount, const struct tree_inode *inode, struct stat *out);
-/* An entry for the kernel: remembers the node. */
-struct node *request_make_entry(struct mount *mount, const struct tree_inode *inode,
+/* An entry for the kernel, found by this request's last step: remembers the node. */
+struct node *request_make_entry(struct request *r, const struct tree_inode *inode,
                                 uint64_t directory, struct slice name,
                                 struct fuse_entry_param *out);
 
