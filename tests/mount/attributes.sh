@@ -1,0 +1,102 @@
+#!/bin/sh
+# Modes, owners, times, sizes, statfs.
+. "$(dirname "$0")/lib.sh"
+
+cluster_up
+mount_on "$A"
+pid_a=$mount_pid
+mount_on "$B"
+pid_b=$mount_pid
+cd "$A"
+
+say "modes and owners, as both mounts see them"
+mkdir d
+(umask 027 && echo x >d/f && mkdir d/sub)
+is "mode by umask" 640 "$(mode_of d/f)"
+is "mode by umask" 750 "$(mode_of d/sub)"
+for name in d/f d/sub d; do
+    chmod 705 $name
+    is "mode of $name" 705 "$(mode_of "$B/$name")"
+    if [ "$(id -u)" = 0 ]; then
+        chown 1234:56 $name
+        is "owner of $name" 1234:56 "$(stat -c %u:%g "$B/$name")"
+        chgrp 78 "$B/$name"
+        is "owner of $name" 1234:78 "$(stat -c %u:%g $name)"
+        chmod 2755 $name
+        is "mode of $name" 2755 "$(mode_of "$B/$name")"
+    fi
+done
+if [ "$(id -u)" = 0 ]; then
+    chmod 6755 d/f
+    chown 77 d/f
+    is "suid after chown" 755 "$(mode_of "$B/d/f")"
+fi
+
+say "times"
+mount_probe times d/f
+mount_probe times d/sub
+mount_probe times d
+touch -d '2001-02-03 04:05:06.789 UTC' d/f
+is "mtime" 981173106.789000000 "$(stat -c %.9Y "$B/d/f")"
+call EINVAL utimens d/f 16725225600 # the year 2500: beyond 64 bits of nanoseconds
+is "mtime" 981173106.789000000 "$(stat -c %.9Y "$B/d/f")"
+echo y >>d/f
+[ "$(stat -c %Y d/f)" -gt 981173106 ] || fail "a write leaves the mtime"
+
+say "times of directories"
+touch -d '2001-02-03 UTC' d
+: >d/new
+[ "$(stat -c %Y "$B/d")" -gt 1000000000 ] || fail "a new entry leaves the directory's mtime"
+touch -d '2001-02-03 UTC' d
+rm d/new
+[ "$(stat -c %Y "$B/d")" -gt 1000000000 ] || fail "a removal leaves the directory's mtime"
+
+say "an mtime of an overwrite beyond the first MiB is right at once, and one that is set stays"
+dd if=/dev/zero of=d/big bs=1M count=3 2>/dev/null
+touch -d '2001-02-03 UTC' d/big
+dd if=/dev/urandom of=d/big bs=1000 seek=2500 count=1 conv=notrunc 2>/dev/null
+[ "$(stat -c %Y d/big)" -gt 1000000000 ] || fail "an overwrite leaves the mtime"
+exec 3<>d/big
+dd if=/dev/urandom bs=1000 count=1 seek=2600 conv=notrunc >&3 2>/dev/null
+touch -d '2001-02-03 UTC' d/big
+sleep 1.5
+exec 3>&-
+is "mtime" 981158400 "$(stat -c %Y d/big)"
+
+say "link counts of directories"
+mkdir d/sub/1 d/sub/2
+is "links" 4 "$(stat -c %h "$B/d/sub")"
+rmdir d/sub/1
+is "links" 3 "$(stat -c %h "$B/d/sub")"
+is "inode number" "$(stat -c %i d/f)" "$(stat -c %i "$B/d/f")"
+ino=$(stat -c %i d/f)
+mv d/f d/g
+is "inode number after a rename" "$ino" "$(stat -c %i "$B/d/g")"
+
+say "the root: its attributes are the mount's own"
+call EOPNOTSUPP chmod "$A" 700
+is "owner" "$(id -u)" "$(stat -c %u "$A")"
+
+say "statfs"
+wait_for 15 sh -c "[ \$(stat -f -c %b '$A') -lt 200000000000 ]" ||
+    fail "the size of the cluster does not show"
+[ "$(stat -f -c %a "$A")" -gt 0 ] || fail "nothing is free"
+[ "$(stat -f -c %a "$A")" -le "$(stat -f -c %b "$A")" ] || fail "more is free than there is"
+is "longest name" 255 "$(stat -f -c %l "$A")"
+is "type in df" fuse.shardfs "$(df --output=fstype "$A" | tail -n 1)"
+
+cd /
+unmount "$B" "$pid_b"
+unmount "$A" "$pid_a"
+
+say "-o uid, gid, umask show files otherwise"
+mount_on "$A" -o uid=4321,gid=765,umask=027
+is "owner" 4321:765 "$(stat -c %u:%g "$A/d/g")"
+is "mode" 750 "$(mode_of "$A/d/g")"
+unmount "$A" "$mount_pid"
+
+say "-o ro refuses changes"
+mount_on "$A" -o ro
+call EROFS create "$A/new"
+is "reading" "$(shardctl get d/g | sha256sum)" "$(sum_of "$A/d/g")"
+unmount "$A" "$mount_pid"

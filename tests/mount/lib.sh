@@ -1,0 +1,111 @@
+# What every mount test starts with:  . "$(dirname "$0")/lib.sh"
+#
+# Run by mount_stage, which makes STAGE and ends what is left. From the environment:
+#   SHARDFS_BIN     the directory of shardctl, shardmaster, shardkv and shardfs
+#   SHARDFS_TOOLS   the directory of mount_probe and shardfs_fsx
+set -eu
+
+PATH=$SHARDFS_TOOLS:$SHARDFS_BIN:$PATH
+A=$STAGE/a B=$STAGE/b # where tests mount
+C=$STAGE/cluster
+mkdir "$A" "$B"
+
+say() { printf '%s\n' "== $*"; }
+
+fail() {
+    printf 'FAILED: %s\n' "$*" >&2
+    exit 1
+}
+
+# is WHAT WANTED GOT
+is() {
+    [ "$2" = "$3" ] || fail "$1: should be '$2', is '$3'"
+}
+
+# wait_for SECONDS COMMAND...: until it succeeds
+wait_for() {
+    tries=$(($1 * 20))
+    shift
+    until "$@"; do
+        tries=$((tries - 1))
+        [ $tries -gt 0 ] || return 1
+        sleep 0.05
+    done
+}
+
+# refused STATUS TEXT COMMAND...: it must end with this status and say one line that holds TEXT
+refused() {
+    wanted=$1 text=$2 got=0
+    shift 2
+    "$@" >"$STAGE/out" 2>"$STAGE/err" || got=$?
+    is "status of '$*' ($(cat "$STAGE/err"))" "$wanted" "$got"
+    is "lines said by '$*' ($(cat "$STAGE/err"))" 1 "$(wc -l <"$STAGE/err")"
+    grep -q -e "$text" "$STAGE/err" || fail "'$*' says '$(cat "$STAGE/err")', not '$text'"
+}
+
+# -- the cluster --------------------------------------------------------------------------------
+
+cluster_up() {
+    shardctl up --dir "$C" "$@" >"$STAGE/up.out" 2>"$STAGE/up.log" || fail "no cluster"
+    # shellcheck disable=SC1091
+    . "$C/env"
+    PATH=$SHARDFS_TOOLS:$SHARDFS_BIN:$PATH
+}
+
+# server_pid NAME, as master-1 or group-100-2
+server_pid() { cat "$C/run/$1.pid"; }
+
+server_names() {
+    for file in "$C"/run/*.pid; do
+        basename "$file" .pid
+    done
+}
+
+# -- mounts -------------------------------------------------------------------------------------
+
+is_mounted() { # DIR
+    grep -q " $1 fuse.shardfs " /proc/mounts
+}
+
+mounts=0
+# mount_on DIR [OPTIONS]: sets mount_pid. It stays in the foreground, so that its pid is known.
+mount_on() {
+    where=$1
+    shift
+    mounts=$((mounts + 1))
+    shardfs -f "$SHARDFS_MASTERS" "$where" "$@" 2>"$STAGE/mount-$mounts.log" &
+    mount_pid=$!
+    wait_for 20 is_mounted_or_over "$where" || fail "$where was not mounted"
+    is_mounted "$where" || fail "$where was not mounted"
+    stat "$where" >/dev/null || fail "$where does not answer"
+}
+
+is_mounted_or_over() {
+    is_mounted "$1" || ! kill -0 "$mount_pid" 2>/dev/null
+}
+
+# unmount DIR PID: the process must end well (with a sanitizer: without a leak)
+unmount() {
+    fusermount3 -u "$1" || fail "$1 cannot be unmounted"
+    ended "$2"
+}
+
+ended() { # PID
+    status=0
+    wait "$1" || status=$?
+    is "exit status of shardfs" 0 "$status"
+}
+
+# -- looking ------------------------------------------------------------------------------------
+
+mode_of() { stat -c %a "$1"; }
+size_of() { stat -c %s "$1"; }
+sum_of() { sha256sum <"$1"; }
+same() { cmp "$1" "$2" || fail "$1 and $2 differ"; }
+
+# call WANTED OPERATION...: one system call and its errno ("OK" for success)
+call() {
+    wanted=$1
+    shift
+    is "mount_probe call $*" "$wanted" "$(mount_probe call "$@")"
+}

@@ -1,0 +1,73 @@
+/* mount_probe NAME ARGUMENTS: one of the probes. Exit status 0, or 1 with a line that says what was
+ * wrong. */
+#include "mount/probe.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct probe {
+    const char *name;
+    int arguments;
+    int (*run)(int argc, char **argv);
+};
+
+static const struct probe probes[] = {
+    {"append", 3, probe_append},       {"ping_pong", 3, probe_ping_pong},
+    {"excl_race", 3, probe_excl_race}, {"map", 1, probe_map},
+    {"replaced", 1, probe_replaced},   {"times", 1, probe_times},
+    {"many", 2, probe_many},           {"fill", 2, probe_fill},
+    {"drain", 1, probe_drain},         {"seek", 1, probe_seek},
+    {"stable", 2, probe_stable},       {"interrupted", 3, probe_interrupted},
+    {"listed", 1, probe_listed},
+};
+
+void probe_fail(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    fputs("mount_probe: ", stderr);
+    vfprintf(stderr, format, args);
+    fputc('\n', stderr);
+    va_end(args);
+    exit(1);
+}
+
+void probe_must(int ok, const char *what)
+{
+    if (!ok)
+        probe_fail("%s: %s", what, strerror(errno));
+}
+
+const char *probe_path(const char *directory, const char *name)
+{
+    static char paths[4][PATH_MAX];
+    static unsigned next;
+    char *path = paths[next++ % 4];
+    snprintf(path, PATH_MAX, "%s/%s", directory, name);
+    return path;
+}
+
+unsigned probe_number(const char *text)
+{
+    char *end;
+    unsigned long n = strtoul(text, &end, 10);
+    if (end == text || *end || n > UINT_MAX)
+        probe_fail("'%s' is not a number", text);
+    return (unsigned)n;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc >= 3 && strcmp(argv[1], "call") == 0)
+        return probe_call(argc - 2, argv + 2);
+    for (size_t i = 0; argc >= 2 && i < sizeof probes / sizeof probes[0]; i++) {
+        if (strcmp(argv[1], probes[i].name) == 0 && argc - 2 == probes[i].arguments)
+            return probes[i].run(argc - 2, argv + 2);
+    }
+    fputs("usage: mount_probe NAME ARGUMENTS; see probe.h\n", stderr);
+    return 2;
+}

@@ -1,0 +1,283 @@
+#include "mount/probe.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/falloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+/* Each gets the arguments after the operation's name, and returns as the system call does. */
+struct operation {
+    const char *name;
+    int arguments;
+    int (*run)(char **argv);
+};
+
+static int on_open(const char *path, int flags, int (*then)(int fd))
+{
+    int fd = open(path, flags | O_CLOEXEC, 0644);
+    if (fd < 0)
+        return -1;
+    int result = then ? then(fd) : 0;
+    int error = errno;
+    close(fd);
+    errno = error;
+    return result;
+}
+
+static int run_mkdir(char **argv)
+{
+    return mkdir(argv[0], 0755);
+}
+
+static int run_rmdir(char **argv)
+{
+    return rmdir(argv[0]);
+}
+
+static int run_unlink(char **argv)
+{
+    return unlink(argv[0]);
+}
+
+static int run_rename(char **argv)
+{
+    return rename(argv[0], argv[1]);
+}
+
+static int run_rename_no_replace(char **argv)
+{
+    return renameat2(AT_FDCWD, argv[0], AT_FDCWD, argv[1], RENAME_NOREPLACE);
+}
+
+static int run_rename_exchange(char **argv)
+{
+    return renameat2(AT_FDCWD, argv[0], AT_FDCWD, argv[1], RENAME_EXCHANGE);
+}
+
+static int run_link(char **argv)
+{
+    return link(argv[0], argv[1]);
+}
+
+static int run_symlink(char **argv)
+{
+    return symlink(argv[0], argv[1]);
+}
+
+static int run_mkfifo(char **argv)
+{
+    return mkfifo(argv[0], 0644);
+}
+
+static int run_mknod(char **argv)
+{
+    return mknod(argv[0], S_IFREG | 0644, 0);
+}
+
+static int run_mkdev(char **argv)
+{
+    return mknod(argv[0], S_IFCHR | 0644, 0x103);
+}
+
+static int run_create(char **argv)
+{
+    return on_open(argv[0], O_WRONLY | O_CREAT | O_EXCL, NULL);
+}
+
+static int run_open(char **argv)
+{
+    return on_open(argv[0], O_RDONLY, NULL);
+}
+
+static int run_open_write(char **argv)
+{
+    return on_open(argv[0], O_WRONLY, NULL);
+}
+
+static int run_open_directory(char **argv)
+{
+    return on_open(argv[0], O_RDONLY | O_DIRECTORY, NULL);
+}
+
+static int run_tmpfile(char **argv)
+{
+    return on_open(argv[0], O_TMPFILE | O_RDWR, NULL);
+}
+
+static int run_stat(char **argv)
+{
+    struct stat st;
+    return stat(argv[0], &st);
+}
+
+static int run_truncate(char **argv)
+{
+    return truncate(argv[0], strtoll(argv[1], NULL, 10));
+}
+
+static off_t write_at;
+
+static int write_byte(int fd)
+{
+    return pwrite(fd, "x", 1, write_at) == 1 ? 0 : -1;
+}
+
+static int run_write_at(char **argv)
+{
+    write_at = strtoll(argv[1], NULL, 10);
+    return on_open(argv[0], O_WRONLY, write_byte);
+}
+
+static int run_setxattr(char **argv)
+{
+    return setxattr(argv[0], "user.probe", "x", 1, 0);
+}
+
+static int run_getxattr(char **argv)
+{
+    char value[16];
+    return (int)getxattr(argv[0], "user.probe", value, sizeof value);
+}
+
+static int run_listxattr(char **argv)
+{
+    char names[64];
+    return (int)listxattr(argv[0], names, sizeof names);
+}
+
+static int flock_shared(int fd)
+{
+    return flock(fd, LOCK_SH | LOCK_NB);
+}
+
+static int run_flock(char **argv)
+{
+    return on_open(argv[0], O_RDWR, flock_shared);
+}
+
+static int lock_record(int fd, int command, short kind)
+{
+    struct flock lock = {.l_type = kind, .l_whence = SEEK_SET, .l_len = 1};
+    return fcntl(fd, command, &lock);
+}
+
+static int set_lock(int fd)
+{
+    return lock_record(fd, F_SETLK, F_WRLCK);
+}
+
+static int get_lock(int fd)
+{
+    return lock_record(fd, F_GETLK, F_WRLCK);
+}
+
+static int set_ofd_lock(int fd)
+{
+    return lock_record(fd, F_OFD_SETLK, F_WRLCK);
+}
+
+static int run_setlk(char **argv)
+{
+    return on_open(argv[0], O_RDWR, set_lock);
+}
+
+static int run_getlk(char **argv)
+{
+    return on_open(argv[0], O_RDWR, get_lock);
+}
+
+static int run_ofd_setlk(char **argv)
+{
+    return on_open(argv[0], O_RDWR, set_ofd_lock);
+}
+
+static int allocate(int fd)
+{
+    return fallocate(fd, 0, 0, 100000);
+}
+
+static int punch(int fd)
+{
+    return fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 1);
+}
+
+static int run_fallocate(char **argv)
+{
+    return on_open(argv[0], O_RDWR, allocate);
+}
+
+static int run_punch(char **argv)
+{
+    return on_open(argv[0], O_RDWR, punch);
+}
+
+static int run_chmod(char **argv)
+{
+    return chmod(argv[0], (mode_t)strtoul(argv[1], NULL, 8));
+}
+
+static int set_time(const char *path, time_t seconds)
+{
+    struct timespec times[2] = {{.tv_sec = seconds}, {.tv_sec = seconds}};
+    return utimensat(AT_FDCWD, path, times, 0);
+}
+
+static int run_utimens(char **argv)
+{
+    return set_time(argv[0], strtoll(argv[1], NULL, 10));
+}
+
+static const struct operation operations[] = {
+    {"mkdir", 1, run_mkdir},
+    {"rmdir", 1, run_rmdir},
+    {"unlink", 1, run_unlink},
+    {"rename", 2, run_rename},
+    {"rename_no_replace", 2, run_rename_no_replace},
+    {"rename_exchange", 2, run_rename_exchange},
+    {"link", 2, run_link},
+    {"symlink", 2, run_symlink},
+    {"mkfifo", 1, run_mkfifo},
+    {"mknod", 1, run_mknod},
+    {"mkdev", 1, run_mkdev},
+    {"create", 1, run_create},
+    {"open", 1, run_open},
+    {"open_write", 1, run_open_write},
+    {"open_directory", 1, run_open_directory},
+    {"tmpfile", 1, run_tmpfile},
+    {"stat", 1, run_stat},
+    {"truncate", 2, run_truncate},
+    {"write_at", 2, run_write_at},
+    {"setxattr", 1, run_setxattr},
+    {"getxattr", 1, run_getxattr},
+    {"listxattr", 1, run_listxattr},
+    {"flock", 1, run_flock},
+    {"setlk", 1, run_setlk},
+    {"getlk", 1, run_getlk},
+    {"ofd_setlk", 1, run_ofd_setlk},
+    {"fallocate", 1, run_fallocate},
+    {"punch", 1, run_punch},
+    {"chmod", 2, run_chmod},
+    {"utimens", 2, run_utimens},
+};
+
+int probe_call(int argc, char **argv)
+{
+    for (size_t i = 0; i < sizeof operations / sizeof operations[0]; i++) {
+        const struct operation *operation = &operations[i];
+        if (strcmp(operation->name, argv[0]) != 0 || operation->arguments != argc - 1)
+            continue;
+        const char *name = "OK";
+        if (operation->run(argv + 1) < 0)
+            name = strerrorname_np(errno);
+        puts(name ? name : "?");
+        return 0;
+    }
+    probe_fail("no operation '%s' with %d arguments", argv[0], argc - 1);
+}
