@@ -158,6 +158,8 @@ void cluster_reconfigure(struct cluster *cluster)
     if (cluster_operating(cluster) || !cluster->config)
         return;
     unsigned what = (unsigned)sim_random_below(sim, 3);
+    if (cluster->config->group_count == 0)
+        what = 0; /* it happens that all leave, but it is dull */
     unsigned which = what < 2 ? some_groups(cluster, what == 1) : 0;
     if (what < 2 && which == 0)
         return;
