@@ -91,6 +91,18 @@ enum server_taken server_take_option(struct server_options *options, int option,
     }
 }
 
+int server_refuse_option(const struct server_options *options, int option, char **argv)
+{
+    const char *word = argv[optind - 1];
+    if (option == ':')
+        complain(options, "%s needs a value; see --help", word);
+    else if (optopt >= SERVER_OPTION_DIR)
+        complain(options, "%s: this option takes no value; see --help", word);
+    else
+        complain(options, "\"%s\" is no option; see --help", word);
+    return 2;
+}
+
 static bool has_prefix(const char *text, const char *prefix)
 {
     return strncmp(text, prefix, strlen(prefix)) == 0;
@@ -191,7 +203,31 @@ struct server {
     struct host *host;
 };
 
-/* Before anything is made in the directory: may it become ours? */
+/* Nobody comes: it is closed before the loop runs. */
+static void on_accept(void *ctx, struct env_conn *conn)
+{
+    (void)ctx;
+    env_conn_close(conn);
+}
+
+/* Before anything is made: may this process listen there? */
+static int look_at_address(struct server *server, char **why)
+{
+    struct env_listener *listener = NULL;
+    const char *address = server->options->listen;
+    int status = env_listen(server->env, address, on_accept, NULL, &listener);
+    if (status == SF_OK)
+        env_listener_close(listener);
+    else if (status == SF_IN_USE)
+        *why = host_text("%s is in use by another process", address);
+    else if (status == SF_ADDRESS)
+        *why = host_text("cannot listen on %s: this machine has no such address", address);
+    else
+        *why = host_text("cannot listen on %s: %s", address, sf_error_text(status));
+    return status;
+}
+
+/* The same of the directory: may it become ours? */
 static int look_at_directory(struct server *server, char **why)
 {
     const struct server_options *o = server->options;
@@ -202,7 +238,11 @@ static int look_at_directory(struct server *server, char **why)
         return status;
     identity_deinit(&identity);
     status = env_dir_create(server->env, o->dir);
-    if (status != SF_OK)
+    if (status == SF_EXISTS)
+        *why = host_text("%s is a file: --dir is a directory of this server's own", o->dir);
+    else if (status == SF_NOT_FOUND)
+        *why = host_text("%s cannot be made there", o->dir);
+    else if (status != SF_OK)
         *why = host_text("%s cannot be made: %s", o->dir, sf_error_text(status));
     return status;
 }
@@ -251,7 +291,9 @@ static void say_ready(const struct server *server)
 /* Up to the point where it serves. */
 static int begin(struct server *server, const struct server_program *program, char **why)
 {
-    int status = look_at_directory(server, why);
+    int status = look_at_address(server, why);
+    if (status == SF_OK)
+        status = look_at_directory(server, why);
     if (status == SF_OK)
         status = open_store(server, why);
     if (status == SF_OK)

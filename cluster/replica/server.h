@@ -61,6 +61,9 @@ enum server_taken { SERVER_TAKEN, SERVER_NOT_MINE, SERVER_BAD };
 
 /* `option` and `value` as getopt_long gave them. SERVER_BAD: the line is printed; exit with 2. */
 enum server_taken server_take_option(struct server_options *options, int option, const char *value);
+/* What getopt_long answered with '?' or ':' (opterr 0, a short option string that begins with ':').
+ * Returns 2, the exit status, after the line. */
+int server_refuse_option(const struct server_options *options, int option, char **argv);
 /* Everything that must be given is there, and fits. False: the line is printed; exit with 2. */
 SF_MUST_CHECK bool server_check_options(const struct server_options *options);
 /* "A:1,B:2,C:3" as the group `gid`, which must contain `listen`. False: the line is printed; exit

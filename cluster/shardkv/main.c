@@ -266,7 +266,8 @@ int main(int argc, char **argv)
     struct server_options options = {.program = "shardkv"};
     struct kv_program program = {0};
     int option;
-    while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
+    opterr = 0; /* the line is ours */
+    while ((option = getopt_long(argc, argv, ":", long_options, NULL)) != -1) {
         if (option == OPTION_HELP) {
             print_help();
             return 0;
@@ -275,6 +276,8 @@ int main(int argc, char **argv)
             puts("shardkv " SHARDFS_VERSION);
             return 0;
         }
+        if (option == '?' || option == ':')
+            return server_refuse_option(&options, option, argv);
         if (!take_option(&options, &program, option))
             return 2;
     }

@@ -67,8 +67,12 @@ int main(int argc, char **argv)
     struct server_options options = {.program = "shardmaster"};
     struct master_program master = {0};
     int option;
-    while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
+    opterr = 0; /* the line is ours */
+    while ((option = getopt_long(argc, argv, ":", long_options, NULL)) != -1) {
         switch (option) {
+        case '?':
+        case ':':
+            return server_refuse_option(&options, option, argv);
         case OPTION_PEERS:
             master.peers = optarg;
             break;
