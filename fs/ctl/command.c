@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "ctl/progress.h"
-#include "shardfs/limits.h"
+#include "placement/placement.h"
 
 static const struct command commands[] = {
     {"put", "NAME [VALUE]", "set a key; no VALUE: from standard input", 1, 2, CTL_MASTERS | CTL_KEY,
@@ -158,6 +158,16 @@ static bool take_small(const char *what, unsigned min, unsigned max, unsigned *o
     return true;
 }
 
+static bool take_routing(struct ctl_options *options)
+{
+    enum routing routing;
+    options->routing = optarg;
+    if (routing_parse(optarg, &routing))
+        return true;
+    fail_usage("--routing is hash, first-byte or number, not '%s'", optarg);
+    return false;
+}
+
 /* What getopt_long did not like: the word before optind, or a letter within it. */
 static int refuse_option(int option, char **argv)
 {
@@ -188,8 +198,7 @@ static bool take_value(struct ctl_options *options, int option)
     case OPTION_SHARDS:
         return take_small("--shards", 1, SF_SHARDS_MAX, &options->shards);
     case OPTION_ROUTING:
-        options->routing = optarg;
-        return true;
+        return take_routing(options);
     case OPTION_GROUPS:
         return take_small("--groups", 1, 16, &options->groups_count);
     case OPTION_REPLICAS:

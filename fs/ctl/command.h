@@ -30,7 +30,7 @@ struct ctl_options {
     /* up; 0 and NULL: not given */
     unsigned masters_count, groups_count, replicas_count;
     unsigned shards;
-    const char *routing;
+    const char *routing; /* one that there is */
 };
 
 /* argv: the command's own arguments, without its name. Returns the exit status. */

@@ -208,15 +208,13 @@ static void fill_addresses(struct local *local, const uint16_t *ports)
 int local_create(struct local *local, const struct ctl_options *options)
 {
     uint16_t ports[LOCAL_SERVERS_MAX];
-    enum routing routing = ROUTING_HASH;
-    if (options->routing && !routing_parse(options->routing, &routing))
-        return fail_usage("--routing is hash, first-byte or number, not '%s'", options->routing);
     if (getrandom(&local->cluster_id, sizeof local->cluster_id, 0) !=
         (ssize_t)sizeof local->cluster_id)
         return fail("no random number: %s", strerror(errno));
     local->cluster_id |= 1; /* never 0 */
     local->shards = or_default(options->shards, SF_SHARDS_DEFAULT);
-    snprintf(local->routing, sizeof local->routing, "%s", routing_name(routing));
+    snprintf(local->routing, sizeof local->routing, "%s",
+             options->routing ? options->routing : routing_name(ROUTING_HASH));
     fill_groups(local, options);
     name_servers(local);
     int exit_status = pick_ports(ports, local->server_count);
