@@ -1,0 +1,54 @@
+/* stage: trees over a whole simulated cluster (masters, two groups, real logs and stores): each
+ * user is a process on a node of its own, with a client and a tree.
+ */
+#ifndef TESTS_TREE_STAGE_H
+#define TESTS_TREE_STAGE_H
+
+#include "storm/cluster.h"
+#include "tree/tree.h"
+
+#define STAGE_USERS 2u
+#define STAGE_LIMIT_MS 300000u /* of virtual time for one call: then the test fails */
+
+struct user {
+    struct cluster *cluster;
+    struct sim_node *node;
+    struct rpc *rpc; /* these: only while its process runs */
+    struct router *router;
+    struct client *client;
+    struct tree *tree;
+};
+
+struct stage {
+    struct cluster *cluster;
+    struct user users[STAGE_USERS];
+};
+
+/* Masters and all groups run; these have joined (bits by position). */
+struct stage *stage_new(uint64_t seed, unsigned groups);
+void stage_free(struct stage *stage);
+void stage_run_ms(struct stage *stage, uint64_t ms);
+
+/* A call that is under way. */
+struct waiting {
+    struct tree_call call; /* filled in by the caller, but for on_done */
+    bool done;
+    int status;
+};
+void user_submit(struct user *user, struct waiting *waiting);
+/* Submits and waits; the status. */
+int user_call(struct user *user, struct waiting *waiting);
+/* The process ends and another begins. */
+void user_crash(struct user *user);
+
+/* A place by the id of its directory and a name. */
+struct tree_place place_of(uint64_t directory, const char *name);
+/* One call of this kind on a name, with usual modes; *inode (may be NULL) is its result. */
+int user_do(struct user *user, enum tree_kind kind, uint64_t directory, const char *name,
+            struct tree_inode *inode);
+/* GETATTR of a directory. */
+int user_stat_directory(struct user *user, uint64_t id, struct tree_inode *inode);
+/* Is there a record of this key? */
+bool user_has_record(struct user *user, enum kv_space space, struct slice key);
+
+#endif
