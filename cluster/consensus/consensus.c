@@ -8,14 +8,20 @@
 
 bool consensus_engine_is_built(enum consensus_engine engine)
 {
-    return engine == CONSENSUS_RAFT;
+    return engine == CONSENSUS_RAFT || engine == CONSENSUS_PAXOS;
+}
+
+bool consensus_engine_keeps_tail(enum consensus_engine engine)
+{
+    return engine == CONSENSUS_PAXOS;
 }
 
 struct consensus *consensus_new(const struct consensus_config *config,
                                 const struct consensus_restore *restore)
 {
     sf_assert(consensus_engine_is_built(config->engine));
-    return raft_new(config, restore);
+    return config->engine == CONSENSUS_PAXOS ? paxos_new(config, restore)
+                                             : raft_new(config, restore);
 }
 
 void consensus_free(struct consensus *c)

@@ -76,7 +76,8 @@ struct hard_state {
 enum consensus_engine { CONSENSUS_RAFT = 1, CONSENSUS_PAXOS = 2 };
 
 enum consensus_msg_type {
-    MSG_PRE_VOTE = 1, /* would you vote for me in `term`? (my term is one less) */
+    MSG_PRE_VOTE = 1, /* would you vote for me in `term`? (my term is one less). Paxos: would you
+                         promise ballot `term`, with your acceptances above index? */
     MSG_PRE_VOTE_REPLY,
     MSG_VOTE,
     MSG_VOTE_REPLY,
@@ -89,6 +90,16 @@ enum consensus_msg_type {
     MSG_SNAPSHOT,        /* a chunk of a snapshot at (index, log_term) follows beside it */
     MSG_SNAPSHOT_REPLY,  /* the follower has all up to index, by this snapshot or without it */
     MSG_TIMEOUT_NOW,     /* leader transfer: campaign at once */
+    /* Paxos alone. `term` is the ballot throughout. */
+    MSG_PREPARE,  /* phase 1a, for all instances above index; or the next page of an answer */
+    MSG_PROMISE,  /* phase 1b: what was accepted above index, a page of it; context = index of the
+                     last acceptance there is, commit = known to be chosen. Rejected: a higher
+                     ballot was promised (term); or, in the ballot asked for, what is needed is
+                     forgotten up to index */
+    MSG_ACCEPT,   /* phase 2a: entries after index; commit; context = newest read round */
+    MSG_ACCEPTED, /* phase 2b: everything up to index is accepted or known to be chosen, context =
+                     read round, echoed; rejected: that is all there is, context = the rejected
+                     message's index */
     MSG_TYPE_LIMIT
 };
 
@@ -97,12 +108,13 @@ struct consensus_msg {
     enum consensus_msg_type type;
     replica_id from, to;
     uint64_t term;     /* sender's term; of PRE_VOTE: the term it would campaign in */
-    uint64_t index;    /* APPEND: entry before the first; VOTE: last index; replies: see above */
+    uint64_t index;    /* APPEND, ACCEPT, PROMISE: entry before the first; VOTE: last index; else
+                          see above */
     uint64_t log_term; /* term of the entry at `index` */
     uint64_t commit;
-    uint64_t context; /* read round; of a rejecting APPEND_REPLY the rejected message's `index` */
+    uint64_t context; /* read round; of a rejecting reply the rejected message's `index` */
     bool reject;
-    bool transfer;   /* VOTE/PRE_VOTE: part of a leader transfer, so leases do not refuse it */
+    bool transfer;   /* VOTE, PREPARE: part of a leader transfer, so leases do not refuse it */
     bool after_sync; /* in an update: wait for the sync (never on the wire) */
     struct entry *entries;
     size_t entry_count; /* <= CONSENSUS_BATCH_MAX */
@@ -136,7 +148,9 @@ struct consensus_update {
     bool hard_state_changed;
     struct hard_state hard_state;
     uint64_t truncate_from; /* 0: none; else drop entries >= this from the WAL first */
-    struct entry *entries;  /* to append to the WAL, contiguous */
+    struct entry *entries;  /* for the WAL, contiguous, beginning at most one after its last; where
+                               it has an entry at an index, the new one takes that place and what
+                               follows stays */
     size_t entry_count;
     uint64_t persist_mark; /* give back to consensus_persisted; 0: nothing to persist */
     struct consensus_msg *messages;
@@ -175,6 +189,10 @@ struct consensus; /* an engine's instance; the first member of each engine's own
 
 /* May consensus_new be asked for it? */
 bool consensus_engine_is_built(enum consensus_engine engine);
+/* When a snapshot at an index is installed, does what the WAL holds above that index stay? Raft:
+ * no, it contradicts the snapshot. Paxos: yes, it was accepted, and no acceptance may be forgotten.
+ */
+bool consensus_engine_keeps_tail(enum consensus_engine engine);
 
 /* config and restore are borrowed until return. restore may be NULL for a new replica. Never fails:
  * what cannot be true of `restore` is the caller's bug. */
@@ -210,8 +228,9 @@ void consensus_snapshot_ended(struct consensus *c, replica_id peer, uint64_t ind
  * entries (those it would acknowledge were lost when the WAL is reset) and lists none as committed.
  */
 SF_MUST_CHECK bool consensus_snapshot_begin(struct consensus *c, uint64_t index, uint64_t term);
-/* Follower: the store now is the snapshot at (index, term), durably, and the WAL was reset to begin
- * after it. Its leader is told by a MSG_SNAPSHOT_REPLY. */
+/* Follower: the store now is the snapshot at (index, term), durably, and the WAL was made to begin
+ * after it: reset, or cut at it where the engine keeps the tail and there is one. Its leader is
+ * told by a MSG_SNAPSHOT_REPLY. */
 void consensus_snapshot_installed(struct consensus *c, uint64_t index, uint64_t term);
 /* Leader: hand leadership to `peer`. SF_NOT_LEADER, SF_INVALID (no such peer). */
 SF_MUST_CHECK int consensus_transfer(struct consensus *c, replica_id peer);

@@ -35,5 +35,8 @@ struct consensus {
 /* consensus_new for CONSENSUS_RAFT. */
 struct consensus *raft_new(const struct consensus_config *config,
                            const struct consensus_restore *restore);
+/* consensus_new for CONSENSUS_PAXOS. */
+struct consensus *paxos_new(const struct consensus_config *config,
+                            const struct consensus_restore *restore);
 
 #endif

@@ -11,8 +11,9 @@
 void entries_free(struct entry *entries, size_t count);
 
 /* May an engine look at it? Messages come from a network: numbers within bounds, at most
- * CONSENSUS_BATCH_MAX entries, contiguous after msg->index, with a payload each, their terms never
- * falling, never 0 and never above the message's own. Says nothing of sender and receiver. */
+ * CONSENSUS_BATCH_MAX entries, contiguous after msg->index, with a payload each. Their terms are
+ * never 0 and never above the message's own; of an APPEND they never fall, of an ACCEPT they are
+ * the message's own. Says nothing of sender and receiver. */
 bool message_is_sane(const struct consensus_msg *msg);
 
 #endif

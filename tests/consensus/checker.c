@@ -18,9 +18,12 @@ struct seen_entry {
     UT_hash_handle hh;
 };
 
+/* Who speaks as the leader of a term, or asks for promises of that ballot. */
 struct seen_leader {
     uint64_t term;
     replica_id id;
+    uint64_t boots; /* in which of its lives */
+    bool leads;     /* it was seen to lead */
     UT_hash_handle hh;
 };
 
@@ -31,7 +34,8 @@ struct seen_vote {
 };
 
 struct committed {
-    uint64_t term;    /* of the entry */
+    uint64_t term; /* of the entry, where it was seen first */
+    uint64_t payload_hash;
     uint64_t seen_in; /* current term of the replica that first knew: it was committed by then */
 };
 
@@ -55,51 +59,82 @@ struct checker {
     uint64_t next_read, reads_passed;
 };
 
+static bool is_raft(const struct checker *k)
+{
+    return k->group->options.engine == CONSENSUS_RAFT;
+}
+
 /* -- entries and commitment ------------------------------------------------------------------ */
+
+static struct seen_entry *find_entry(const struct checker *k, uint64_t index, uint64_t term)
+{
+    struct place place = {index, term};
+    struct seen_entry *seen;
+    HASH_FIND(hh, k->entries, &place, sizeof(place), seen);
+    return seen;
+}
 
 static void see_entry(struct checker *k, const struct entry *entry, uint64_t previous_term)
 {
-    struct place place = {entry->index, entry->term};
     uint64_t hash = bytes_hash(payload_slice(entry->payload));
-    struct seen_entry *seen;
-    HASH_FIND(hh, k->entries, &place, sizeof(place), seen);
+    struct seen_entry *seen = find_entry(k, entry->index, entry->term);
     if (seen == NULL) {
         seen = sf_calloc(1, sizeof(*seen));
-        *seen = (struct seen_entry){place, previous_term, hash, seen->hh};
-        HASH_ADD(hh, k->entries, place, sizeof(place), seen);
+        *seen = (struct seen_entry){{entry->index, entry->term}, previous_term, hash, seen->hh};
+        HASH_ADD(hh, k->entries, place, sizeof(seen->place), seen);
     }
     sf_assert(seen->payload_hash == hash);
-    sf_assert(seen->previous_term == previous_term);
+    sf_assert(!is_raft(k) || seen->previous_term == previous_term);
+}
+
+static void see_entries(struct checker *k, const struct entry *entries, size_t count,
+                        uint64_t previous_term)
+{
+    for (size_t i = 0; i < count; i++) {
+        see_entry(k, &entries[i], previous_term);
+        previous_term = entries[i].term;
+    }
+}
+
+static bool disk_holds(const struct checker *k, const struct node *node, uint64_t index,
+                       const struct committed *committed)
+{
+    const struct entry *held = disk_find(&node->disk, index);
+    if (held == NULL || (is_raft(k) && held->term != committed->term))
+        return false;
+    return bytes_hash(payload_slice(held->payload)) == committed->payload_hash;
 }
 
 /* A majority's disks hold it, or have gone beyond it by a snapshot. */
-static void check_is_durable(const struct checker *k, uint64_t index, uint64_t term)
+static void check_is_durable(const struct checker *k, uint64_t index,
+                             const struct committed *committed)
 {
     size_t holders = 0;
     for (size_t i = 0; i < k->group->options.size; i++) {
         const struct node *node = &k->group->nodes[i];
-        uint64_t held;
-        holders +=
-            node->flushed >= index || (disk_term_at(&node->disk, index, &held) && held == term);
+        holders += node->flushed >= index || disk_holds(k, node, index, committed);
     }
     sf_assert(holders > k->group->options.size / 2);
 }
 
 static void see_committed(struct checker *k, const struct node *node, uint64_t index, uint64_t term)
 {
+    const struct seen_entry *seen = find_entry(k, index, term);
     struct consensus_status status;
+    sf_assert(seen != NULL);
     if (index <= k->committed) {
-        sf_assert(k->log[index - 1].term == term);
+        sf_assert(k->log[index - 1].payload_hash == seen->payload_hash);
+        sf_assert(!is_raft(k) || k->log[index - 1].term == term);
         return;
     }
     sf_assert(index == k->committed + 1);
-    check_is_durable(k, index, term);
     if (index > k->committed_cap) {
         k->committed_cap = k->committed_cap == 0 ? 64 : k->committed_cap * 2;
         k->log = sf_realloc(k->log, k->committed_cap * sizeof(*k->log));
     }
     consensus_status(node->engine, &status);
-    k->log[index - 1] = (struct committed){term, status.term};
+    k->log[index - 1] = (struct committed){term, seen->payload_hash, status.term};
+    check_is_durable(k, index, &k->log[index - 1]);
     k->committed = index;
 }
 
@@ -108,15 +143,11 @@ static void see_committed(struct checker *k, const struct node *node, uint64_t i
 static void on_update(void *ctx, struct node *node, const struct consensus_update *update)
 {
     struct checker *k = ctx;
-    for (size_t i = 0; i < update->entry_count; i++) {
-        const struct entry *entry = &update->entries[i];
-        uint64_t previous = 0;
-        if (i > 0)
-            previous = update->entries[i - 1].term;
-        else
-            sf_assert(consensus_term_at(node->engine, entry->index - 1, &previous));
-        see_entry(k, entry, previous);
-    }
+    uint64_t previous = 0;
+    if (update->entry_count > 0)
+        sf_assert(consensus_term_at(node->engine, update->entries[0].index - 1, &previous));
+    see_entries(k, update->entries, update->entry_count, previous);
+    sf_assert(is_raft(k) || update->truncate_from == 0);
     sf_assert(
         (update->persist_mark != 0) ==
         (update->hard_state_changed || update->truncate_from != 0 || update->entry_count > 0));
@@ -131,11 +162,25 @@ static void on_apply(void *ctx, struct node *node, const struct entry *entry)
     sf_assert(held == entry->term);
 }
 
+/* One replica leads a term, in one of its lives. */
+static struct seen_leader *see_leader(struct checker *k, const struct node *node, uint64_t term)
+{
+    struct seen_leader *seen;
+    HASH_FIND(hh, k->leaders, &term, sizeof(term), seen);
+    if (seen == NULL) {
+        seen = sf_calloc(1, sizeof(*seen));
+        *seen = (struct seen_leader){term, node->id, node->boots, false, seen->hh};
+        HASH_ADD(hh, k->leaders, term, sizeof(seen->term), seen);
+    }
+    sf_assert(seen->id == node->id);
+    sf_assert(seen->boots == node->boots);
+    return seen;
+}
+
 static void check_vote(struct checker *k, const struct node *node, const struct consensus_msg *msg)
 {
     struct place place = {node->id, msg->term};
     struct seen_vote *seen;
-    sf_assert(node->disk.hard_state.term >= msg->term);
     sf_assert(node->disk.hard_state.term > msg->term || node->disk.hard_state.vote == msg->to);
     HASH_FIND(hh, k->votes, &place, sizeof(place), seen);
     if (seen == NULL) {
@@ -146,27 +191,96 @@ static void check_vote(struct checker *k, const struct node *node, const struct 
     sf_assert(seen->candidate == msg->to);
 }
 
-/* Where the replica has gone on to a later term what it acknowledged may be truncated already. */
-static void check_acknowledgement(const struct node *node, const struct consensus_msg *msg)
+/* A promise tells every acceptance: what the disk has besides it was accepted in the promised
+ * ballot, after it. */
+static void check_promise(const struct node *node, const struct consensus_msg *msg)
 {
-    sf_assert(node->disk.hard_state.term >= msg->term);
+    uint64_t told = msg->index + msg->entry_count;
+    if (node->disk.hard_state.term > msg->term)
+        return;
+    for (size_t i = 0; i < msg->entry_count; i++) {
+        const struct entry *held = disk_find(&node->disk, msg->entries[i].index);
+        sf_assert(held == NULL || held->term == msg->entries[i].term || held->term == msg->term);
+        sf_assert(held != NULL || msg->entries[i].index <= node->disk.base_index);
+    }
+    for (uint64_t i = told + 1; msg->context == told && i <= disk_last(&node->disk); i++) {
+        const struct entry *held = disk_find(&node->disk, i);
+        sf_assert(held == NULL || held->term == msg->term);
+    }
+}
+
+/* Where the replica has gone on to a later term what it acknowledged may be truncated already. */
+static void check_matched(const struct node *node, const struct consensus_msg *msg)
+{
     sf_assert(node->disk.hard_state.term > msg->term || disk_last(&node->disk) >= msg->index);
+}
+
+/* Everything up to index is accepted in this ballot, or chosen. */
+static void check_accepted(const struct checker *k, const struct node *node,
+                           const struct consensus_msg *msg)
+{
+    if (node->disk.hard_state.term > msg->term)
+        return;
+    sf_assert(disk_last(&node->disk) >= msg->index);
+    for (uint64_t i = node->disk.base_index + 1; i <= msg->index; i++) {
+        if (i <= k->committed && k->log[i - 1].seen_in <= msg->term)
+            sf_assert(disk_holds(k, node, i, &k->log[i - 1]));
+        else
+            sf_assert(disk_find(&node->disk, i)->term == msg->term);
+    }
+}
+
+/* In the ballot in which it was chosen and in all later ones nothing else is proposed. */
+static void check_proposed(const struct checker *k, const struct consensus_msg *msg)
+{
+    for (size_t i = 0; i < msg->entry_count; i++) {
+        uint64_t index = msg->entries[i].index;
+        if (index > k->committed || k->log[index - 1].seen_in > msg->term)
+            continue;
+        sf_assert(bytes_hash(payload_slice(msg->entries[i].payload)) ==
+                  k->log[index - 1].payload_hash);
+    }
+}
+
+/* Nothing speaks of a term that could be forgotten. What is said before voting or promising is
+ * about a term that is nobody's yet, and so is a Paxos refusal because of what was forgotten. */
+static void check_term_is_durable(const struct checker *k, const struct node *node,
+                                  const struct consensus_msg *msg)
+{
+    if (msg->type == MSG_PRE_VOTE)
+        return;
+    if (msg->type == MSG_PRE_VOTE_REPLY && (!is_raft(k) || !msg->reject))
+        return;
+    if (msg->type == MSG_PROMISE && msg->reject && msg->index > 0)
+        return;
+    sf_assert(node->disk.hard_state.term >= msg->term);
+}
+
+static bool is_of_leader(enum consensus_msg_type type)
+{
+    return type == MSG_APPEND || type == MSG_ACCEPT || type == MSG_HEARTBEAT ||
+           type == MSG_TIMEOUT_NOW || type == MSG_SNAPSHOT;
 }
 
 static void on_send(void *ctx, struct node *node, const struct consensus_msg *msg)
 {
     struct checker *k = ctx;
-    bool of_leader = msg->type == MSG_APPEND || msg->type == MSG_HEARTBEAT ||
-                     msg->type == MSG_TIMEOUT_NOW || msg->type == MSG_SNAPSHOT;
     sf_assert(msg->from == node->id);
-    sf_assert(!of_leader || !msg->after_sync);
-    /* Nothing speaks of a term that could be forgotten; a pre-vote's is nobody's yet. */
-    if (msg->type != MSG_PRE_VOTE && (msg->type != MSG_PRE_VOTE_REPLY || msg->reject))
-        sf_assert(node->disk.hard_state.term >= msg->term);
+    sf_assert(!is_of_leader(msg->type) || !msg->after_sync);
+    check_term_is_durable(k, node, msg);
+    see_entries(k, msg->entries, msg->entry_count, msg->log_term);
+    if (is_of_leader(msg->type) || msg->type == MSG_PREPARE)
+        see_leader(k, node, msg->term);
     if (msg->type == MSG_VOTE_REPLY && !msg->reject)
         check_vote(k, node, msg);
+    if (msg->type == MSG_PROMISE && !msg->reject)
+        check_promise(node, msg);
     if (msg->type == MSG_APPEND_REPLY && !msg->reject)
-        check_acknowledgement(node, msg);
+        check_matched(node, msg);
+    if (msg->type == MSG_ACCEPTED && !msg->reject)
+        check_accepted(k, node, msg);
+    if (msg->type == MSG_ACCEPT)
+        check_proposed(k, msg);
 }
 
 static void on_read(void *ctx, struct node *node, const struct consensus_read *read)
@@ -197,22 +311,17 @@ static void check_completeness(const struct checker *k, const struct node *node,
         if (k->log[index - 1].seen_in >= status->term)
             continue;
         sf_assert(consensus_term_at(node->engine, index, &term));
-        sf_assert(term == k->log[index - 1].term);
+        sf_assert(!is_raft(k) || term == k->log[index - 1].term);
     }
 }
 
 static void look_at_leader(struct checker *k, const struct node *node,
                            const struct consensus_status *status)
 {
-    struct seen_leader *seen;
-    HASH_FIND(hh, k->leaders, &status->term, sizeof(status->term), seen);
-    if (seen == NULL) {
-        seen = sf_calloc(1, sizeof(*seen));
-        *seen = (struct seen_leader){status->term, node->id, seen->hh};
-        HASH_ADD(hh, k->leaders, term, sizeof(seen->term), seen);
+    struct seen_leader *seen = see_leader(k, node, status->term);
+    if (!seen->leads)
         check_completeness(k, node, status);
-    }
-    sf_assert(seen->id == node->id);
+    seen->leads = true;
 }
 
 static void look_at(struct checker *k, const struct node *node)

@@ -1,14 +1,18 @@
 /* checker: what must hold in a replica group at every moment, whatever happens to it.
  *
  * It watches a group through group_events and keeps what no replica may ever contradict:
- *   one leader a term             election safety
- *   entries by (index, term)      log matching: the same payload and the same predecessor
- * everywhere committed entries by index    they never change, every later leader has them, every
- * replica applies them in order, a majority's disks hold them votes by (replica, term)      one
- * each, and durable before they leave; so are acknowledgements reads                         never
- * at an index below what was committed when they were asked for The properties are those of
- * figure 3.2 of the Raft dissertation, and C1 to C3 of consensus.h. A violation is reported by
- * sf_assert_failed. */
+ *   leaders by term               one a term, in one of its lives: no ballot is used again
+ *   entries by (index, term)      the same payload everywhere; in Raft the same predecessor too
+ *   committed entries by index    they never change, a majority's disks hold them, every replica
+ *                                 applies them in order, every later leader has them and proposes
+ *                                 nothing else
+ *   votes by (replica, term)      one each
+ *   promises, acknowledgements    durable before they leave, and complete: a promise tells every
+ *                                 acceptance that the disk holds
+ *   reads                         never at an index below what was committed when they were asked
+ *
+ * The properties are those of figure 3.2 of the Raft dissertation, P2c of "Paxos Made Simple", and
+ * C1 to C3 of consensus.h. A violation is reported by sf_assert_failed. */
 #ifndef TESTS_CONSENSUS_CHECKER_H
 #define TESTS_CONSENSUS_CHECKER_H
 

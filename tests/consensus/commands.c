@@ -44,6 +44,14 @@ static uint64_t number_of(const struct words *words, const char *key, uint64_t o
     return otherwise;
 }
 
+static bool has_word(const struct words *words, const char *word)
+{
+    size_t i = 0;
+    while (i < words->count && strcmp(words->word[i], word) != 0)
+        i++;
+    return i < words->count;
+}
+
 static struct node *node_at(struct stage *stage, const struct words *words, size_t position)
 {
     return group_node(&stage->group, (replica_id)number_at(words, position, 0));
@@ -76,6 +84,7 @@ static void show_error(struct stage *stage, int status)
 static void run_new(struct stage *stage, const struct words *words)
 {
     struct group_options options = {
+        .engine = has_word(words, "paxos") ? CONSENSUS_PAXOS : CONSENSUS_RAFT,
         .size = (size_t)number_at(words, 1, 3),
         .seed = 1,
         .election_ticks = (uint32_t)number_of(words, "election", 10),

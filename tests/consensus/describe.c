@@ -23,6 +23,20 @@ void describe_entries(struct buffer *out, const struct entry *entries, size_t co
                  (int)entries[i].payload->bytes, (const char *)entries[i].payload->data);
 }
 
+static void describe_promise(struct buffer *out, const struct consensus_msg *msg)
+{
+    if (msg->reject) {
+        if (msg->index > 0)
+            describe(out, " forgotten up to %" PRIu64, msg->index);
+        else
+            describe(out, " refused");
+        return;
+    }
+    describe(out, " after %" PRIu64 " of %" PRIu64 " commit %" PRIu64 ":", msg->index, msg->context,
+             msg->commit);
+    describe_entries(out, msg->entries, msg->entry_count);
+}
+
 static void describe_content(struct buffer *out, const struct consensus_msg *msg)
 {
     switch (msg->type) {
@@ -59,6 +73,23 @@ static void describe_content(struct buffer *out, const struct consensus_msg *msg
     case MSG_SNAPSHOT_REPLY:
         describe(out, " has %" PRIu64, msg->index);
         break;
+    case MSG_PREPARE:
+        describe(out, " after %" PRIu64 "%s", msg->index, msg->transfer ? " transfer" : "");
+        break;
+    case MSG_PROMISE:
+        describe_promise(out, msg);
+        break;
+    case MSG_ACCEPT:
+        describe(out, " after %" PRIu64 " commit %" PRIu64 " round %" PRIu64 ":", msg->index,
+                 msg->commit, msg->context);
+        describe_entries(out, msg->entries, msg->entry_count);
+        break;
+    case MSG_ACCEPTED:
+        if (msg->reject)
+            describe(out, " refused after %" PRIu64 ", has %" PRIu64, msg->context, msg->index);
+        else
+            describe(out, " up to %" PRIu64 " round %" PRIu64, msg->index, msg->context);
+        break;
     case MSG_TIMEOUT_NOW:
     case MSG_TYPE_LIMIT:
         break;
@@ -77,6 +108,10 @@ static const char *const type_names[MSG_TYPE_LIMIT] = {
     [MSG_SNAPSHOT] = "SNAPSHOT",
     [MSG_SNAPSHOT_REPLY] = "SNAPSHOT_REPLY",
     [MSG_TIMEOUT_NOW] = "TIMEOUT_NOW",
+    [MSG_PREPARE] = "PREPARE",
+    [MSG_PROMISE] = "PROMISE",
+    [MSG_ACCEPT] = "ACCEPT",
+    [MSG_ACCEPTED] = "ACCEPTED",
 };
 
 enum consensus_msg_type describe_type(const char *name)

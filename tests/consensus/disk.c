@@ -11,9 +11,22 @@ static void drop_from(struct disk *disk, uint64_t index)
         payload_unref(disk->entries[--disk->entry_count].payload);
 }
 
+/* A new entry takes the place of one that is there; what follows stays. */
+static void replace(struct disk *disk, const struct entry *entry)
+{
+    struct entry *held = &disk->entries[entry->index - disk->base_index - 1];
+    payload_unref(held->payload);
+    *held = *entry;
+    payload_ref(held->payload);
+}
+
 static void append(struct disk *disk, const struct entry *entry)
 {
-    sf_assert(entry->index == disk_last(disk) + 1);
+    sf_assert(entry->index > disk->base_index && entry->index <= disk_last(disk) + 1);
+    if (entry->index <= disk_last(disk)) {
+        replace(disk, entry);
+        return;
+    }
     if (disk->entry_count == disk->entry_cap) {
         disk->entry_cap = disk->entry_cap == 0 ? 16 : disk->entry_cap * 2;
         disk->entries = sf_realloc(disk->entries, disk->entry_cap * sizeof(*disk->entries));
@@ -75,13 +88,13 @@ void disk_crash(struct disk *disk)
     disk->record_count = 0;
 }
 
-void disk_cut(struct disk *disk, uint64_t index)
+void disk_cut(struct disk *disk, uint64_t index, uint64_t term)
 {
     if (index <= disk->base_index)
         return;
     size_t dropped = (size_t)(index - disk->base_index);
     sf_assert(dropped <= disk->entry_count);
-    disk->base_term = disk->entries[dropped - 1].term;
+    disk->base_term = term;
     disk->base_index = index;
     for (size_t i = 0; i < dropped; i++)
         payload_unref(disk->entries[i].payload);
@@ -99,6 +112,13 @@ void disk_reset(struct disk *disk, uint64_t index, uint64_t term)
 uint64_t disk_last(const struct disk *disk)
 {
     return disk->base_index + disk->entry_count;
+}
+
+const struct entry *disk_find(const struct disk *disk, uint64_t index)
+{
+    if (index <= disk->base_index || index > disk_last(disk))
+        return NULL;
+    return &disk->entries[index - disk->base_index - 1];
 }
 
 bool disk_term_at(const struct disk *disk, uint64_t index, uint64_t *term)

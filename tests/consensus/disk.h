@@ -34,10 +34,12 @@ void disk_write(struct disk *disk, const struct disk_record *record); /* takes i
  * caller's to handle. False: none waits. */
 bool disk_sync(struct disk *disk, struct disk_record *out);
 void disk_record_deinit(struct disk_record *record);
-void disk_crash(struct disk *disk);                                /* loses what waits */
-void disk_cut(struct disk *disk, uint64_t index);                  /* forgets entries up to index */
-void disk_reset(struct disk *disk, uint64_t index, uint64_t term); /* begins after (index, term) */
+void disk_crash(struct disk *disk); /* loses what waits */
+/* The log begins after (index, term); what stands after it stays (index: at most the last). */
+void disk_cut(struct disk *disk, uint64_t index, uint64_t term);
+void disk_reset(struct disk *disk, uint64_t index, uint64_t term); /* the same; nothing stays */
 uint64_t disk_last(const struct disk *disk);
+const struct entry *disk_find(const struct disk *disk, uint64_t index); /* NULL: none is durable */
 bool disk_term_at(const struct disk *disk, uint64_t index, uint64_t *term); /* durable ones */
 
 #endif

@@ -99,18 +99,27 @@ bool node_is_up(const struct node *node)
     return node->engine != NULL;
 }
 
+/* The log begins after an installed snapshot. */
+static void begin_log_after(struct node *node, uint64_t index, uint64_t term)
+{
+    if (consensus_engine_keeps_tail(node->group->options.engine) && disk_last(&node->disk) > index)
+        disk_cut(&node->disk, index, term);
+    else
+        disk_reset(&node->disk, index, term);
+}
+
 /* A crash between the store's and the log's part of an installation is finished at start. */
 static void repair_log(struct node *node)
 {
     uint64_t term;
     if (!disk_term_at(&node->disk, node->flushed, &term) || term != node->flushed_term)
-        disk_reset(&node->disk, node->flushed, node->flushed_term);
+        begin_log_after(node, node->flushed, node->flushed_term);
 }
 
 void node_start(struct node *node)
 {
     const struct group_options *options = &node->group->options;
-    struct consensus_config config = {.engine = CONSENSUS_RAFT,
+    struct consensus_config config = {.engine = options->engine,
                                       .self = node->id,
                                       .peer_count = options->size,
                                       .election_ticks = options->election_ticks,
@@ -278,8 +287,11 @@ void node_compact(struct node *node, uint64_t index)
         index = node->flushed;
     if (index <= node->disk.base_index || node->installing_stored)
         return;
+    uint64_t term = node->disk.base_term;
+    bool held = disk_term_at(&node->disk, index, &term);
+    sf_assert(held);
     consensus_compact(node->engine, index);
-    disk_cut(&node->disk, index);
+    disk_cut(&node->disk, index, term);
 }
 
 bool node_send_snapshot(struct node *node, replica_id peer)
@@ -332,7 +344,7 @@ bool node_install_finish(struct node *node)
     node_settle(node); /* the reset follows everything that was written before it */
     while (node_sync(node)) {
     }
-    disk_reset(&node->disk, done.index, done.term);
+    begin_log_after(node, done.index, done.term);
     node->installing = (struct snapshot){0};
     node->installing_stored = false;
     consensus_snapshot_installed(node->engine, done.index, done.term);

@@ -39,6 +39,7 @@ struct group_events {
 };
 
 struct group_options {
+    enum consensus_engine engine;
     size_t size;
     uint64_t seed;
     uint32_t election_ticks, heartbeat_ticks;

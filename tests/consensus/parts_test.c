@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 
+#include "consensus/acceptor.h"
 #include "consensus/election_timer.h"
 #include "consensus/entry_log.h"
 #include "consensus/progress.h"
@@ -426,6 +427,47 @@ static void timeouts_differ_and_begin_anew_when_something_is_heard(void **state)
     assert_int_equal(different, 10);
 }
 
+/* -- acceptors ------------------------------------------------------------------------------- */
+
+static void a_ballot_is_its_owners_and_above_the_others(void **state)
+{
+    (void)state;
+    for (uint64_t ballot = 0; ballot < 200; ballot++) {
+        for (replica_id owner = 1; owner <= SF_REPLICAS_MAX; owner++) {
+            uint64_t above = ballot_above(ballot, owner);
+            assert_true(above > ballot && above <= ballot + BALLOT_OWNERS);
+            assert_int_equal(ballot_owner(above), owner);
+        }
+    }
+}
+
+static void an_acceptor_keeps_its_highest_promise(void **state)
+{
+    (void)state;
+    struct acceptor acceptor = {0};
+    assert_int_equal(acceptor_hear(&acceptor, 18), PROMISE_RAISED);
+    assert_int_equal(acceptor_hear(&acceptor, 18), PROMISE_STANDS);
+    assert_int_equal(acceptor_hear(&acceptor, 17), PROMISE_REFUSED);
+    assert_int_equal(acceptor.promised, 18);
+}
+
+static void the_acceptance_of_the_highest_ballot_counts(void **state)
+{
+    (void)state;
+    struct proposal proposal = {0};
+    struct payload *a = payload_new(slice_str("a")), *b = payload_new(slice_str("b"));
+    proposal_find(&proposal, 17, a);
+    proposal_find(&proposal, 3, b);
+    assert_ptr_equal(proposal.value, a);
+    proposal_find(&proposal, 18, b);
+    assert_ptr_equal(proposal.value, b);
+    assert_int_equal(a->references, 1);
+    assert_int_equal(b->references, 2);
+    proposal_deinit(&proposal);
+    payload_unref(a);
+    payload_unref(b);
+}
+
 /* -- payloads -------------------------------------------------------------------------------- */
 
 static void a_payload_lives_until_its_last_reference_goes(void **state)
@@ -458,6 +500,9 @@ int main(void)
         cmocka_unit_test(reads_of_a_round_pass_together),
         cmocka_unit_test(timeouts_differ_and_begin_anew_when_something_is_heard),
         cmocka_unit_test(a_hint_is_the_last_place_that_can_match),
+        cmocka_unit_test(a_ballot_is_its_owners_and_above_the_others),
+        cmocka_unit_test(an_acceptor_keeps_its_highest_promise),
+        cmocka_unit_test(the_acceptance_of_the_highest_ballot_counts),
         cmocka_unit_test(a_payload_lives_until_its_last_reference_goes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,13 +1,15 @@
-/* A Raft group under random faults: loss, duplication, reordering, partitions, crashes that lose
- * what was not synced, slow disks, compaction, snapshots, transfers, reads. The checker looks after
- * every event; when all faults end the group has to make progress, and then to fall silent.
+/* A group under random faults, on either engine: loss, duplication, reordering, partitions, crashes
+ * that lose what was not synced, slow disks, compaction, snapshots, transfers, reads. The checker
+ * looks after every event; when all faults end the group has to make progress, and then to fall
+ * silent.
  *
- *   raft_random_test [SEEDS [FIRST]]
+ *   engine_random_test raft|paxos [SEEDS [FIRST]]
  */
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "checker.h"
 #include "random.h"
@@ -29,12 +31,17 @@ struct run {
     size_t weights[ACTIONS_MAX];
 };
 
-static uint64_t current_seed;
+static struct {
+    enum consensus_engine engine;
+    const char *name;
+    uint64_t seed;
+} current;
 
 static _Noreturn void fail(const char *condition, const char *file, int line)
 {
-    fprintf(stderr, "%s:%d: %s\nseed %" PRIu64 "; again with: raft_random_test 1 %" PRIu64 "\n",
-            file, line, condition, current_seed, current_seed);
+    fprintf(stderr,
+            "%s:%d: %s\nseed %" PRIu64 "; again with: engine_random_test %s 1 %" PRIu64 "\n", file,
+            line, condition, current.seed, current.name, current.seed);
     abort();
 }
 
@@ -370,6 +377,7 @@ static void prepare(struct run *run, uint64_t seed)
     *run = (struct run){.random = {seed}};
     static const size_t sizes[] = {3, 5, 3, 5, 3, 5, 2, 1};
     struct group_options options = {
+        .engine = current.engine,
         .size = sizes[seed % 8],
         .seed = random_next(&run->random),
         .election_ticks = 3 + (uint32_t)random_below(&run->random, 8),
@@ -392,7 +400,7 @@ static void prepare(struct run *run, uint64_t seed)
 static void run_seed(uint64_t seed, size_t *committed, size_t *reads)
 {
     struct run run;
-    current_seed = seed;
+    current.seed = seed;
     prepare(&run, seed);
     for (size_t i = 0; i < EVENTS_PER_SEED; i++)
         act(&run);
@@ -404,15 +412,30 @@ static void run_seed(uint64_t seed, size_t *committed, size_t *reads)
     group_deinit(&run.group);
 }
 
+static bool choose_engine(const char *name)
+{
+    current.name = name;
+    if (strcmp(name, "raft") == 0)
+        current.engine = CONSENSUS_RAFT;
+    else if (strcmp(name, "paxos") == 0)
+        current.engine = CONSENSUS_PAXOS;
+    return current.engine != 0;
+}
+
 int main(int argc, char **argv)
 {
-    uint64_t seeds = argc > 1 ? strtoull(argv[1], NULL, 10) : 200;
-    uint64_t first = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
+    uint64_t seeds = argc > 2 ? strtoull(argv[2], NULL, 10) : 200;
+    uint64_t first = argc > 3 ? strtoull(argv[3], NULL, 10) : 1;
     size_t committed = 0, reads = 0;
+    if (argc < 2 || !choose_engine(argv[1])) {
+        fprintf(stderr, "usage: engine_random_test raft|paxos [SEEDS [FIRST]]\n");
+        return 2;
+    }
     sf_assert_slow_enabled = true;
     sf_assert_handler = fail;
     for (uint64_t seed = first; seed < first + seeds; seed++)
         run_seed(seed, &committed, &reads);
-    printf("%" PRIu64 " seeds: %zu entries committed, %zu reads passed\n", seeds, committed, reads);
+    printf("%s, %" PRIu64 " seeds: %zu entries committed, %zu reads passed\n", current.name, seeds,
+           committed, reads);
     return 0;
 }

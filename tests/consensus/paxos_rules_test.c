@@ -1,0 +1,655 @@
+/* The rules of Paxos, one by one: each test is named after what paxos.h says, and drives one
+ * replica by messages. Ballots of replica i are i, 16 + i, 32 + i, ... */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdlib.h>
+
+#include "consensus/consensus.h"
+
+#define ELECTION_TICKS 10u
+
+/* Replica 1 of a group, and its last update. */
+struct subject {
+    struct consensus *c;
+    struct consensus_update update;
+    struct consensus_status status;
+};
+
+/* Entries as they stand in a log or a message: ballot and text, up to a ballot 0. */
+struct accepted {
+    uint64_t ballot;
+    const char *text;
+};
+
+#define LOG(...) ((const struct accepted[]){__VA_ARGS__, {0, NULL}})
+#define EMPTY ((const struct accepted[]){{0, NULL}})
+
+static size_t make_entries(struct entry *entries, uint64_t after, const struct accepted *accepted)
+{
+    size_t count = 0;
+    for (; accepted[count].ballot != 0; count++)
+        entries[count] = (struct entry){after + 1 + count, accepted[count].ballot,
+                                        payload_new(slice_str(accepted[count].text))};
+    return count;
+}
+
+static void drop_entries(const struct entry *entries, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        payload_unref(entries[i].payload);
+}
+
+static void look(struct subject *s)
+{
+    consensus_update_deinit(&s->update);
+    consensus_take(s->c, &s->update);
+    consensus_status(s->c, &s->status);
+}
+
+static void persist(struct subject *s)
+{
+    consensus_persisted(s->c, s->update.persist_mark);
+    look(s);
+}
+
+/* A replica of three that restarts with a promise, a floor, and what it accepted above that. */
+static struct subject subject_new(uint64_t promised, uint64_t floor, const struct accepted *log)
+{
+    struct consensus_config config = {.engine = CONSENSUS_PAXOS,
+                                      .self = 1,
+                                      .peers = {1, 2, 3},
+                                      .peer_count = 3,
+                                      .election_ticks = ELECTION_TICKS,
+                                      .heartbeat_ticks = 2,
+                                      .seed = 7};
+    struct entry entries[16];
+    struct consensus_restore restore = {
+        .hard_state = {promised, (replica_id)(promised % 16)},
+        .base_index = floor,
+        .base_term = floor > 0 ? 1 : 0,
+        .entries = entries,
+        .entry_count = make_entries(entries, floor, log),
+        .applied = floor,
+    };
+    struct subject s = {.c = consensus_new(&config, &restore)};
+    drop_entries(entries, restore.entry_count);
+    look(&s);
+    return s;
+}
+
+static void subject_free(struct subject *s)
+{
+    consensus_update_deinit(&s->update);
+    consensus_free(s->c);
+}
+
+static void step(struct subject *s, struct consensus_msg msg, const struct accepted *accepted)
+{
+    struct entry entries[16];
+    msg.to = 1;
+    msg.entries = entries;
+    msg.entry_count = make_entries(entries, msg.index, accepted);
+    consensus_step(s->c, &msg);
+    drop_entries(entries, msg.entry_count);
+    look(s);
+}
+
+/* The only message of this type to this peer in the last update. NULL: there is none. */
+static const struct consensus_msg *sent(const struct subject *s, enum consensus_msg_type type,
+                                        replica_id to)
+{
+    const struct consensus_msg *found = NULL;
+    for (size_t i = 0; i < s->update.message_count; i++) {
+        if (s->update.messages[i].type == type && s->update.messages[i].to == to) {
+            assert_null(found);
+            found = &s->update.messages[i];
+        }
+    }
+    return found;
+}
+
+static void assert_entries(const struct entry *entries, size_t count, uint64_t after,
+                           const struct accepted *expected)
+{
+    size_t i = 0;
+    for (; expected[i].ballot != 0; i++) {
+        assert_true(i < count);
+        assert_int_equal(entries[i].index, after + 1 + i);
+        assert_int_equal(entries[i].term, expected[i].ballot);
+        assert_true(slice_equal(payload_slice(entries[i].payload), slice_str(expected[i].text)));
+    }
+    assert_int_equal(count, i);
+}
+
+static void prepare(struct subject *s, replica_id from, uint64_t ballot, uint64_t index)
+{
+    step(s,
+         (struct consensus_msg){.type = MSG_PREPARE, .from = from, .term = ballot, .index = index},
+         EMPTY);
+}
+
+static void accept(struct subject *s, uint64_t ballot, uint64_t index, uint64_t commit,
+                   const struct accepted *accepted)
+{
+    step(s,
+         (struct consensus_msg){.type = MSG_ACCEPT,
+                                .from = (replica_id)(ballot % 16),
+                                .term = ballot,
+                                .index = index,
+                                .commit = commit},
+         accepted);
+}
+
+static void accepted_by(struct subject *s, replica_id from, uint64_t index, uint64_t round)
+{
+    step(s,
+         (struct consensus_msg){.type = MSG_ACCEPTED,
+                                .from = from,
+                                .term = s->status.term,
+                                .index = index,
+                                .context = round},
+         EMPTY);
+}
+
+/* Up to PREPARE, the own promise not yet durable. Returns the ballot. */
+static uint64_t stand(struct subject *s)
+{
+    uint64_t before = s->status.term;
+    for (size_t i = 0; i < 2 * ELECTION_TICKS && !consensus_has_update(s->c); i++)
+        consensus_tick(s->c);
+    look(s);
+    uint64_t ballot = sent(s, MSG_PRE_VOTE, 2)->term;
+    step(s, (struct consensus_msg){.type = MSG_PRE_VOTE_REPLY, .from = 2, .term = ballot}, EMPTY);
+    assert_true(s->status.term == ballot && ballot > before);
+    return ballot;
+}
+
+static void promised_by(struct subject *s, replica_id from, uint64_t index, uint64_t commit,
+                        const struct accepted *accepted)
+{
+    uint64_t last = index;
+    for (size_t i = 0; accepted[i].ballot != 0; i++)
+        last++;
+    step(s,
+         (struct consensus_msg){.type = MSG_PROMISE,
+                                .from = from,
+                                .term = s->status.term,
+                                .index = index,
+                                .commit = commit,
+                                .context = last},
+         accepted);
+}
+
+/* Becomes the proposer by replica 2's promise, which tells this. */
+static uint64_t lead(struct subject *s, const struct accepted *accepted)
+{
+    uint64_t ballot = stand(s);
+    uint64_t from = sent(s, MSG_PREPARE, 2)->index;
+    persist(s);
+    promised_by(s, 2, from, from, accepted);
+    assert_true(s->status.leads);
+    return ballot;
+}
+
+static void propose(struct subject *s, const char *text)
+{
+    uint64_t index, term;
+    assert_int_equal(consensus_propose(s->c, payload_new(slice_str(text)), &index, &term), SF_OK);
+    look(s);
+    assert_int_equal(index, s->status.last);
+    assert_int_equal(term, s->status.term);
+}
+
+/* -- promises -------------------------------------------------------------------------------- */
+
+static void a_promise_is_durable_before_it_is_given(void **state)
+{
+    (void)state;
+    struct subject s = subject_new(0, 0, EMPTY);
+    prepare(&s, 2, 2, 0);
+    assert_true(s.update.hard_state_changed);
+    assert_int_equal(s.update.hard_state.term, 2);
+    assert_int_equal(s.update.hard_state.vote, 2);
+    assert_true(sent(&s, MSG_PROMISE, 2)->after_sync);
+    assert_false(sent(&s, MSG_PROMISE, 2)->reject);
+    subject_free(&s);
+}
+
+static void a_promise_never_falls(void **state)
+{
+    (void)state;
+    struct subject s = subject_new(35, 0, LOG({3, "a"}));
+    prepare(&s, 2, 34, 0);
+    assert_true(sent(&s, MSG_PROMISE, 2)->reject);
+    assert_int_equal(sent(&s, MSG_PROMISE, 2)->term, 35);
+    accept(&s, 34, 0, 0, LOG({34, "b"}));
+    assert_true(sent(&s, MSG_ACCEPTED, 2)->reject);
+    assert_int_equal(s.update.entry_count, 0);
+    prepare(&s, 3, 35, 0); /* the same one again, by its owner */
+    assert_false(sent(&s, MSG_PROMISE, 3)->reject);
+    assert_false(s.update.hard_state_changed);
+    subject_free(&s);
+}
+
+static void everything_accepted_is_told(void **state)
+{
+    (void)state;
+    struct subject s = subject_new(19, 0, LOG({1, "a"}, {19, "b"}, {2, "c"}));
+    prepare(&s, 2, 34, 1);
+    const struct consensus_msg *promise = sent(&s, MSG_PROMISE, 2);
+    assert_int_equal(promise->index, 1);
+    assert_int_equal(promise->context, 3);
+    assert_entries(promise->entries, promise->entry_count, 1, LOG({19, "b"}, {2, "c"}));
+    prepare(&s, 2, 34, 3);
+    assert_int_equal(sent(&s, MSG_PROMISE, 2)->entry_count, 0);
+    prepare(&s, 2, 34, 9); /* its proposer knows more to be chosen than there is here */
+    assert_int_equal(sent(&s, MSG_PROMISE, 2)->entry_count, 0);
+    assert_int_equal(sent(&s, MSG_PROMISE, 2)->context, 3);
+    subject_free(&s);
+}
+
+static void nothing_is_promised_from_below_the_floor(void **state)
+{
+    (void)state;
+    struct subject s = subject_new(1, 7, LOG({1, "a"}));
+    prepare(&s, 2, 2, 6);
+    assert_false(s.update.hard_state_changed);
+    assert_int_equal(s.status.term, 1);
+    assert_true(sent(&s, MSG_PROMISE, 2)->reject);
+    assert_int_equal(sent(&s, MSG_PROMISE, 2)->index, 7);
+    step(&s, (struct consensus_msg){.type = MSG_PRE_VOTE, .from = 2, .term = 2, .index = 6}, EMPTY);
+    assert_true(sent(&s, MSG_PRE_VOTE_REPLY, 2)->reject);
+    prepare(&s, 2, 2, 7);
+    assert_false(sent(&s, MSG_PROMISE, 2)->reject);
+    subject_free(&s);
+}
+
+static void whoever_hears_a_proposer_promises_nobody_else(void **state)
+{
+    (void)state;
+    struct subject s = subject_new(0, 0, EMPTY);
+    accept(&s, 2, 0, 0, EMPTY);
+    assert_int_equal(s.status.leader, 2);
+    prepare(&s, 3, 19, 0);
+    assert_null(sent(&s, MSG_PROMISE, 3));
+    assert_int_equal(s.status.term, 2);
+    step(&s, (struct consensus_msg){.type = MSG_PREPARE, .from = 3, .term = 19, .transfer = true},
+         EMPTY); /* unless the proposer itself hands over */
+    assert_non_null(sent(&s, MSG_PROMISE, 3));
+    assert_int_equal(s.status.leader, 0);
+    subject_free(&s);
+}
+
+/* -- acceptances ----------------------------------------------------------------------------- */
+
+static void an_acceptance_is_durable_before_it_is_told(void **state)
+{
+    (void)state;
+    struct subject s = subject_new(0, 0, EMPTY);
+    accept(&s, 2, 0, 0, LOG({2, "a"}, {2, "b"}));
+    assert_entries(s.update.entries, s.update.entry_count, 0, LOG({2, "a"}, {2, "b"}));
+    assert_true(s.update.hard_state_changed); /* accepting promises */
+    assert_true(sent(&s, MSG_ACCEPTED, 2)->after_sync);
+    assert_int_equal(sent(&s, MSG_ACCEPTED, 2)->index, 2);
+    subject_free(&s);
+}
+
+static void an_acceptor_leaves_no_gap(void **state)
+{
+    (void)state;
+    struct subject s = subject_new(1, 0, LOG({1, "a"}, {1, "b"}));
+    accept(&s, 2, 1, 0, LOG({2, "x"})); /* entry 1 is not known to be chosen */
+    assert_true(sent(&s, MSG_ACCEPTED, 2)->reject);
+    assert_int_equal(sent(&s, MSG_ACCEPTED, 2)->index, 0);
+    assert_int_equal(sent(&s, MSG_ACCEPTED, 2)->context, 1);
+    assert_int_equal(s.update.entry_count, 0);
+    accept(&s, 2, 0, 0, LOG({2, "a"}, {2, "x"}));
+    assert_false(sent(&s, MSG_ACCEPTED, 2)->reject);
+    assert_int_equal(sent(&s, MSG_ACCEPTED, 2)->index, 2);
+    subject_free(&s);
+}
+
+static void a_tail_of_an_earlier_ballot_stays(void **state)
+{
+    (void)state;
+    struct subject s = subject_new(1, 0, LOG({1, "a"}, {1, "b"}, {1, "c"}));
+    accept(&s, 2, 0, 0, LOG({2, "x"}));
+    assert_int_equal(s.update.truncate_from, 0);
+    assert_entries(s.update.entries, s.update.entry_count, 0, LOG({2, "x"}));
+    assert_int_equal(sent(&s, MSG_ACCEPTED, 2)->index, 1);
+    step(&s, (struct consensus_msg){.type = MSG_PREPARE, .from = 3, .term = 19, .transfer = true},
+         EMPTY);
+    const struct consensus_msg *promise = sent(&s, MSG_PROMISE, 3);
+    assert_entries(promise->entries, promise->entry_count, 0, LOG({2, "x"}, {1, "b"}, {1, "c"}));
+    subject_free(&s);
+}
+
+static void what_comes_twice_changes_nothing(void **state)
+{
+    (void)state;
+    struct subject s = subject_new(0, 0, EMPTY);
+    accept(&s, 2, 0, 0, LOG({2, "a"}, {2, "b"}));
+    accept(&s, 2, 2, 2, LOG({2, "c"}));
+    accept(&s, 2, 0, 1, LOG({2, "a"}, {2, "b"}));
+    assert_int_equal(s.update.entry_count, 0);
+    assert_int_equal(sent(&s, MSG_ACCEPTED, 2)->index, 3);
+    assert_int_equal(s.status.commit, 2);
+    subject_free(&s);
+}
+
+static void commit_goes_no_further_than_what_is_right_here(void **state)
+{
+    (void)state;
+    struct subject s = subject_new(1, 0, LOG({1, "a"}, {1, "b"}, {1, "c"}));
+    accept(&s, 2, 0, 3, LOG({2, "x"}));
+    assert_int_equal(s.status.commit, 1); /* b and c may not be what was chosen */
+    persist(&s);
+    assert_entries(s.update.committed, s.update.committed_count, 0, LOG({2, "x"}));
+    subject_free(&s);
+}
+
+static void a_heartbeat_reminds_one_who_restarted(void **state)
+{
+    (void)state;
+    struct subject s = subject_new(19, 0, LOG({1, "a"}, {2, "b"}, {19, "c"}));
+    accept(&s, 19, 3, 2, LOG({19, "d"}));
+    assert_true(sent(&s, MSG_ACCEPTED, 3)->reject);
+    step(&s, (struct consensus_msg){.type = MSG_HEARTBEAT, .from = 3, .term = 19, .commit = 2},
+         EMPTY);
+    assert_int_equal(s.status.commit, 2);
+    accept(&s, 19, 3, 2, LOG({19, "d"})); /* c was accepted in this ballot before the restart */
+    assert_int_equal(sent(&s, MSG_ACCEPTED, 3)->index, 4);
+    subject_free(&s);
+}
+
+/* -- taking over ----------------------------------------------------------------------------- */
+
+static void a_ballot_from_before_a_restart_is_never_used(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t promised, next;
+    } cases[] = {{0, 1}, {1, 17}, {2, 17}, {16, 17}, {17, 33}, {31, 33}, {33, 49}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        struct subject s = subject_new(cases[i].promised, 0, EMPTY);
+        assert_int_equal(stand(&s), cases[i].next);
+        subject_free(&s);
+    }
+}
+
+static void nothing_is_asked_in_a_ballot_that_could_be_forgotten(void **state)
+{
+    (void)state;
+    struct subject s = subject_new(1, 0, EMPTY);
+    uint64_t ballot = stand(&s);
+    assert_true(s.update.hard_state_changed);
+    assert_int_equal(s.update.hard_state.term, ballot);
+    assert_true(sent(&s, MSG_PREPARE, 2)->after_sync);
+    assert_true(sent(&s, MSG_PREPARE, 3)->after_sync);
+    promised_by(&s, 2, 0, 0, EMPTY); /* with the own promise it would be a majority */
+    assert_false(s.status.leads);
+    consensus_persisted(s.c, 1);
+    look(&s);
+    assert_true(s.status.leads);
+    subject_free(&s);
+}
+
+static void the_value_of_the_highest_ballot_is_proposed_again(void **state)
+{
+    (void)state;
+    struct subject s = subject_new(19, 0, LOG({1, "a"}, {1, "b"}, {3, "c"}));
+    uint64_t ballot =
+        lead(&s, LOG({1, "a"}, {2, "x"}, {2, "y"}, {2, "z"})); /* 2 has more, and other things */
+    assert_entries(s.update.entries, s.update.entry_count, 0,
+                   LOG({ballot, "a"}, {ballot, "x"}, {ballot, "c"}, {ballot, "z"}));
+    assert_int_equal(s.status.last, 4);
+    const struct consensus_msg *msg = sent(&s, MSG_ACCEPT, 3);
+    assert_entries(msg->entries, msg->entry_count, 0,
+                   LOG({ballot, "a"}, {ballot, "x"}, {ballot, "c"}, {ballot, "z"}));
+    propose(&s, "new"); /* beyond everything that was found the choice is free */
+    assert_entries(s.update.entries, s.update.entry_count, 4, LOG({ballot, "new"}));
+    subject_free(&s);
+}
+
+static void only_a_complete_answer_is_a_promise(void **state)
+{
+    (void)state;
+    struct subject s = subject_new(1, 0, EMPTY);
+    uint64_t ballot = stand(&s);
+    persist(&s);
+    struct consensus_msg page = {
+        .type = MSG_PROMISE, .from = 2, .term = ballot, .index = 0, .context = 3};
+    step(&s, page, LOG({1, "a"}, {1, "b"}));
+    assert_false(s.status.leads);
+    assert_int_equal(sent(&s, MSG_PREPARE, 2)->index, 2);
+    step(&s, page, LOG({1, "a"}, {1, "b"})); /* doubled */
+    assert_false(s.status.leads);
+    page.index = 2;
+    step(&s, page, LOG({1, "c"}));
+    assert_true(s.status.leads);
+    assert_int_equal(s.status.last, 3);
+    subject_free(&s);
+}
+
+static void refusals_by_a_majority_end_it(void **state)
+{
+    (void)state;
+    struct subject s = subject_new(1, 0, EMPTY);
+    uint64_t ballot = stand(&s);
+    for (replica_id peer = 2; peer <= 3; peer++)
+        step(&s,
+             (struct consensus_msg){
+                 .type = MSG_PROMISE, .from = peer, .term = ballot, .index = 9, .reject = true},
+             EMPTY);
+    persist(&s);
+    promised_by(&s, 2, 0, 0, EMPTY);
+    promised_by(&s, 3, 0, 0, EMPTY);
+    assert_false(s.status.leads);
+    subject_free(&s);
+}
+
+static void a_higher_ballot_ends_it_and_is_passed_next_time(void **state)
+{
+    (void)state;
+    struct subject s = subject_new(1, 0, EMPTY);
+    stand(&s);
+    step(&s, (struct consensus_msg){.type = MSG_PROMISE, .from = 3, .term = 99, .reject = true},
+         EMPTY);
+    assert_false(s.update.hard_state_changed); /* nobody asked for a promise */
+    assert_int_equal(stand(&s), 113);
+    subject_free(&s);
+}
+
+static void an_entry_before_the_window_is_sent_in_the_own_ballot(void **state)
+{
+    (void)state;
+    struct subject s = subject_new(1, 0, LOG({1, "a"}, {1, "b"}));
+    step(&s, (struct consensus_msg){.type = MSG_ACCEPT, .from = 2, .term = 2, .commit = 2},
+         LOG({2, "a"}, {2, "b"}));
+    persist(&s);
+    assert_int_equal(s.status.commit, 2);
+    uint64_t ballot = lead(&s, EMPTY);
+    step(&s,
+         (struct consensus_msg){.type = MSG_ACCEPTED,
+                                .from = 3,
+                                .term = ballot,
+                                .reject = true,
+                                .context = 2,
+                                .index = 0},
+         EMPTY); /* 3 has none of them */
+    const struct consensus_msg *msg = sent(&s, MSG_ACCEPT, 3);
+    assert_entries(msg->entries, msg->entry_count, 0, LOG({ballot, "a"}, {ballot, "b"}));
+    subject_free(&s);
+}
+
+/* -- proposing ------------------------------------------------------------------------------- */
+
+static void chosen_is_what_a_majority_accepted_durably(void **state)
+{
+    (void)state;
+    struct subject s = subject_new(1, 0, EMPTY);
+    lead(&s, EMPTY);
+    propose(&s, "a");
+    assert_false(sent(&s, MSG_ACCEPT, 2)->after_sync);
+    accepted_by(&s, 2, 1, 0);
+    assert_int_equal(s.status.commit, 0); /* it counts itself only once synced */
+    accepted_by(&s, 3, 1, 0);
+    assert_int_equal(s.status.commit, 1);
+    assert_int_equal(s.update.committed_count, 0); /* not yet durable here */
+    consensus_persisted(s.c, 2);
+    look(&s);
+    assert_int_equal(s.update.committed_count, 1);
+    subject_free(&s);
+}
+
+static void inherited_entries_are_not_chosen_by_being_found(void **state)
+{
+    (void)state;
+    struct subject s = subject_new(1, 0, LOG({1, "a"}));
+    lead(&s, LOG({1, "a"})); /* two of three have accepted it, in ballot 1 */
+    assert_int_equal(s.status.commit, 0);
+    persist(&s);
+    assert_int_equal(s.status.commit, 0);
+    accepted_by(&s, 3, 1, 0);
+    assert_int_equal(s.status.commit, 1);
+    subject_free(&s);
+}
+
+static void no_read_before_everything_inherited_is_chosen(void **state)
+{
+    (void)state;
+    struct subject s = subject_new(1, 0, LOG({1, "a"}));
+    lead(&s, EMPTY);
+    uint64_t mark = s.update.persist_mark;
+    consensus_read(s.c, 5);
+    look(&s);
+    assert_null(sent(&s, MSG_HEARTBEAT, 2));
+    consensus_persisted(s.c, mark);
+    accepted_by(&s, 2, 1, 0);
+    assert_int_equal(sent(&s, MSG_HEARTBEAT, 2)->context, 1);
+    subject_free(&s);
+}
+
+static void an_answer_to_an_earlier_round_confirms_nothing(void **state)
+{
+    (void)state;
+    struct subject s = subject_new(1, 0, EMPTY);
+    uint64_t ballot = lead(&s, EMPTY);
+    consensus_read(s.c, 5);
+    look(&s);
+    assert_int_equal(sent(&s, MSG_HEARTBEAT, 2)->context, 1);
+    accepted_by(&s, 2, 0, 0);
+    step(&s, (struct consensus_msg){.type = MSG_HEARTBEAT_REPLY, .from = 3, .term = ballot}, EMPTY);
+    assert_int_equal(s.update.read_count, 0);
+    step(&s,
+         (struct consensus_msg){.type = MSG_HEARTBEAT_REPLY, .from = 3, .term = 1, .context = 1},
+         EMPTY); /* of another ballot */
+    assert_int_equal(s.update.read_count, 0);
+    accepted_by(&s, 2, 0, 1);
+    assert_int_equal(s.update.read_count, 1);
+    assert_int_equal(s.update.reads[0].status, SF_OK);
+    subject_free(&s);
+}
+
+/* -- snapshots ------------------------------------------------------------------------------- */
+
+static void a_snapshot_leaves_what_was_accepted_above_it(void **state)
+{
+    (void)state;
+    struct subject s = subject_new(2, 0, LOG({1, "a"}, {1, "b"}, {2, "c"}));
+    struct consensus_msg chunk = {
+        .type = MSG_SNAPSHOT, .from = 3, .term = 19, .index = 2, .log_term = 3};
+    step(&s, chunk, EMPTY);
+    assert_int_equal(s.update.snapshot_offered.index, 2);
+    assert_true(consensus_snapshot_begin(s.c, 2, 3));
+    accept(&s, 19, 0, 0, LOG({19, "a"})); /* nothing is accepted meanwhile */
+    assert_int_equal(s.update.entry_count, 0);
+    assert_null(sent(&s, MSG_ACCEPTED, 3));
+    consensus_snapshot_installed(s.c, 2, 3);
+    look(&s);
+    assert_int_equal(s.status.first, 3);
+    assert_entries(s.update.entries, s.update.entry_count, 2, LOG({2, "c"}));
+    assert_non_null(sent(&s, MSG_SNAPSHOT_REPLY, 3));
+    subject_free(&s);
+}
+
+static void a_snapshot_of_what_is_here_is_not_wanted(void **state)
+{
+    (void)state;
+    struct subject s = subject_new(0, 0, EMPTY);
+    accept(&s, 3, 0, 0, LOG({3, "a"}, {3, "b"}));
+    step(&s,
+         (struct consensus_msg){
+             .type = MSG_SNAPSHOT, .from = 3, .term = 3, .index = 2, .log_term = 3},
+         EMPTY);
+    assert_int_equal(s.update.snapshot_offered.index, 0);
+    assert_int_equal(sent(&s, MSG_SNAPSHOT_REPLY, 3)->index, 2);
+    assert_int_equal(s.status.commit, 2); /* a snapshot is of what is chosen */
+    assert_false(consensus_snapshot_begin(s.c, 2, 3));
+    subject_free(&s);
+}
+
+/* -- what comes from a network --------------------------------------------------------------- */
+
+static void what_cannot_be_true_is_ignored(void **state)
+{
+    (void)state;
+    struct subject s = subject_new(1, 0, EMPTY);
+    uint64_t ballot = lead(&s, EMPTY);
+    const struct consensus_msg messages[] = {
+        {.type = MSG_ACCEPT, .from = 2, .term = ballot}, /* our ballot */
+        {.type = MSG_HEARTBEAT, .from = 2, .term = 35},  /* replica 3's */
+        {.type = MSG_PREPARE, .from = 2, .term = 35},    /* likewise */
+        {.type = MSG_ACCEPTED, .from = 2, .term = ballot, .index = 9},
+        {.type = MSG_SNAPSHOT_REPLY, .from = 2, .term = ballot, .index = 9},
+        {.type = MSG_APPEND, .from = 2, .term = 99}, /* another engine's */
+        {.type = MSG_VOTE, .from = 2, .term = 99},
+        {.type = MSG_ACCEPT, .from = 4, .term = 36}, /* no member's */
+        {.type = MSG_ACCEPT, .from = 1, .term = 33}, /* our own name */
+    };
+    for (size_t i = 0; i < sizeof(messages) / sizeof(*messages); i++) {
+        step(&s, messages[i], EMPTY);
+        assert_true(s.status.leads);
+        assert_int_equal(s.status.term, ballot);
+        assert_int_equal(s.status.commit, 0);
+        assert_int_equal(s.update.message_count, 0);
+    }
+    subject_free(&s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_promise_is_durable_before_it_is_given),
+        cmocka_unit_test(a_promise_never_falls),
+        cmocka_unit_test(everything_accepted_is_told),
+        cmocka_unit_test(nothing_is_promised_from_below_the_floor),
+        cmocka_unit_test(whoever_hears_a_proposer_promises_nobody_else),
+        cmocka_unit_test(an_acceptance_is_durable_before_it_is_told),
+        cmocka_unit_test(an_acceptor_leaves_no_gap),
+        cmocka_unit_test(a_tail_of_an_earlier_ballot_stays),
+        cmocka_unit_test(what_comes_twice_changes_nothing),
+        cmocka_unit_test(commit_goes_no_further_than_what_is_right_here),
+        cmocka_unit_test(a_heartbeat_reminds_one_who_restarted),
+        cmocka_unit_test(a_ballot_from_before_a_restart_is_never_used),
+        cmocka_unit_test(nothing_is_asked_in_a_ballot_that_could_be_forgotten),
+        cmocka_unit_test(the_value_of_the_highest_ballot_is_proposed_again),
+        cmocka_unit_test(only_a_complete_answer_is_a_promise),
+        cmocka_unit_test(refusals_by_a_majority_end_it),
+        cmocka_unit_test(a_higher_ballot_ends_it_and_is_passed_next_time),
+        cmocka_unit_test(an_entry_before_the_window_is_sent_in_the_own_ballot),
+        cmocka_unit_test(chosen_is_what_a_majority_accepted_durably),
+        cmocka_unit_test(inherited_entries_are_not_chosen_by_being_found),
+        cmocka_unit_test(no_read_before_everything_inherited_is_chosen),
+        cmocka_unit_test(an_answer_to_an_earlier_round_confirms_nothing),
+        cmocka_unit_test(a_snapshot_leaves_what_was_accepted_above_it),
+        cmocka_unit_test(a_snapshot_of_what_is_here_is_not_wanted),
+        cmocka_unit_test(what_cannot_be_true_is_ignored),
+    };
+    sf_assert_slow_enabled = true;
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
