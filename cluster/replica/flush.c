@@ -14,7 +14,7 @@
 #include "replica/inside.h"
 
 #define SAMPLES_PER_SLACK 64u
-#define SENDING_SLACKS_MAX 16u /* a snapshot under way keeps at most so many slacks of log */
+#define LAGGING_SLACKS_MAX 6u /* a follower that lags keeps at most so many slacks of log */
 
 /* -- how much log an index stands for ------------------------------------------------------ */
 
@@ -58,17 +58,31 @@ static size_t sample_at(const struct replica *r, uint64_t index)
 
 /* -- cutting ------------------------------------------------------------------------------- */
 
-/* The newest sample that leaves `slack` bytes of log below the durable index, or as far as a
- * snapshot under way reaches, within reason. A group of one needs no slack. */
+/* Leader: the lowest index that a follower is known to have, or will have by the snapshot that is
+ * under way to it. UINT64_MAX: this replica does not lead, or has no followers. */
+static uint64_t slowest_follower(const struct replica *r)
+{
+    struct consensus_status status;
+    uint64_t slowest = snapshot_send_floor(r);
+    consensus_status(r->consensus, &status);
+    for (size_t i = 0; status.leads && i < status.peer_count; i++)
+        if (!status.peers[i].snapshot && status.peers[i].match < slowest)
+            slowest = status.peers[i].match;
+    return slowest;
+}
+
+/* The newest sample that leaves `slack` bytes of log below the durable index, and more where a
+ * follower needs it, within reason: a snapshot costs it, and the leader, far more than that. A
+ * group of one needs no slack. */
 static size_t cut_sample(const struct replica *r, size_t slack)
 {
     size_t end = sample_at(r, r->durable);
     size_t i = end;
-    uint64_t floor = snapshot_send_floor(r);
+    uint64_t floor = slowest_follower(r);
     while (i > 0 && r->samples[end].bytes - r->samples[i].bytes < slack)
         i--;
     while (i > 0 && r->samples[i].index > floor &&
-           r->samples[end].bytes - r->samples[i].bytes < slack * SENDING_SLACKS_MAX)
+           r->samples[end].bytes - r->samples[i].bytes < slack * LAGGING_SLACKS_MAX)
         i--;
     return i;
 }

@@ -284,6 +284,23 @@ static void a_store_ahead_of_the_log_is_damage(void **state)
     stage_free(stage);
 }
 
+static void a_follower_that_lags_a_little_gets_the_log(void **state)
+{
+    struct stage_options options = calm_options(3);
+    options.slack_bytes = 8192;
+    struct stage *stage = stage_up(14, &options);
+    struct stage_node *slow = some_follower(stage);
+    (void)state;
+    for (int round = 0; round < 5; round++) {
+        isolate(stage, slow);
+        run_ms(stage, 600);
+        sim_heal_all(stage->sim);
+        settle(stage);
+    }
+    assert_int_equal(stage->installs, 0);
+    stage_free(stage);
+}
+
 /* -- full disks ---------------------------------------------------------------------------- */
 
 static void a_full_disk_stops_admission_until_there_is_space(void **state)
@@ -358,6 +375,7 @@ int main(void)
         cmocka_unit_test(an_install_survives_a_crash_at_any_moment),
         cmocka_unit_test(a_store_behind_the_log_asks_for_a_snapshot),
         cmocka_unit_test(a_store_ahead_of_the_log_is_damage),
+        cmocka_unit_test(a_follower_that_lags_a_little_gets_the_log),
         cmocka_unit_test(a_full_disk_stops_admission_until_there_is_space),
         cmocka_unit_test(a_full_store_keeps_its_batch_and_goes_on),
         cmocka_unit_test(a_failed_sync_ends_the_process_and_the_group_goes_on),
