@@ -401,6 +401,10 @@ struct replica *host_find_message(struct host *host, group_id gid, uint64_t like
     if (r != NULL && r->likeness == likeness && r->identity.self == to && from <= UINT32_MAX &&
         replica_peer(r, (replica_id)from) != NULL)
         return r;
-    host->refused++;
+    if (host->refused++ == 0)
+        log_warn("host", "refused a message of replica %" PRIu64 " of group %" PRIu64 ": %s", from,
+                 gid,
+                 r == NULL ? "that group is not here"
+                           : "its addresses or their order, engine, shards or routing differ");
     return NULL;
 }

@@ -24,6 +24,9 @@
 #define APPLY_BYTES_PER_TURN (1u << 20)
 #define APPLY_QUEUE_BYTES_MAX (24u << 20) /* above it a leader admits nothing */
 #define PROPOSALS_OPEN_MAX 8192u          /* likewise */
+#define LOG_BYTES_MAX                                                                              \
+    (48u << 20) /* of entries in memory: above it a leader admits nothing, and a                   \
+                   follower takes no more */
 #define REPLICA_BODY_BYTES_MAX (4u << 20) /* of one entry: it must fit in a message with others */
 #define ENTRY_OVERHEAD_BYTES 64u          /* what an entry costs in the log beside its payload */
 #define RETRY_BUSY_MS 5u
@@ -126,9 +129,10 @@ struct replica {
     uint64_t cut;           /* the log was cut up to here */
     uint64_t needs;         /* the log begins after this, which is above applied; 0: it does not */
 
-    bool leads;       /* as the engine said last */
-    bool announced;   /* the machine was told that it leads */
-    bool noop_wanted; /* the no-op of this term is still to be proposed */
+    bool leads;          /* as the engine said last */
+    bool announced;      /* the machine was told that it leads */
+    uint64_t yielded_ns; /* when leader_yield last tried; 0: never */
+    bool noop_wanted;    /* the no-op of this term is still to be proposed */
     uint64_t noop_index;
     uint64_t term;
     replica_id leader;
@@ -211,6 +215,8 @@ char *host_text(const char *format, ...) SF_PRINTF(1, 2);
 SF_MUST_CHECK int replica_new(struct host *host, const struct identity_replica *identity,
                               struct machine *machine, struct replica **out, char **why);
 void replica_free(struct replica *r);
+/* Too many entries are in memory: the store cannot keep up, or cannot be flushed. */
+bool replica_is_behind(const struct replica *r);
 /* Takes every update of the engine and carries it out; true if there was one. */
 bool replica_step(struct replica *r);
 void replica_synced(struct replica *r, uint64_t position);
@@ -234,6 +240,10 @@ void leader_propose_noop(struct replica *r);
 void leader_announce(struct replica *r); /* tells the machine, if it is time */
 void leader_applied(struct replica *r, const struct entry *entry); /* its proposal is done */
 void leader_skip_to(struct replica *r, uint64_t index); /* applied by a snapshot: proposals end */
+/* The disk of this process is full, or below its reserve. */
+bool replica_disk_is_low(const struct replica *r);
+/* Leader that cannot apply (`needs`): hands the lead to a follower that can. Each tick. */
+void leader_yield(struct replica *r);
 
 /* -- replica_apply.c ----------------------------------------------------------------------- */
 

@@ -124,6 +124,13 @@ static void carry_out(struct replica *r, struct consensus_update *u)
                         u->snapshot_offered.from);
 }
 
+bool replica_is_behind(const struct replica *r)
+{
+    struct consensus_status status;
+    consensus_status(r->consensus, &status);
+    return status.log_bytes > LOG_BYTES_MAX || r->queue.bytes > APPLY_QUEUE_BYTES_MAX;
+}
+
 bool replica_step(struct replica *r)
 {
     bool stepped = false;
@@ -149,6 +156,7 @@ void replica_synced(struct replica *r, uint64_t position)
 void replica_tick(struct replica *r)
 {
     consensus_tick(r->consensus);
+    leader_yield(r);
     snapshot_send_needed(r);
 }
 

@@ -12,6 +12,8 @@
 #include "replica/envelope.h"
 #include "replica/inside.h"
 
+#define YIELD_NS ENV_SECOND_NS /* between two tries to give the lead away */
+
 /* -- proposals ----------------------------------------------------------------------------- */
 
 void leader_note_time(struct replica *r, const struct payload *payload)
@@ -142,13 +144,57 @@ void leader_announce(struct replica *r)
     r->machine->ops->lead(r->machine, true, r->term);
 }
 
-/* -- admission ----------------------------------------------------------------------------- */
+/* -- leading without a state --------------------------------------------------------------- */
 
-static bool disk_is_low(const struct replica *r)
+/* The follower that is best to lead in its place: heard, able to apply, furthest; 0: none. */
+static replica_id best_successor(struct replica *r)
+{
+    struct consensus_status status;
+    replica_id best = 0;
+    uint64_t match = 0;
+    consensus_status(r->consensus, &status);
+    for (size_t i = 0; i < status.peer_count; i++) {
+        const struct peer *peer = replica_peer(r, status.peers[i].id);
+        bool able = peer != NULL && peer->has_back && peer->needs == 0 && status.peers[i].active;
+        if (able && (best == 0 || status.peers[i].match > match)) {
+            best = peer->id;
+            match = status.peers[i].match;
+        }
+    }
+    return best;
+}
+
+/* Its log made it win, but it can serve nothing, and only a leader sends snapshots. */
+void leader_yield(struct replica *r)
 {
     uint64_t now = env_now_ns(r->host->env);
-    if (r->host->low || r->stalled == SF_NO_SPACE || r->host->flusher.full ||
-        wal_is_full(r->host->wal))
+    if (!r->leads || r->needs == 0 || (r->yielded_ns != 0 && now < r->yielded_ns + YIELD_NS))
+        return;
+    replica_id successor = best_successor(r);
+    if (successor == 0)
+        return;
+    r->yielded_ns = now;
+    log_info("replica", "group %" PRIu64 ": replica %u gives the lead to %u, which has the state",
+             r->identity.group.gid, r->identity.self, successor);
+    int status = consensus_transfer(r->consensus, successor);
+    if (status != SF_OK && status != SF_NOT_LEADER)
+        log_warn("replica", "group %" PRIu64 ": the lead cannot be given away: %s",
+                 r->identity.group.gid, sf_error_text(status));
+}
+
+/* -- admission ----------------------------------------------------------------------------- */
+
+bool replica_disk_is_low(const struct replica *r)
+{
+    return r->host->low || r->stalled == SF_NO_SPACE || r->host->flusher.full ||
+           wal_is_full(r->host->wal);
+}
+
+/* Here, or at a member that was heard. */
+static bool some_disk_is_low(const struct replica *r)
+{
+    uint64_t now = env_now_ns(r->host->env);
+    if (replica_disk_is_low(r))
         return true;
     for (size_t i = 0; i < r->peer_count; i++)
         if (r->peers[i].low_until_ns > now)
@@ -160,10 +206,9 @@ int replica_admits(const struct replica *replica)
 {
     if (!replica->announced)
         return SF_NOT_LEADER;
-    if (disk_is_low(replica))
+    if (some_disk_is_low(replica))
         return SF_NO_SPACE;
-    if (replica->queue.bytes > APPLY_QUEUE_BYTES_MAX ||
-        replica->proposal_count >= PROPOSALS_OPEN_MAX)
+    if (replica_is_behind(replica) || replica->proposal_count >= PROPOSALS_OPEN_MAX)
         return SF_OVERLOADED;
     return SF_OK;
 }

@@ -2,7 +2,8 @@
  *
  *   the log holds (applied index, term)     the usual case: apply what follows
  *   the log begins above applied + 1        the store lost what it had: nothing is applied, and a
- *                                           snapshot is asked for (`needs`)
+ *                                           snapshot is asked for (`needs`); damage in a group of
+ *                                           one, where nobody has it
  *   it does not hold it, and an install     the install ended between its flip and the reset of
  *   wrote the applied record                the log: the log is reset to begin after it
  *   anything else                           damage
@@ -81,9 +82,9 @@ int restore_read(struct replica *r, struct consensus_restore *log, char **why)
         return status;
     read_log(r, log);
     if (!log_holds(log, r->applied.index, r->applied.term)) {
-        if (r->applied.index < log->base_index)
+        if (r->applied.index < log->base_index && r->peer_count > 0)
             r->needs = log->base_index;
-        else if (r->applied.installed)
+        else if (r->applied.index >= log->base_index && r->applied.installed)
             begin_log_after(r, log);
         else
             return refuse_damage(r, log, why);

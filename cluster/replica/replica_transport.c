@@ -3,7 +3,7 @@
  *   consensus [gid, likeness, from, to, low, needs, message]
  *
  *   likeness  hash of all that members must agree on (identity.h): another one's message is refused
- *   low       bool, the sender's disk is nearly full
+ *   low       bool, the sender's disk is full or nearly so
  *   needs     the sender asks for a snapshot at this index or a later one; 0: it does not
  *
  * A request goes to the peer's address, an answer back on the connection that the peer's last
@@ -40,7 +40,7 @@ void transport_send(struct replica *r, const struct consensus_msg *msg)
     pack_u64(&params, r->likeness);
     pack_u64(&params, r->identity.self);
     pack_u64(&params, msg->to);
-    pack_bool(&params, r->host->low);
+    pack_bool(&params, replica_disk_is_low(r));
     pack_u64(&params, r->needs);
     codec_pack_msg(&params, msg);
     if (is_answer(msg->type) && peer->has_back)
@@ -58,6 +58,12 @@ static void note_peer(struct replica *r, struct peer *peer, rpc_peer back, bool 
     peer->low_until_ns = low ? env_now_ns(r->host->env) + LOW_BELIEVED_NS : 0;
 }
 
+/* Entries for which there is no room count as lost on the way: their leader sends them again. */
+static bool must_wait(const struct replica *r, const struct consensus_msg *msg)
+{
+    return msg->entry_count > 0 && replica_is_behind(r);
+}
+
 static void on_consensus(void *ctx, rpc_peer back, const msgpack_object *params)
 {
     struct host *host = ctx;
@@ -69,8 +75,12 @@ static void on_consensus(void *ctx, rpc_peer back, const msgpack_object *params)
     uint64_t to = unpack_u64(&c, UINT64_MAX);
     bool low = unpack_bool(&c);
     uint64_t needs = unpack_u64(&c, UINT64_MAX);
-    if (host->dead || !unpack_ok(&c))
+    if (host->dead)
         return;
+    if (!unpack_ok(&c)) {
+        host->refused++;
+        return;
+    }
     struct replica *r = host_find_message(host, gid, likeness, from, to);
     if (r == NULL)
         return;
@@ -82,7 +92,8 @@ static void on_consensus(void *ctx, rpc_peer back, const msgpack_object *params)
         struct peer *peer = replica_peer(r, msg.from);
         note_peer(r, peer, back, low);
         peer->needs = needs;
-        consensus_step(r->consensus, &msg);
+        if (!must_wait(r, &msg))
+            consensus_step(r->consensus, &msg);
     } else {
         host->refused++;
     }

@@ -304,6 +304,8 @@ void install_turn(struct replica *r)
         return;
     if (in->offered || is_needed(r))
         take_chunk(r);
+    else if (install_holds_apply(r))
+        answer(&in->chunk.request, SF_BUSY); /* soon it will be behind us */
     else
         answer(&in->chunk.request, is_behind_us(r) ? SF_OK : SF_GONE);
     in->offered = false;

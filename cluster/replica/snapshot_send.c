@@ -184,7 +184,7 @@ void snapshot_send_wanted(struct replica *r, replica_id id)
 {
     struct peer *peer = replica_peer(r, id);
     sf_assert(peer != NULL);
-    if (peer->send == NULL && !install_holds_apply(r))
+    if (peer->send == NULL && r->needs == 0 && !install_holds_apply(r))
         begin(r, peer);
     if (peer->send != NULL)
         peer->send->asked_by_engine = true;

@@ -65,12 +65,13 @@ static void pack_rpc(struct buffer *b, const struct host *host)
     struct rpc_stats stats;
     rpc_stats(host->rpc, &stats);
     pack_str(b, "rpc");
-    pack_map(b, 6);
+    pack_map(b, 7);
     pack_field(b, "requests", stats.requests);
     pack_field(b, "replies", stats.replies);
     pack_field(b, "notifications", stats.notifications);
     pack_field(b, "bad_messages", stats.bad_messages);
     pack_field(b, "dropped", stats.dropped);
+    pack_field(b, "slow_peers", stats.slow_peers);
     pack_field(b, "refused", host->refused);
 }
 

@@ -301,6 +301,40 @@ static void a_follower_that_lags_a_little_gets_the_log(void **state)
     stage_free(stage);
 }
 
+static void a_store_behind_the_log_of_a_group_of_one_is_damage(void **state)
+{
+    struct stage_options options = calm_options(1);
+    struct stage *stage = stage_up(13, &options);
+    (void)state;
+    run_ms(stage, 2000);
+    sim_node_stop(stage->nodes[0].node);
+    wipe_store(&stage->nodes[0]);
+    sim_node_start(stage->nodes[0].node);
+    assert_null(stage->nodes[0].replica);
+    assert_non_null(strstr(stage->nodes[0].refusal, "is damaged: its store is at entry 0"));
+    stage_free(stage);
+}
+
+/* Whoever wins the election: two of three have to give the lead to the third. */
+static void who_lost_its_store_does_not_keep_the_lead(void **state)
+{
+    struct stage_options options = calm_options(3);
+    (void)state;
+    for (uint64_t seed = 200; seed < 210; seed++) {
+        struct stage *stage = stage_up(seed, &options);
+        run_ms(stage, 2000);
+        for (size_t i = 0; i < 3; i++)
+            sim_node_stop(stage->nodes[i].node);
+        wipe_store(&stage->nodes[0]);
+        wipe_store(&stage->nodes[1]);
+        stage_start_all(stage);
+        assert_non_null(stage_wait_leader(stage, 20000));
+        settle(stage);
+        assert_true(stage->installs >= 2);
+        stage_free(stage);
+    }
+}
+
 /* -- full disks ---------------------------------------------------------------------------- */
 
 static void a_full_disk_stops_admission_until_there_is_space(void **state)
@@ -346,6 +380,32 @@ static void a_full_store_keeps_its_batch_and_goes_on(void **state)
     stage_free(stage);
 }
 
+static void a_follower_whose_store_is_full_is_heard_and_bounded(void **state)
+{
+    struct stage_options options = calm_options(3);
+    struct stage *stage = stage_up(15, &options);
+    struct stage_node *leader = stage_leader(stage), *follower = some_follower(stage);
+    struct consensus_status status;
+    struct buffer body = {0};
+    (void)state;
+    follower->store_is_full = true;
+    run_ms(stage, 1000);
+    assert_int_equal(replica_admits(leader->replica), SF_NO_SPACE);
+    toy_body(&body, 1, 1u << 20, 'x');
+    for (int i = 0; i < 70; i++) {
+        assert_int_equal(replica_propose(leader->replica, buffer_slice(&body), NULL), SF_OK);
+        run_ms(stage, 100);
+    }
+    replica_consensus_status(follower->replica, &status);
+    assert_true(status.log_bytes > 20u << 20);
+    assert_true(status.log_bytes < 52u << 20);
+    follower->store_is_full = false;
+    settle(stage);
+    assert_int_equal(replica_admits(leader->replica), SF_OK);
+    buffer_deinit(&body);
+    stage_free(stage);
+}
+
 static void a_failed_sync_ends_the_process_and_the_group_goes_on(void **state)
 {
     struct stage_options options = calm_options(3);
@@ -375,9 +435,12 @@ int main(void)
         cmocka_unit_test(an_install_survives_a_crash_at_any_moment),
         cmocka_unit_test(a_store_behind_the_log_asks_for_a_snapshot),
         cmocka_unit_test(a_store_ahead_of_the_log_is_damage),
+        cmocka_unit_test(a_store_behind_the_log_of_a_group_of_one_is_damage),
+        cmocka_unit_test(who_lost_its_store_does_not_keep_the_lead),
         cmocka_unit_test(a_follower_that_lags_a_little_gets_the_log),
         cmocka_unit_test(a_full_disk_stops_admission_until_there_is_space),
         cmocka_unit_test(a_full_store_keeps_its_batch_and_goes_on),
+        cmocka_unit_test(a_follower_whose_store_is_full_is_heard_and_bounded),
         cmocka_unit_test(a_failed_sync_ends_the_process_and_the_group_goes_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
