@@ -98,6 +98,9 @@ struct store_batch *store_batch_new(const struct space *space);
 void store_batch_free(struct store_batch *batch);
 void store_batch_clear(struct store_batch *batch);
 void store_batch_put(struct store_batch *batch, struct slice key, struct slice value);
+/* The same of a key that is neither in the store nor in the batch: if the batch deletes it again,
+ * neither is written. */
+void store_batch_put_new(struct store_batch *batch, struct slice key, struct slice value);
 void store_batch_delete(struct store_batch *batch, struct slice key);
 /* Deletes [from, to), pending puts of this batch included; an empty `to` means the end of the
  * space. Gets through the batch see it. */

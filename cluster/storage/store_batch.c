@@ -27,6 +27,7 @@ struct pending {
     uint64_t sequence;           /* order of adding, over all operations */
     struct pending *prev, *next; /* B1 */
     struct pending *older_range; /* DELETE_RANGE: the one added before it */
+    bool is_new;                 /* PUT: the store holds no such key */
     UT_hash_handle hh;           /* PUT, DELETE: by key, the newest of each */
 };
 
@@ -183,14 +184,20 @@ static void batch_overtake(struct store_batch *batch, struct pending *old)
 }
 
 static void batch_add(struct store_batch *batch, enum store_op_kind kind, struct slice key,
-                      struct slice value)
+                      struct slice value, bool is_new)
 {
     struct pending *old;
     sf_assert(key.n <= STORE_KEY_BYTES_MAX);
     HASH_FIND(hh, batch->by_key, key.p, key.n, old);
-    if (old != NULL)
+    if (old != NULL) {
+        sf_assert(!is_new);
+        is_new = old->is_new;
         batch_overtake(batch, old);
+    }
+    if (is_new && kind == STORE_OP_DELETE)
+        return;
     struct pending *pending = batch_push(batch, kind, key, value);
+    pending->is_new = is_new;
     HASH_ADD_KEYPTR(hh, batch->by_key, pending->op.key.p, pending->op.key.n, pending);
 }
 
@@ -203,16 +210,26 @@ static void batch_add_range(struct store_batch *batch, struct slice from, struct
     batch->newest_range = pending;
 }
 
-void store_batch_put(struct store_batch *batch, struct slice key, struct slice value)
+static void put(struct store_batch *batch, struct slice key, struct slice value, bool is_new)
 {
     struct slice full = arena_copy(batch, prefix_slice(batch), key);
-    batch_add(batch, STORE_OP_PUT, full, arena_copy(batch, value, slice_of(NULL, 0)));
+    batch_add(batch, STORE_OP_PUT, full, arena_copy(batch, value, slice_of(NULL, 0)), is_new);
+}
+
+void store_batch_put(struct store_batch *batch, struct slice key, struct slice value)
+{
+    put(batch, key, value, false);
+}
+
+void store_batch_put_new(struct store_batch *batch, struct slice key, struct slice value)
+{
+    put(batch, key, value, true);
 }
 
 void store_batch_delete(struct store_batch *batch, struct slice key)
 {
     batch_add(batch, STORE_OP_DELETE, arena_copy(batch, prefix_slice(batch), key),
-              slice_of(NULL, 0));
+              slice_of(NULL, 0), false);
 }
 
 void store_batch_delete_range(struct store_batch *batch, struct slice from, struct slice to)
@@ -232,7 +249,7 @@ void store_batch_put_raw(struct store_batch *batch, struct slice full_key, struc
 {
     struct slice nothing = slice_of(NULL, 0);
     struct slice key = arena_copy(batch, full_key, nothing);
-    batch_add(batch, STORE_OP_PUT, key, arena_copy(batch, value, nothing));
+    batch_add(batch, STORE_OP_PUT, key, arena_copy(batch, value, nothing), false);
 }
 
 void store_batch_delete_range_raw(struct store_batch *batch, struct slice from, struct slice to)

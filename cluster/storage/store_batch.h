@@ -2,7 +2,7 @@
  *
  *  B1  Operations stand in the order they were added; a later one wins.
  *  B2  A put or delete that a later put or delete of the same key has overtaken is taken out of the
- *      list: nobody could ever see it.
+ *      list: nobody could ever see it. A delete of what was put as new is not added either.
  *  B3  Bytes that were added do not move before the batch is cleared or freed.
  */
 #ifndef STORAGE_STORE_BATCH_H

@@ -194,6 +194,26 @@ static void a_range_takes_earlier_puts_of_its_batch_and_not_later_ones(void **st
     assert_string_equal(stage_list(stage, NULL, "", ""), "b=3 c=1");
 }
 
+static void what_is_new_and_goes_again_is_never_written(void **state)
+{
+    struct stage *stage = *state;
+    struct store_batch *batch = batch_of(stage);
+    store_batch_put_new(batch, s("a"), s("1"));
+    assert_string_equal(stage_get_pending(stage, batch, "a"), "1");
+    store_batch_put(batch, s("a"), s("2"));
+    store_batch_delete(batch, s("a"));
+    assert_null(stage_get_pending(stage, batch, "a"));
+    store_batch_put_new(batch, s("b"), s("1"));
+    assert_int_equal(store_batch_count(batch), 1);
+    stage_write(stage, batch);
+    assert_string_equal(stage_list(stage, NULL, "", ""), "b=1");
+    batch = batch_of(stage); /* by now the store does hold it */
+    store_batch_delete(batch, s("b"));
+    assert_int_equal(store_batch_count(batch), 1);
+    stage_write(stage, batch);
+    assert_string_equal(stage_list(stage, NULL, "", ""), "");
+}
+
 static void a_written_batch_can_be_cleared_and_used_again(void **state)
 {
     struct stage *stage = *state;
@@ -646,6 +666,7 @@ static int close_stage(void **state)
     X(raw_operations_name_the_full_key)                                                            \
     X(a_get_sees_what_its_batch_will_do)                                                           \
     X(a_range_takes_earlier_puts_of_its_batch_and_not_later_ones)                                  \
+    X(what_is_new_and_goes_again_is_never_written)                                                 \
     X(a_written_batch_can_be_cleared_and_used_again)                                               \
     X(iterators_keep_to_their_bounds)                                                              \
     X(seek_goes_both_ways_within_the_bounds)                                                       \
