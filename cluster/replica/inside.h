@@ -4,11 +4,13 @@
  * lock. The store is lent by who made the host.
  *
  * Invariants
- *  R1  applied.index is the index of the newest batch in the store; the store's content is the
- *      state after exactly that entry, or after an installed snapshot at it.
+ *  R1  The store's content is the state after exactly the entry that its applied record names, or
+ *      after an installed snapshot at it. With what is in `batch` it is the state after
+ *      applied.index (and after the head, where that is staged).
  *  R2  queue holds the committed entries after applied.index, contiguous.
  *  R3  Nothing is applied while `install` is past RECEIVING or while `needs` is not 0.
- *  R4  An entry is taken to the machine once: when its batch cannot be written yet, it waits.
+ *  R4  An entry is taken to the machine once: when the batch cannot be written yet, it waits as it
+ *      is, and nothing is added to it.
  *  R5  A message with after_sync, and consensus_persisted, are held until the WAL is synced up to
  *      the position that it had when their update was taken.
  *  R6  The log is cut only at or below the applied index that a crash would find in the store.
@@ -140,12 +142,15 @@ struct replica {
 
     struct held_messages *held;
     struct apply_queue queue;
-    struct store_batch *batch; /* of the entry that is applied, R4 */
-    struct applied staged;     /* what applied will be when it is written */
-    bool batch_waits;          /* it holds the effects of queue's head, not yet written */
-    int stalled;               /* why: SF_BUSY, SF_NO_SPACE; else SF_OK */
-    struct buffer reply;       /* of the machine to that entry */
-    struct env_timer apply_timer;
+    struct store_batch *batch; /* what is applied and not yet written: R1, R4 */
+    bool unwritten;            /* it stands for entries, though it may be empty */
+    struct applied staged;     /* the newest of them */
+    bool head_staged;          /* that is queue's head, which is not finished */
+    bool head_waits;           /* the newest may wait in the batch */
+    int stalled;               /* why it could not be written: SF_BUSY, SF_NO_SPACE; else SF_OK */
+    struct buffer reply;       /* of the machine to the newest */
+    struct env_timer apply_timer; /* the next turn comes at once */
+    struct env_timer write_timer; /* armed while `unwritten`: the batch is due, or tried again */
 
     struct replica_proposal *proposals; /* open, by index */
     size_t proposal_count;
@@ -252,6 +257,8 @@ void apply_push(struct replica *r, const struct entry *entries, size_t count);
 /* Applies what can be applied, at most *budget bytes, which it lowers. */
 void apply_run(struct replica *r, size_t *budget);
 void apply_skip_to(struct replica *r, uint64_t index); /* drops what is at or below it */
+/* Forgets what is not written: another state takes the place of this one. */
+void apply_drop_batch(struct replica *r);
 void apply_deinit(struct replica *r);
 
 /* -- replica_read.c ------------------------------------------------------------------------ */

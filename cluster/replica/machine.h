@@ -28,7 +28,13 @@ struct machine_ops {
      * be decoded has no effect and gets an error reply. */
     void (*apply)(struct machine *machine, const struct machine_entry *entry,
                   struct store_batch *batch, struct buffer *reply);
-    /* The batch of the last apply is in the store. Wake what waited for it; may propose. */
+    /* May the effects of this entry wait in the batch, with those of others before and after it?
+     * Only where apply reads what these may have changed through `batch` alone (which an iterator
+     * does not), and nobody looks for what it did but through replica_pending or after
+     * replica_settle. NULL: none may. */
+    bool (*may_wait)(struct machine *machine, const struct machine_entry *entry);
+    /* The effects of the last apply are in the store, or wait. Wake what waited for it; may
+     * propose. */
     void (*applied)(struct machine *machine, uint64_t index);
     /* This replica became leader and everything committed before its term is applied, or it stopped
      * to lead. May propose. */

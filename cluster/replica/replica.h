@@ -59,6 +59,11 @@ bool replica_leads(const struct replica *replica); /* and has applied an entry o
 uint64_t replica_term(const struct replica *replica);
 uint64_t replica_applied(const struct replica *replica);
 const struct space *replica_space(const struct replica *replica);
+/* What is applied and not yet in the store: to be given to store_get. */
+const struct store_batch *replica_pending(const struct replica *replica);
+/* Brings everything that is applied into the store, for who iterates over it. SF_BUSY: the store
+ * does not take it now. */
+SF_MUST_CHECK int replica_settle(struct replica *replica);
 const char *replica_leader_address(const struct replica *replica); /* "" where unknown */
 group_id replica_gid(const struct replica *replica);
 uint64_t

@@ -1,9 +1,13 @@
-/* replica_apply: committed entries into the store, one batch an entry.
+/* replica_apply: committed entries into the store, many of them in one batch where they may wait.
  *
- * The happy path is: queue's head -> the machine adds its effects to the batch -> the applied
- * record is added -> store_write -> the machine is told, who proposed it is answered, reads are
- * served. It can fail by: the store is busy or full (the batch waits for a timer and is written as
- * it is: R4), anything else (the process ends).
+ * The happy path is: queue's head -> the machine adds its effects to the batch -> the machine is
+ * told, who proposed it is answered, reads are served. The batch is written when it is large or has
+ * waited for WRITE_MS; before and after an entry that may not wait; and when somebody needs the
+ * store itself (replica_settle). Until then reads go through it (replica_pending). What is lost
+ * with it in a crash is applied again from the log, which holds every entry that was answered.
+ *
+ * It can fail by: the store is busy or full (nothing more is applied, the batch is written again as
+ * it is when a timer fires: R4), anything else (the process ends).
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -11,6 +15,9 @@
 #include "env/memory.h"
 #include "replica/envelope.h"
 #include "replica/inside.h"
+
+#define WRITE_MS 100u          /* so long a batch waits for more */
+#define WRITE_BYTES (1u << 20) /* or until it is so large */
 
 /* -- the queue ----------------------------------------------------------------------------- */
 
@@ -73,60 +80,110 @@ void apply_skip_to(struct replica *r, uint64_t index)
 {
     while (r->queue.count > 0 && queue_at(&r->queue, 0)->index <= index)
         queue_pop(&r->queue);
-    r->batch_waits = false;
+}
+
+/* -- the batch ----------------------------------------------------------------------------- */
+
+/* False: not now; a timer is set, or the process ends. */
+static bool write_batch(struct replica *r)
+{
+    if (!r->unwritten)
+        return true;
+    if (r->host->dead || r->stalled != SF_OK || install_holds_apply(r))
+        return false;
+    applied_put(r->batch, r->identity.key, &r->staged);
+    r->stalled = store_write(r->host->options.store, r->batch);
+    if (r->stalled == SF_OK) {
+        env_timer_stop(&r->write_timer);
+        store_batch_clear(r->batch);
+        r->unwritten = false;
+    } else if (r->stalled == SF_BUSY) {
+        env_timer_start_ms(&r->write_timer, RETRY_BUSY_MS);
+    } else if (r->stalled == SF_NO_SPACE) {
+        env_timer_start_ms(&r->write_timer, RETRY_NO_SPACE_MS);
+    } else {
+        host_fatal(r->host, "the store of %s cannot be written: %s", r->host->options.dir,
+                   sf_error_text(r->stalled));
+    }
+    return r->stalled == SF_OK;
+}
+
+void apply_drop_batch(struct replica *r)
+{
+    env_timer_stop(&r->write_timer);
+    store_batch_clear(r->batch);
+    r->unwritten = false;
+    r->head_staged = false;
+    r->stalled = SF_OK;
+}
+
+const struct store_batch *replica_pending(const struct replica *replica)
+{
+    return replica->batch;
+}
+
+int replica_settle(struct replica *replica)
+{
+    return write_batch(replica) ? SF_OK : SF_BUSY;
 }
 
 /* -- one entry ----------------------------------------------------------------------------- */
 
-/* Fills batch and reply with what the entry does. */
-static void stage(struct replica *r, const struct entry *entry)
+/* The head as the machine takes it. False: it is of no known form, and the process ends. */
+static bool open_head(struct replica *r, struct envelope *envelope, struct machine_entry *given)
+{
+    const struct entry *head = queue_at(&r->queue, 0);
+    if (!envelope_open(head->payload, envelope)) {
+        host_fatal(r->host, "entry %" PRIu64 " of group %" PRIu64 " is not of a form known here",
+                   head->index, r->identity.group.gid);
+        return false;
+    }
+    *given = (struct machine_entry){.index = head->index,
+                                    .term = head->term,
+                                    .time_ns = envelope->time_ns,
+                                    .body = envelope->body};
+    return true;
+}
+
+static bool may_wait(const struct replica *r, const struct envelope *envelope,
+                     const struct machine_entry *given)
+{
+    const struct machine_ops *ops = r->machine->ops;
+    return envelope->kind != ENVELOPE_BODY ||
+           (ops->may_wait != NULL && ops->may_wait(r->machine, given));
+}
+
+/* Adds what the head does to the batch, and fills the reply. False: not now, or the end. */
+static bool stage_head(struct replica *r)
 {
     struct envelope envelope;
-    store_batch_clear(r->batch);
+    struct machine_entry given;
+    if (!open_head(r, &envelope, &given))
+        return false;
+    r->head_waits = may_wait(r, &envelope, &given);
+    if (!r->head_waits && !write_batch(r))
+        return false;
     buffer_clear(&r->reply);
-    if (!envelope_open(entry->payload, &envelope)) {
-        host_fatal(r->host, "entry %" PRIu64 " of group %" PRIu64 " is not of a form known here",
-                   entry->index, r->identity.group.gid);
-        return;
-    }
-    const struct machine_entry given = {.index = entry->index,
-                                        .term = entry->term,
-                                        .time_ns = envelope.time_ns,
-                                        .body = envelope.body};
     if (envelope.kind == ENVELOPE_BODY)
         r->machine->ops->apply(r->machine, &given, r->batch, &r->reply);
-    r->batch_waits = true;
     r->staged = (struct applied){.generation = r->applied.generation,
-                                 .index = entry->index,
-                                 .term = entry->term,
-                                 .time_ns = envelope.time_ns};
-    applied_put(r->batch, r->identity.key, &r->staged);
+                                 .index = given.index,
+                                 .term = given.term,
+                                 .time_ns = given.time_ns};
+    r->head_staged = true;
+    if (!r->unwritten)
+        env_timer_start_ms(&r->write_timer, WRITE_MS);
+    r->unwritten = true;
+    return true;
 }
 
-/* False: not now; a timer is set, or the process ends. */
-static bool write_staged(struct replica *r)
-{
-    int status = store_write(r->host->options.store, r->batch);
-    r->stalled = status;
-    if (status == SF_OK)
-        return true;
-    if (status == SF_BUSY)
-        env_timer_start_ms(&r->apply_timer, RETRY_BUSY_MS);
-    else if (status == SF_NO_SPACE)
-        env_timer_start_ms(&r->apply_timer, RETRY_NO_SPACE_MS);
-    else
-        host_fatal(r->host, "the store of %s cannot be written: %s", r->host->options.dir,
-                   sf_error_text(status));
-    return false;
-}
-
-/* The head's effects are in the store. */
+/* The head's effects are in the store, or may wait in the batch. */
 static void finish(struct replica *r)
 {
     struct entry entry = *queue_at(&r->queue, 0);
     payload_ref(entry.payload);
     queue_pop(&r->queue);
-    r->batch_waits = false;
+    r->head_staged = false;
     r->applied = r->staged;
     r->host->applied_total++;
     flush_sample(r, &entry);
@@ -144,16 +201,25 @@ static bool may_apply(const struct replica *r)
            r->stalled == SF_OK;
 }
 
+/* False: not now. */
+static bool apply_head(struct replica *r)
+{
+    if (!r->head_staged && !stage_head(r))
+        return false;
+    if (!r->head_waits && !write_batch(r))
+        return false;
+    finish(r);
+    if (store_batch_bytes(r->batch) >= WRITE_BYTES)
+        (void)write_batch(r); /* where that fails, nothing more is applied until it is done */
+    return true;
+}
+
 void apply_run(struct replica *r, size_t *budget)
 {
     while (may_apply(r) && *budget > 0) {
-        const struct entry *head = queue_at(&r->queue, 0);
-        size_t bytes = entry_bytes(head);
-        if (!r->batch_waits)
-            stage(r, head);
-        if (r->host->dead || !write_staged(r))
+        size_t bytes = entry_bytes(queue_at(&r->queue, 0));
+        if (!apply_head(r))
             break;
-        finish(r);
         *budget -= bytes < *budget ? bytes : *budget;
     }
     if (may_apply(r) && !env_timer_is_armed(&r->apply_timer))
@@ -166,18 +232,26 @@ void apply_run(struct replica *r, size_t *budget)
 /* The turn that follows goes on. */
 static void apply_again(struct env_timer *timer)
 {
-    struct replica *r = container_of(timer, struct replica, apply_timer);
+    (void)timer;
+}
+
+static void on_write_time(struct env_timer *timer)
+{
+    struct replica *r = container_of(timer, struct replica, write_timer);
     r->stalled = SF_OK;
+    (void)write_batch(r); /* where that fails, the timer runs again */
 }
 
 void apply_init(struct replica *r)
 {
     env_timer_init(r->host->env, &r->apply_timer, apply_again);
+    env_timer_init(r->host->env, &r->write_timer, on_write_time);
 }
 
 void apply_deinit(struct replica *r)
 {
     env_timer_stop(&r->apply_timer);
+    env_timer_stop(&r->write_timer);
     while (r->queue.count > 0)
         queue_pop(&r->queue);
     free(r->queue.ring);

@@ -126,6 +126,7 @@ static void flip(struct replica *r)
 {
     struct applied applied = flipped(r);
     r->install.state = INSTALL_FLIPPING;
+    apply_drop_batch(r); /* it belongs to the old generation, and the log still has it */
     r->install.batch = store_batch_new(&r->space);
     applied_put(r->install.batch, r->identity.key, &applied);
     applied_drop_generation(r->install.batch, r->identity.key, r->applied.generation);

@@ -165,8 +165,11 @@ static void send_chunk(struct snapshot_send *s)
 
 /* -- begin --------------------------------------------------------------------------------- */
 
+/* Nothing where the store cannot take what is applied just now. */
 static void begin(struct replica *r, struct peer *peer)
 {
+    if (replica_settle(r) != SF_OK)
+        return;
     struct snapshot_send *s = sf_calloc(1, sizeof *s);
     s->replica = r;
     s->peer = peer;

@@ -288,7 +288,7 @@ static void a_follower_that_lags_a_little_gets_the_log(void **state)
 {
     struct stage_options options = calm_options(3);
     options.slack_bytes = 8192;
-    struct stage *stage = stage_up(14, &options);
+    struct stage *stage = stage_up(3, &options);
     struct stage_node *slow = some_follower(stage);
     (void)state;
     for (int round = 0; round < 5; round++) {

@@ -42,12 +42,19 @@ static uint64_t read_hash(const struct space *space, const struct store_batch *b
     return hash;
 }
 
+static bool may_wait(struct machine *machine, const struct machine_entry *entry)
+{
+    (void)machine;
+    return entry->body.p[0] % 4 != 0;
+}
+
 static void apply(struct machine *machine, const struct machine_entry *entry,
                   struct store_batch *batch, struct buffer *reply)
 {
     struct toy *toy = toy_of(machine);
     uint8_t key[2] = {'v', entry->body.p[0]};
     sf_assert(entry->index > toy->staged && entry->time_ns > toy->time_ns);
+    sf_assert(may_wait(machine, entry) || store_batch_count(batch) == 0);
     toy->staged = entry->index;
     toy->time_ns = entry->time_ns;
     uint64_t hash = read_hash(replica_space(machine->replica), batch);
@@ -89,6 +96,7 @@ static void toy_free(struct machine *machine)
 static const struct machine_ops toy_ops = {
     .restored = restored,
     .apply = apply,
+    .may_wait = may_wait,
     .applied = applied,
     .lead = lead,
     .status = status,
