@@ -35,10 +35,11 @@ int access_open(struct access *access, const struct access_at *at)
     return status;
 }
 
-void access_open_read(struct access *access, const struct space *space, struct shard_copy copy)
+void access_open_read(struct access *access, const struct space *space,
+                      const struct store_batch *pending, struct shard_copy copy)
 {
     *access = (struct access){.copy = copy};
-    draft_init(&access->draft, space, NULL);
+    draft_init_read(&access->draft, space, pending);
 }
 
 static void save_meta(struct access *access)

@@ -37,8 +37,10 @@ struct access_at {
 /* For a log entry: loads the meta and lets the shard's age grow. SF_CORRUPT (there is no such
  * copy), SF_IO: nothing is open then. What `at` points at is lent until access_close. */
 SF_MUST_CHECK int access_open(struct access *access, const struct access_at *at);
-/* For a read: no batch, nothing can be changed, and the meta is not loaded. */
-void access_open_read(struct access *access, const struct space *space, struct shard_copy copy);
+/* For a read of the store and of what is pending (NULL: nothing): nothing can be changed, and the
+ * meta is not loaded. All of it is lent until access_close. */
+void access_open_read(struct access *access, const struct space *space,
+                      const struct store_batch *pending, struct shard_copy copy);
 SF_MUST_CHECK int access_load_meta(struct access *access); /* SF_CORRUPT, SF_IO */
 /* Adds the meta to the batch, if there is one, and frees. The first error of the draft. */
 SF_MUST_CHECK int access_close(struct access *access);

@@ -72,7 +72,7 @@ int apply_request(const struct access_at *at, const struct request *request, str
 int apply_wants_tick(const struct space *space, struct shard_copy copy, bool *wants)
 {
     struct access access;
-    access_open_read(&access, space, copy);
+    access_open_read(&access, space, NULL, copy);
     int status = access_load_meta(&access);
     int closed = access_close(&access);
     if (status != SF_OK || closed != SF_OK)

@@ -16,7 +16,13 @@ struct draft_change {
 
 void draft_init(struct draft *draft, const struct space *space, struct store_batch *batch)
 {
-    *draft = (struct draft){.space = space, .batch = batch};
+    *draft = (struct draft){.space = space, .pending = batch, .batch = batch};
+}
+
+void draft_init_read(struct draft *draft, const struct space *space,
+                     const struct store_batch *pending)
+{
+    *draft = (struct draft){.space = space, .pending = pending};
 }
 
 void draft_deinit(struct draft *draft)
@@ -59,7 +65,7 @@ bool draft_get(struct draft *draft, struct slice key, struct draft_value *value)
         return !change->deletes;
     }
     struct store_value stored;
-    int status = store_get(draft->space, draft->batch, key, &stored);
+    int status = store_get(draft->space, draft->pending, key, &stored);
     if (status != SF_OK) {
         if (status != SF_NOT_FOUND)
             draft_fail(draft, status);
@@ -107,6 +113,13 @@ void draft_put(struct draft *draft, struct slice key, struct slice value)
         hold_change(draft, key, value, false);
     else
         store_batch_put(draft->batch, key, value);
+}
+
+void draft_put_new(struct draft *draft, struct slice key, struct slice value)
+{
+    sf_assert(draft->batch != NULL);
+    sf_assert(!draft->holds);
+    store_batch_put_new(draft->batch, key, value);
 }
 
 void draft_delete(struct draft *draft, struct slice key)

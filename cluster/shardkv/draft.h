@@ -18,9 +18,10 @@ struct draft_change;
 
 struct draft {
     const struct space *space;
-    struct store_batch *batch;    /* NULL: for reading only */
-    struct draft_change *held;    /* by key; the newest change of each */
-    struct draft_change *retired; /* replaced ones: a value that was got may still be in use */
+    const struct store_batch *pending; /* what the store does not hold yet; NULL: nothing */
+    struct store_batch *batch;         /* the same, to be added to; NULL: for reading only */
+    struct draft_change *held;         /* by key; the newest change of each */
+    struct draft_change *retired;      /* replaced ones: a value that was got may still be in use */
     bool holds;
     int error; /* SF_OK; SF_IO, SF_CORRUPT */
 };
@@ -32,8 +33,10 @@ struct draft_value {
     bool pinned; /* `stored` is in use */
 };
 
-/* space and batch are lent until draft_deinit. */
+/* space and batch are lent until draft_deinit, as pending. */
 void draft_init(struct draft *draft, const struct space *space, struct store_batch *batch);
+void draft_init_read(struct draft *draft, const struct space *space,
+                     const struct store_batch *pending);
 void draft_deinit(struct draft *draft); /* nothing may be held */
 
 /* Is there a value? If so *value must be put back. */
@@ -42,6 +45,9 @@ void draft_put_back(struct draft_value *value);
 bool draft_has(struct draft *draft, struct slice key);
 
 void draft_put(struct draft *draft, struct slice key, struct slice value);
+/* The same of a key that is not there, while nothing is held: if it goes again before the batch is
+ * written, it costs the store nothing. */
+void draft_put_new(struct draft *draft, struct slice key, struct slice value);
 void draft_delete(struct draft *draft, struct slice key);
 
 void draft_hold(struct draft *draft);            /* nothing is held so far */

@@ -150,6 +150,12 @@ static void on_apply(struct machine *base, const struct machine_entry *entry,
         apply_mutation(&applying, reply);
 }
 
+static bool on_may_wait(struct machine *base, const struct machine_entry *entry)
+{
+    (void)base;
+    return entry->body.n > 0 && entry->body.p[0] == ENTRY_REQUEST;
+}
+
 static void on_applied(struct machine *base, uint64_t index)
 {
     struct kv_machine *machine = machine_of(base);
@@ -247,6 +253,7 @@ static void on_free(struct machine *base)
 static const struct machine_ops ops = {
     .restored = on_restored,
     .apply = on_apply,
+    .may_wait = on_may_wait,
     .applied = on_applied,
     .lead = on_lead,
     .status = on_status,

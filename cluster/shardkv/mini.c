@@ -4,8 +4,8 @@
 
 #define SLOT_BYTES 8u
 
-/* Is there no record header with this prefix? Before the first operation nothing of this entry is
- * in the batch, so the store itself is the truth. */
+/* Is there no record header with this prefix? The entry is a SWEEP, and before its first operation
+ * nothing of it is in the batch: so the store itself is the truth. */
 static bool prefix_is_empty(struct access *access, const struct kv_op *check)
 {
     struct key from, to;

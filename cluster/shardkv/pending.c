@@ -145,8 +145,8 @@ static void scan_here(struct pending *p)
         all = machine_serves(p->machine, shards[i], &copies[i]);
     struct kv_reply reply;
     struct scan_page *page = NULL;
-    int status = SF_WRONG_GROUP;
-    if (all)
+    int status = all ? replica_settle(p->machine->base.replica) : SF_WRONG_GROUP;
+    if (status == SF_OK)
         status = scan_run(&p->machine->space, copies, count, op, &reply, &page);
     if (status == SF_OK)
         answer(p->rpc, &reply);
@@ -165,7 +165,7 @@ static void read_here(struct pending *p)
         answer_status(p->rpc, p->machine, SF_WRONG_GROUP);
         return;
     }
-    access_open_read(&access, &p->machine->space, copy);
+    access_open_read(&access, &p->machine->space, replica_pending(p->machine->base.replica), copy);
     ops_execute(&access, &p->request.op, &reply);
     struct buffer b = {0};
     kv_reply_pack(&b, &reply);

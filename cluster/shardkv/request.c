@@ -1,8 +1,17 @@
 #include "shardkv/request.h"
 
+/* Opening a session may drop another one, and the end of one looks for its intents. */
+static bool iterates(const struct kv_op *op)
+{
+    for (size_t i = 0; i < op->check_count; i++)
+        if (op->checks[i].flags & KV_PREFIX_EMPTY)
+            return true;
+    return op->kind == KV_SESSION_OPEN || op->kind == KV_SESSION_CLOSE;
+}
+
 void request_pack(struct buffer *b, const struct kv_request *request)
 {
-    buffer_put_u8(b, ENTRY_REQUEST);
+    buffer_put_u8(b, iterates(&request->op) ? ENTRY_SWEEP : ENTRY_REQUEST);
     buffer_put_u32(b, request->target.shard);
     buffer_put_u64(b, request->session.session);
     buffer_put_u64(b, request->session.sequence);
@@ -13,7 +22,8 @@ void request_pack(struct buffer *b, const struct kv_request *request)
 int request_unpack(struct slice body, struct request *request)
 {
     struct reader r = reader_of(body);
-    bool mine = reader_u8(&r) == ENTRY_REQUEST;
+    unsigned kind = reader_u8(&r);
+    bool mine = kind == ENTRY_REQUEST || kind == ENTRY_SWEEP;
     request->shard = reader_u32(&r);
     request->session.session = reader_u64(&r);
     request->session.sequence = reader_u64(&r);

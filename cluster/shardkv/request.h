@@ -5,7 +5,11 @@
  *                operation as kv_op_pack writes it
  *   TICK         u8 kind
  *   TRASH_DONE   u8 kind, u32 shard, u64 home, u64 number of the trash entry
- * Kinds 16 to 31 are shards.h's. */
+ *   SWEEP        as REQUEST
+ * Kinds 16 to 31 are shards.h's.
+ *
+ * REQUEST reads by key alone, so that many of them may share a batch. What has to iterate over the
+ * store is a SWEEP: before it everything is written. */
 #ifndef SHARDKV_REQUEST_H
 #define SHARDKV_REQUEST_H
 
@@ -15,6 +19,7 @@ enum entry_kind {
     ENTRY_REQUEST = 1,
     ENTRY_TICK = 2,       /* ages grow, idle sessions of every served shard are dropped */
     ENTRY_TRASH_DONE = 3, /* the extents of a trash entry are removed */
+    ENTRY_SWEEP = 4,
 };
 
 struct request {

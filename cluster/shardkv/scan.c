@@ -183,7 +183,7 @@ static int root_stat(const struct space *space, const struct shard_copy *copies,
     *stat = (struct kv_stat){.kind = RECORD_DIRECTORY};
     for (size_t i = 0; i < count; i++) {
         struct access access;
-        access_open_read(&access, space, copies[i]);
+        access_open_read(&access, space, NULL, copies[i]);
         int loaded = access_load_meta(&access);
         int closed = access_close(&access);
         if (loaded != SF_OK || closed != SF_OK)

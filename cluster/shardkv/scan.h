@@ -8,7 +8,8 @@
 
 struct scan_page; /* what a reply points into */
 
-/* One page of a SCAN over the copies given (all of them served here), which kv_op_check passed:
+/* One page of a SCAN over the copies given (all of them served here, and all that is applied to
+ * them is written), which kv_op_check passed:
  * entries whose names, without the prefix op->key, come after op->data, at most op->length. Fewer
  * where they would be too large for a message; `more` tells whether there are any left. For the
  * plain space reply->stat says when the set of keys of these shards last changed: kind is that of a

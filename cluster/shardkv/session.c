@@ -284,7 +284,7 @@ void session_record(struct access *access, struct session *session, uint64_t seq
 {
     struct key key;
     keys_completion(&key, access->copy, session->number, sequence);
-    draft_put(&access->draft, key_slice(&key), completion);
+    draft_put_new(&access->draft, key_slice(&key), completion);
     if (sequence > session->highest)
         session->highest = sequence;
     session->intents = access->intents;

@@ -142,7 +142,7 @@ static void look_in_shard(void *ctx, uint32_t shard, uint64_t home)
     struct shard_copy copy = {.shard = shard, .home = home};
     if (worker->phase != RESTING)
         return;
-    access_open_read(&access, &worker->machine->space, copy);
+    access_open_read(&access, &worker->machine->space, NULL, copy); /* as it was a moment ago */
     int status = access_load_meta(&access);
     if (status == SF_OK)
         status = trash_find_due(&access, &worker->trash);

@@ -111,7 +111,7 @@ const struct kv_reply *bench_read(struct bench *bench, const struct kv_op *op)
 {
     release(bench);
     assert_int_equal(kv_op_check(op, NULL), SF_OK);
-    access_open_read(&bench->reading, &bench->space, bench->copy);
+    access_open_read(&bench->reading, &bench->space, NULL, bench->copy);
     bench->reads = true;
     ops_execute(&bench->reading, op, &bench->reply);
     return &bench->reply;

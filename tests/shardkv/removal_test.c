@@ -109,6 +109,7 @@ static size_t count_keys(const struct stage *stage, char section)
     const struct space *space = replica_space(stage->nodes[0].replica);
     struct slice all = slice_of(NULL, 0);
     size_t count = 0;
+    assert_int_equal(replica_settle(stage->nodes[0].replica), SF_OK);
     struct store_iter *iter = store_iter_new(space, NULL, all, all);
     for (; store_iter_valid(iter); store_iter_next(iter)) {
         struct slice key = store_iter_key(iter);
