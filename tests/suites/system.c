@@ -66,10 +66,11 @@ static uint64_t bytes_in(const struct space *space)
     return bytes;
 }
 
-static bool has_snapshot(const struct server *server, const struct replica *replica)
+static bool has_snapshot(const struct replica *replica)
 {
-    struct applied applied;
-    return applied_read(server->store, replica->identity.key, true, &applied) == SF_OK;
+    struct consensus_status status;
+    replica_consensus_status(replica, &status);
+    return status.first > 1;
 }
 
 static void measure(struct server *server)
@@ -83,7 +84,7 @@ static void measure(struct server *server)
         if (replica == NULL)
             continue;
         server->log_bytes += 2 * WAL_HEADER_BYTES; /* hard state and cut */
-        if (has_snapshot(server, replica))
+        if (has_snapshot(replica))
             server->snapshot_bytes += bytes_in(replica_space(replica));
     }
 }

@@ -3,9 +3,9 @@
  * After every applied entry: each replica of a group applies the same entry at the same index.
  *
  * What the handouts call the persisted state of a server is, of ours: its log, the records of
- * entries that are not cut away and those of its hard state and its cut; and its snapshot, what is
- * in the store for certain, so that the log below could be cut. Bytes are counted as they are
- * written.
+ * entries that are not cut away and those of its hard state and its cut; and its snapshot, which is
+ * the content of its store once the log does not reach back to the first entry any more. Bytes are
+ * counted as they are written.
  */
 #ifndef TESTS_SUITES_SYSTEM_H
 #define TESTS_SUITES_SYSTEM_H
@@ -18,7 +18,7 @@
 #define SYSTEM_SERVERS_MAX 16u
 #define SERVER_REPLICAS_MAX 8u
 #define SYSTEM_GROUPS_MAX 16u
-#define NEVER (-1) /* as a log limit: nothing is made durable but the log, which is never cut */
+#define NEVER (-1) /* as a log limit: the store is never flushed, and the log never cut */
 
 struct system;
 
