@@ -11,6 +11,7 @@
 #include "env/log.h"
 #include "env/memory.h"
 
+#define SMALL_FILE_BYTES (128u << 10)
 #define DYING_CHECK_MS 200u /* the kernel says nothing when a second signal comes */
 
 /* Has the caller a SIGKILL pending? Then nobody will look at the answer. */
@@ -177,9 +178,10 @@ static struct timespec time_of(uint64_t time_ns)
 }
 
 /* What programs read and write at once: a whole extent, unless the file is a small one. */
-static blksize_t usual_bytes(uint64_t size)
+static blksize_t usual_bytes(const struct tree_inode *inode)
 {
-    return size > 0 && size <= 128 * 1024 ? 128 * 1024 : SF_EXTENT_BYTES;
+    bool is_large = S_ISREG(inode->mode) && (inode->size == 0 || inode->size > SMALL_FILE_BYTES);
+    return is_large ? SF_EXTENT_BYTES : SMALL_FILE_BYTES;
 }
 
 void request_stat(const struct mount *mount, const struct tree_inode *inode, struct stat *out)
@@ -194,7 +196,7 @@ void request_stat(const struct mount *mount, const struct tree_inode *inode, str
     if (o->set_umask)
         out->st_mode = (inode->mode & (uint32_t)S_IFMT) | (0777 & ~o->umask);
     out->st_size = (off_t)inode->size;
-    out->st_blksize = usual_bytes(inode->size);
+    out->st_blksize = usual_bytes(inode);
     out->st_blocks = (blkcnt_t)((inode->size + 511) / 512);
     out->st_atim = time_of(inode->atime_ns);
     out->st_mtim = time_of(inode->mtime_ns);

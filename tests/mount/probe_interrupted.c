@@ -49,7 +49,10 @@ static int run_list(int fd)
     errno = 0;
     while (readdir(dir))
         continue;
-    return errno == 0 ? 0 : -1;
+    int error = errno;
+    closedir(dir);
+    errno = error;
+    return error == 0 ? 0 : -1;
 }
 
 struct way {
