@@ -167,14 +167,16 @@ void conn_refuse(struct rpc_conn *conn)
 
 /* -- sending ------------------------------------------------------------------------------- */
 
-static size_t queued_bytes(const struct rpc_conn *conn)
+size_t conn_queued_bytes(const struct rpc_conn *conn)
 {
-    return conn->state == CONN_DIALING ? conn->waiting_bytes : env_conn_queued_bytes(conn->conn);
+    if (conn->state == CONN_DIALING)
+        return conn->waiting_bytes;
+    return conn->state == CONN_ENDED ? 0 : env_conn_queued_bytes(conn->conn);
 }
 
 bool conn_is_full(const struct rpc_conn *conn)
 {
-    return queued_bytes(conn) >= conn->rpc->options.queue_bytes_max;
+    return conn_queued_bytes(conn) >= conn->rpc->options.queue_bytes_max;
 }
 
 /* Something went out that the peer will answer, now or with its next message. */
@@ -216,7 +218,7 @@ void conn_send(struct rpc_conn *conn, struct buffer *message, struct rpc_call *c
     send_now(conn, message);
     if (call)
         call->sent = true;
-    if (queued_bytes(conn) > 2 * conn->rpc->options.queue_bytes_max) {
+    if (conn_queued_bytes(conn) > 2 * conn->rpc->options.queue_bytes_max) {
         conn->rpc->stats.slow_peers++;
         conn_end(conn, SF_UNKNOWN, 0);
     }

@@ -118,7 +118,8 @@ struct rpc_conn *conn_find_peer(struct rpc *rpc, rpc_peer peer); /* NULL: gone *
 /* Sends a whole message (taken). call: marked sent when it leaves; NULL: none. Ends a connection
  * whose peer leaves far too much unread. */
 void conn_send(struct rpc_conn *conn, struct buffer *message, struct rpc_call *call);
-bool conn_is_full(const struct rpc_conn *conn); /* no requests, no notifications now */
+bool conn_is_full(const struct rpc_conn *conn);        /* no requests, no notifications now */
+size_t conn_queued_bytes(const struct rpc_conn *conn); /* sent, and not taken yet */
 void conn_unqueue(struct rpc_conn *conn, struct rpc_waiting *waiting);
 void conn_request_ended(struct rpc_conn *conn); /* one of its requests was answered */
 void conn_refuse(struct rpc_conn *conn);        /* reads no more, ends soon */

@@ -74,3 +74,17 @@ rpc_peer rpc_request_peer(const struct rpc_request *request)
 {
     return request->peer;
 }
+
+bool rpc_request_is_crowded(const struct rpc_request *request)
+{
+    const struct rpc *rpc = request->rpc;
+    const struct rpc_conn *own = conn_find_peer(request->rpc, request->peer), *conn;
+    size_t queued = 0;
+    if (own == NULL || conn_queued_bytes(own) == 0)
+        return false;
+    DL_FOREACH(rpc->conns, conn)
+    {
+        queued += conn_queued_bytes(conn);
+    }
+    return queued >= rpc->options.queue_bytes_max;
+}

@@ -63,6 +63,10 @@ void rpc_reply(struct rpc_request *request, struct buffer *result);
 /* The error field becomes [code, text]; text NULL: the error's own. */
 void rpc_reply_error(struct rpc_request *request, int error, const char *text);
 rpc_peer rpc_request_peer(const struct rpc_request *request);
+/* Should a large answer not be given now, because queue_bytes_max wait already to be read by this
+ * peer and the others? For who may say SF_BUSY instead. A peer that has read everything gets its
+ * answer whatever the others do. */
+bool rpc_request_is_crowded(const struct rpc_request *request);
 /* Notifies over the connection that `peer` came on; dropped where that is closed. */
 void rpc_notify_peer(struct rpc *rpc, rpc_peer peer, const char *method, struct buffer *params);
 

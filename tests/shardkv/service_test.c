@@ -356,6 +356,54 @@ static void a_process_that_restarts_has_everything(void **state)
     assert_true(slice_equal(world->reply.data, slice_str("kept")));
 }
 
+/* -- many large answers at once ------------------------------------------------------------ */
+
+#define MANY 100u
+
+static struct rpc_call many[MANY];
+static unsigned many_left, many_read, many_refused;
+
+static void on_many_done(struct rpc_call *call, int status, const msgpack_object *result)
+{
+    struct kv_reply reply;
+    (void)call;
+    assert_int_equal(status, SF_OK);
+    assert_int_equal(kv_reply_unpack(result, &reply), SF_OK);
+    assert_true(reply.status == SF_OK || reply.status == SF_BUSY);
+    many_read += reply.status == SF_OK;
+    many_refused += reply.status == SF_BUSY;
+    kv_reply_free(&reply);
+    many_left--;
+}
+
+static bool many_are_done(void *ctx)
+{
+    (void)ctx;
+    return many_left == 0;
+}
+
+/* 100 MiB that nobody has read yet would stand in the server's memory. */
+static void large_answers_wait_their_turn(void **state)
+{
+    char key[32];
+    char *value = sf_calloc(1, SF_VALUE_BYTES_MAX + 1);
+    (void)state;
+    struct kv_request request = get_request(1, key, sizeof(key));
+    memset(value, 'v', SF_VALUE_BYTES_MAX);
+    assert_int_equal(put(0, request, value), SF_OK);
+    many_left = MANY;
+    for (size_t i = 0; i < MANY; i++) {
+        struct buffer params = {0};
+        kv_request_pack(&params, &request);
+        rpc_call_start(world->rpc, &many[i], world->sites[0].address, "kv.get", &params, 0,
+                       on_many_done);
+    }
+    assert_true(sim_run_until(world->sim, many_are_done, NULL, 60 * ENV_SECOND_NS));
+    assert_in_range(many_read, 20, 40);
+    assert_int_equal(many_read + many_refused, MANY);
+    free(value);
+}
+
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -368,6 +416,7 @@ int main(void)
         T(a_plain_get_finds_its_group),
         T(a_follower_names_the_leader_or_passes_on),
         T(a_process_that_restarts_has_everything),
+        T(large_answers_wait_their_turn),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
