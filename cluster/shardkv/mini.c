@@ -55,6 +55,7 @@ static void check(struct access *access, const struct kv_op *op, struct kv_reply
 static size_t run(struct access *access, const struct kv_op *op, struct kv_reply *replies)
 {
     struct kv_reply part;
+    size_t data_bytes = 0;
     for (size_t i = 0; i < op->check_count; i++) {
         check(access, &op->checks[i], &part);
         if (part.status != SF_OK) {
@@ -64,6 +65,9 @@ static size_t run(struct access *access, const struct kv_op *op, struct kv_reply
     }
     for (size_t i = 0; i < op->op_count; i++) {
         ops_execute(access, &op->ops[i], &part);
+        data_bytes += part.data.n;
+        if (data_bytes > SF_VALUE_BYTES_MAX)
+            part = (struct kv_reply){.status = SF_TOO_BIG};
         replies[part.status == SF_OK ? i : 0] = part;
         if (part.status != SF_OK)
             return op->check_count + i;

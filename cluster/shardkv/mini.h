@@ -1,7 +1,8 @@
 /* mini: a minitransaction within one shard (Aguilera et al., Sinfonia, SOSP 2007): checks on some
  * keys, then operations on some keys, all or nothing.
  *
- * Checks see the shard as it is before; each operation sees those before it. */
+ * Checks see the shard as it is before; each operation sees those before it. The data in its
+ * replies is together at most SF_VALUE_BYTES_MAX (else TOO_BIG): they are one completion record. */
 #ifndef SHARDKV_MINI_H
 #define SHARDKV_MINI_H
 

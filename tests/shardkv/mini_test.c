@@ -162,6 +162,25 @@ static void a_duplicate_gets_all_the_replies(void **state)
     bench_expect(&bench, "a", "xy");
 }
 
+/* The old values that it returns stand in one completion record, which must fit where any other
+ * record does: in an entry of hand-off, for one. */
+static void its_replies_together_are_no_larger_than_a_value(void **state)
+{
+    (void)state;
+    struct kv_op ops[3] = {bench_op(KV_PUT_HASH, "a"), bench_put_op("c", "1"),
+                           bench_op(KV_PUT_HASH, "b")};
+    struct kv_op grow = bench_op(KV_SET_LENGTH, "a");
+    grow.length = SF_VALUE_BYTES_MAX;
+    assert_int_equal(bench_do(&bench, &grow)->status, SF_OK);
+    assert_int_equal(bench_put(&bench, "b", "x"), SF_OK);
+    const struct kv_reply *reply = mini(NULL, 0, ops, 3);
+    assert_int_equal(reply->status, SF_TOO_BIG);
+    assert_int_equal(reply->failed, 2);
+    bench_expect(&bench, "b", "x");
+    bench_expect(&bench, "c", NULL);
+    assert_int_equal(mini(NULL, 0, ops, 2)->status, SF_OK);
+}
+
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -174,6 +193,7 @@ int main(void)
         T(a_slot_must_be_zero),
         T(a_record_moves_with_its_identity),
         T(a_duplicate_gets_all_the_replies),
+        T(its_replies_together_are_no_larger_than_a_value),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
