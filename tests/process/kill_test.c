@@ -12,8 +12,7 @@
 static void restart(struct stage *stage, struct load *load)
 {
     load_must_run(load, stage, STAGE_WORDS("shardctl", "up", "--dir", stage->dir));
-    for (size_t i = 0; i < stage->server_count; i++)
-        stage->servers[i].may_be_down = false;
+    stage_may_all_be_down(stage, false);
     load_must_make_progress(load, WELL, WELL_MS);
 }
 

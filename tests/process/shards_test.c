@@ -33,8 +33,7 @@ static void join(struct load *load, struct stage *stage, const char *gid)
 static void up(struct load *load, struct stage *stage)
 {
     ctl(load, NULL, STAGE_WORDS("shardctl", "up", "--dir", stage->dir));
-    for (size_t i = 0; i < stage->server_count; i++)
-        stage->servers[i].may_be_down = false;
+    stage_may_all_be_down(stage, false);
 }
 
 static void move_some(struct load *load, struct stage *stage, unsigned from, const char *gid)

@@ -207,8 +207,7 @@ static void test_restart_while_full(void)
         load_must_run(load, NULL, STAGE_WORDS("shardctl", "up", "--dir", stage.dir));
         load_must_make_progress(load, WELL, WELL_MS);
     }
-    for (size_t i = 0; i < stage.server_count; i++)
-        stage.servers[i].may_be_down = false;
+    stage_may_all_be_down(&stage, false);
     finish(&stage, load, &disk);
 }
 

@@ -69,8 +69,13 @@ void stage_open(struct stage *stage, const char *name, const char *const *words)
 void stage_up(struct stage *stage)
 {
     stage_must(NULL, STAGE_WORDS("shardctl", "up", "--dir", stage->dir));
+    stage_may_all_be_down(stage, false);
+}
+
+void stage_may_all_be_down(struct stage *stage, bool may)
+{
     for (size_t i = 0; i < stage->server_count; i++)
-        stage->servers[i].may_be_down = false;
+        stage->servers[i].may_be_down = may;
 }
 
 /* -- the end --------------------------------------------------------------------------------- */

@@ -52,6 +52,8 @@ void stage_open(struct stage *stage, const char *name, const char *const *words)
 void stage_look(struct stage *stage);
 /* `shardctl up` once more. Every server must run from then on. */
 void stage_up(struct stage *stage);
+/* Sets may_be_down of every server. */
+void stage_may_all_be_down(struct stage *stage, bool may);
 /* `shardctl down`; then no log may tell of a crash or a sanitizer's finding. */
 void stage_close(struct stage *stage);
 /* Every server runs, except those that may be down. */
