@@ -101,8 +101,4 @@ void value_sync_mtime(struct client *client, enum kv_space space, struct slice k
 /* Deletes a record and nothing else happens to its extents: the shard's leader removes them. A
  * client_submit of KV_DELETE does that; there is no VALUE_DELETE. */
 
-/* The internal key of an extent: tag = hash(data id, extent), then both, big-endian; 24 bytes. */
-#define EXTENT_KEY_BYTES 24u
-void extent_key(uint64_t data_id, uint64_t extent, uint8_t out[EXTENT_KEY_BYTES]);
-
 #endif

@@ -4,20 +4,9 @@
 
 #include "client/inner.h"
 
-void extent_key(uint64_t data_id, uint64_t extent, uint8_t out[EXTENT_KEY_BYTES])
-{
-    for (unsigned i = 0; i < 8; i++) {
-        out[8 + i] = (uint8_t)(data_id >> (56 - 8 * i));
-        out[16 + i] = (uint8_t)(extent >> (56 - 8 * i));
-    }
-    uint64_t tag = bytes_hash(slice_of(out + 8, 16));
-    for (unsigned i = 0; i < 8; i++)
-        out[i] = (uint8_t)(tag >> (56 - 8 * i));
-}
-
 void fan_set_key(struct fan_piece *piece, uint64_t data_id)
 {
-    extent_key(data_id, piece->extent, piece->key);
+    kv_extent_key(data_id, piece->extent, piece->key);
     piece->op.space = KV_INTERNAL;
     piece->op.key = slice_of(piece->key, sizeof piece->key);
 }

@@ -20,7 +20,7 @@ struct fan_piece {
     uint64_t extent;
     uint32_t at, n; /* within the extent; at + n <= SF_EXTENT_BYTES, n > 0 */
     struct kv_op op;
-    uint8_t key[EXTENT_KEY_BYTES];
+    uint8_t key[KV_EXTENT_KEY_BYTES];
     struct buffer bytes; /* for `prepare` and `answered` to use; freed with the fan */
     struct client_call call;
     struct fan *fan;

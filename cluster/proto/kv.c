@@ -47,6 +47,19 @@ bool kv_is_read(enum kv_kind kind)
     return kind >= KV_GET && kind <= KV_SCAN;
 }
 
+static void put_big(uint8_t out[8], uint64_t value)
+{
+    for (unsigned i = 0; i < 8; i++)
+        out[i] = (uint8_t)(value >> (56 - 8 * i));
+}
+
+void kv_extent_key(uint64_t data_id, uint64_t extent, uint8_t out[KV_EXTENT_KEY_BYTES])
+{
+    put_big(out + 8, data_id);
+    put_big(out + 16, extent);
+    put_big(out, bytes_hash(slice_of(out + 8, 16)));
+}
+
 uint32_t kv_op_shard(const struct kv_op *op, enum routing routing, uint32_t shard_count)
 {
     if (op->kind == KV_MINI) {

@@ -48,28 +48,36 @@ struct kv_pre {
     uint64_t id; /* of VERSION and CREATED */
 };
 
-/*  kind            fields used besides space, key, pre         reply besides status and stat
- *  GET             -                                           data: the head's bytes; partial
- *  GET_RANGE       offset, length                              data: bytes within the head
- *  STAT            -                                           stat with attr; data of a reference
- * or directory entry SCAN            key = prefix, data = after, length = limit, entries (names
- * without the prefix), shards (plain space: all these at once)     more PUT             data; opt.
- * length (whole value), tail,      stat attr, created, mtime, record_kind, intent APPEND data stat;
- * old_length; data = old value where KV_WANT_OLD PUT_HASH        data data: old value SET_RANGE
- * offset, data (within SF_VALUE_BYTES_MAX);   stat creates the key unless pre says otherwise
- *  SET_LENGTH      length; opt. tail; KV_LENGTH_MAX            stat; old_length
- *  PUNCH_RANGE     offset, length: zeros, length unchanged     stat
- *  SET_ATTR        opt. attr, mtime                            stat
- *  ADD             adds                                        stat
- *  DELETE          -                                           stat of what was deleted
- *  TAKE            only within MINI                            stat
- *  RESERVE         length = n, opt. tail: length += n          stat; old_length
- *  NEW_IDS         length = count (1..4096)                    ids_first
- *  INTENT          ids_first = data id                         -
- *  SESSION_OPEN    data = client id (16 bytes)                 session
- *  SESSION_CLOSE   -                                           -
- *  ABANDON         length = sequence number                    the completion record's reply
- *  MINI            checks, ops (all of one shard)              replies, one for each op
+/*  kind           fields used besides space, key, pre        reply besides status and stat
+ *  GET            -                                          data: the head's bytes; partial
+ *  GET_RANGE      offset, length                             data: bytes within the head
+ *  STAT           -                                          stat with attr; data of a reference
+ *                                                            or directory entry
+ *  SCAN           key = prefix, data = after, length =       entries (names without the
+ *                 limit, shards (plain space: all these      prefix), more
+ *                 at once)
+ *  PUT            data; opt. length (whole value), tail,     stat
+ *                 attr, created, mtime, record_kind, intent
+ *  APPEND         data                                       stat; old_length; data = old value
+ *                                                            where KV_WANT_OLD
+ *  PUT_HASH       data                                       data: old value
+ *  SET_RANGE      offset, data (within                       stat
+ *                 SF_VALUE_BYTES_MAX); creates the key
+ *                 unless pre says otherwise
+ *  SET_LENGTH     length; opt. tail; KV_LENGTH_MAX           stat; old_length
+ *  PUNCH_RANGE    offset, length: zeros, length unchanged    stat
+ *  SET_ATTR       opt. attr, mtime                           stat
+ *  ADD            adds                                       stat
+ *  DELETE         -                                          stat of what was deleted
+ *  TAKE           only within MINI                           stat
+ *  RESERVE        length = n, opt. tail: length += n         stat; old_length
+ *  NEW_IDS        length = count (1..4096)                   ids_first
+ *  INTENT         ids_first = data id                        -
+ *  SESSION_OPEN   data = client id (16 bytes)                session
+ *  SESSION_CLOSE  -                                          -
+ *  ABANDON        length = sequence number                   the completion record's reply
+ *  MINI           checks, ops (all of one shard)             replies, one for each op; their data
+ *                                                            together <= SF_VALUE_BYTES_MAX
  */
 enum kv_kind {
     KV_GET = 1,
@@ -107,8 +115,8 @@ enum kv_flags {
     KV_IF_TAIL = 128,      /* the present tail must equal if_tail, else PRECONDITION with stat */
     KV_HAS_INTENT = 256,   /* PUT: consumes the intent `ids_first`, else INTENT_GONE */
     KV_PREFIX_EMPTY = 512, /* a check of MINI: no key of this prefix exists, else NOT_EMPTY */
-    KV_IF_SLOT_ZERO =
-        1024 /* a check of MINI: 8-byte slot `offset` of the value is 0, else NOT_EMPTY */
+    /* a check of MINI: 8-byte slot `offset` of the value is 0, else NOT_EMPTY */
+    KV_IF_SLOT_ZERO = 1024
 };
 
 /* ADD: the value is an array of 64-bit little-endian slots (absent: 0); each commutes. */
@@ -121,9 +129,8 @@ struct kv_add {
 #define KV_SLOTS_MAX 32u    /* slots of a record of counters */
 #define KV_IDS_MAX 4096u    /* ids of one NEW_IDS */
 #define KV_CLIENT_BYTES 16u /* a client's random id */
-#define KV_MINI_BYTES_MAX                                                                          \
-    (4u << 20)                     /* keys, data and attr of a MINI together: as a log entry it    \
-                                      shares a message with others */
+/* Keys, data and attr of a MINI together: as a log entry it shares a message with others. */
+#define KV_MINI_BYTES_MAX (4u << 20)
 #define KV_SHARD_OF_KEY UINT32_MAX /* kv_target.shard: to be computed from the key */
 
 struct kv_op {
@@ -209,6 +216,11 @@ SF_MUST_CHECK int kv_op_check(const struct kv_op *op, const char **what);
 /* The shard that the operation's key (or a mini's first key) belongs to. Only after kv_op_check. */
 uint32_t kv_op_shard(const struct kv_op *op, enum routing routing, uint32_t shard_count);
 
+/* The internal key of an extent (>= 1) of a long value: tag, data id, extent, big-endian. The tag
+ * is a hash of the two others, so that extents spread over the shards. */
+#define KV_EXTENT_KEY_BYTES 24u
+void kv_extent_key(uint64_t data_id, uint64_t extent, uint8_t out[KV_EXTENT_KEY_BYTES]);
+
 /* On the wire and in log entries. What is packed is canonical: the same operation gives the same
  * bytes; a field that is zero or empty costs nothing. Decoding checks form and counts, and nothing
  * that kv_op_check does; it allocates the arrays of a MINI or a SCAN, which *_free releases
@@ -222,14 +234,16 @@ uint32_t kv_op_shard(const struct kv_op *op, enum routing routing, uint32_t shar
  *      8192 adds: [slot, is_max, value, slot, ...]                 16384 shards: [shard, ...]
  *      32768 checks: [operation, ...]             65536 ops: [operation, ...]
  *  request    [gid, group identity, shard, forward, session, sequence, first incomplete,
- * operation], or, of GET and STAT, [key]: a plain key, any group (gid 0, forward, KV_SHARD_OF_KEY)
+ *      operation], or, of GET and STAT, [key]: a plain key, any group (gid 0, forward,
+ *      KV_SHARD_OF_KEY)
  *  reply      [status, data, fields, ...]:
  *      1 (partial)       2 (more)     4 stat      8 old_length     16 ids_first   32 session
  *      64 entries: [name, stat, data, name, ...]  128 replies: [reply, ...]       256 failed
  *      512 leader        1024 config_num
- *  stat       [kind, version, created, mtime_ns, ctime_ns, length, tail, attr]; left out if kind is
- * 0 tail       one byte string, {u64 first_extent, u64 data_id} big-endian for each entry: a page
- * of a SCAN stays within the objects that one message may have
+ *  stat       [kind, version, created, mtime_ns, ctime_ns, length, tail, attr]; left out where kind
+ *      is 0
+ *  tail       one byte string, {u64 first_extent, u64 data_id} big-endian for each entry: a page of
+ *      a SCAN stays within the objects that one message may have
  */
 void kv_op_pack(struct buffer *b, const struct kv_op *op);
 SF_MUST_CHECK int kv_op_unpack(struct cursor *c, struct kv_op *op);

@@ -123,17 +123,6 @@ int trash_find_due(struct access *access, struct trash *out)
     return SF_OK;
 }
 
-void trash_extent_key(uint64_t data_id, uint64_t extent, uint8_t out[TRASH_KEY_BYTES])
-{
-    for (unsigned i = 0; i < 8; i++) {
-        out[8 + i] = (uint8_t)(data_id >> (56 - 8 * i));
-        out[16 + i] = (uint8_t)(extent >> (56 - 8 * i));
-    }
-    uint64_t tag = bytes_hash(slice_of(out + 8, 16));
-    for (unsigned i = 0; i < 8; i++)
-        out[i] = (uint8_t)(tag >> (56 - 8 * i));
-}
-
 /* The session that an intent belongs to; 0: there is no such intent. */
 static uint64_t intent_owner(struct access *access, struct key *key)
 {

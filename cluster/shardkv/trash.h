@@ -47,11 +47,6 @@ void trash_remove(struct access *access, uint64_t number);
 /* The first entry of a copy, if it is old enough that its extents may go. SF_NOT_FOUND: there is
  * none; SF_IO, SF_CORRUPT. access: open, with its meta. */
 SF_MUST_CHECK int trash_find_due(struct access *access, struct trash *out);
-/* The internal key of an extent: tag, data id, extent, big-endian; tag = hash of the two others.
- * The same as client.h's extent_key, which is on this floor. */
-#define TRASH_KEY_BYTES 24u
-void trash_extent_key(uint64_t data_id, uint64_t extent, uint8_t out[TRASH_KEY_BYTES]);
-
 /* An intent of the session that asks (access->session). Again: nothing changes. */
 void intent_add(struct access *access, uint64_t data_id);
 /* Did the session that asks have this intent? Then it is consumed. */

@@ -9,9 +9,9 @@
 
 #define LOOK_MS 10000u
 #define WINDOW 8u /* extents asked for at a time */
-#define MISSES_MAX                                                                                 \
-    32u /* extents not found in a row, beyond which none is expected; >= a client's window         \
-           of writes under way */
+/* Extents beyond the recorded end that are not found in a row, after which none is expected; at
+ * least a client's window of writes under way. */
+#define MISSES_MAX 32u
 
 enum phase { RESTING, REMOVING, FORGETTING };
 
@@ -19,7 +19,8 @@ enum phase { RESTING, REMOVING, FORGETTING };
 struct removal {
     struct router_call call;
     struct trash_worker *worker;
-    uint8_t key[TRASH_KEY_BYTES];
+    uint8_t key[KV_EXTENT_KEY_BYTES];
+    bool beyond; /* trash.end */
     bool busy;
 };
 
@@ -61,23 +62,22 @@ static void removal_on_done(struct router_call *call, int status, const struct k
     }
     removal->busy = false;
     worker->busy--;
-    if (word == SF_NOT_FOUND && call->request.op.kind == KV_STAT)
+    if (word == SF_NOT_FOUND && removal->beyond)
         worker->misses++;
     else if (word != SF_OK && word != SF_NOT_FOUND)
         worker->failed = true;
     advance(worker);
 }
 
-/* What is known to have been written is deleted; what may have been is looked for first, since a
- * read costs no log entry. */
+/* It is looked for first: a read costs no log entry, and a value may be one large hole. */
 static void ask(struct trash_worker *worker, struct removal *removal, uint64_t extent)
 {
     const struct shards *shards = worker->machine->shards;
-    struct kv_op op = {.kind = extent < worker->trash.end ? KV_DELETE : KV_STAT,
-                       .space = KV_INTERNAL,
-                       .key = slice_of(removal->key, sizeof(removal->key))};
-    trash_extent_key(worker->trash.data_id, extent, removal->key);
+    struct kv_op op = {
+        .kind = KV_STAT, .space = KV_INTERNAL, .key = slice_of(removal->key, sizeof(removal->key))};
+    kv_extent_key(worker->trash.data_id, extent, removal->key);
     removal->worker = worker;
+    removal->beyond = extent >= worker->trash.end;
     removal->busy = true;
     worker->busy++;
     removal->call = (struct router_call){.on_done = removal_on_done};

@@ -3,8 +3,9 @@
  *
  *   RESTING --timer, something is due--> REMOVING --all answered--> FORGETTING --applied--> RESTING
  *
- * What fails is begun again after a rest; what succeeds is followed by the next at once.
- * Deleting an extent twice does no harm, so nothing here is remembered.
+ * Everything up to the end that the trash records is looked for; beyond it (trash.open) only while
+ * something is found. What fails is begun again after a rest; what succeeds is followed by the next
+ * at once. Deleting an extent twice does no harm, so nothing here is remembered.
  */
 #ifndef SHARDKV_TRASH_WORKER_H
 #define SHARDKV_TRASH_WORKER_H

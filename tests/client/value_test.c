@@ -542,12 +542,12 @@ static void put_apart(struct stage *stage, char key[8], group_id *head, group_id
 {
     *head = *extent = 0;
     for (unsigned i = 0; *head == *extent; i++) {
-        uint8_t bytes[EXTENT_KEY_BYTES];
+        uint8_t bytes[KV_EXTENT_KEY_BYTES];
         snprintf(key, 8, "v%u", i % 1000);
         stage->model.key = key;
         model_put(&stage->model, 0, 2 * MIB + 500);
         struct model_answer answer = ask(stage, (struct value_call){.kind = VALUE_STAT});
-        extent_key(answer.stat.tail[0].data_id, 2, bytes);
+        kv_extent_key(answer.stat.tail[0].data_id, 2, bytes);
         *head = group_of(stage, KV_PLAIN, slice_str(key));
         *extent = group_of(stage, KV_INTERNAL, slice_of(bytes, sizeof bytes));
     }

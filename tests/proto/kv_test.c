@@ -471,6 +471,18 @@ static void test_shard_follows_the_key_or_the_tag(void **state)
     assert_int_equal(kv_op_shard(&mini, ROUTING_NUMBER, 10), 3);
 }
 
+/* It stands in stores: it must never change. */
+static void test_the_key_of_an_extent_is_as_it_was(void **state)
+{
+    (void)state;
+    uint8_t key[KV_EXTENT_KEY_BYTES];
+    static const uint8_t rest[16] = {0, 5, 0, 0, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 3};
+    kv_extent_key((5ull << 48) + 9, 3, key);
+    assert_memory_equal(key + 8, rest, sizeof(rest));
+    struct reader r = reader_of(slice_of(key, 8));
+    assert_int_equal(reader_u64_big(&r), bytes_hash(slice_of(rest, sizeof(rest))));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -488,6 +500,7 @@ int main(void)
         cmocka_unit_test(test_nesting_and_counts_are_limited),
         cmocka_unit_test(test_every_kind_has_a_method),
         cmocka_unit_test(test_shard_follows_the_key_or_the_tag),
+        cmocka_unit_test(test_the_key_of_an_extent_is_as_it_was),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

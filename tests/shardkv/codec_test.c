@@ -11,7 +11,6 @@
 #include "shardkv/record.h"
 #include "shardkv/request.h"
 #include "shardkv/shard.h"
-#include "shardkv/trash.h"
 
 /* Calls unpack on every shorter prefix, on one byte more, and with each byte changed in turn. The
  * first two must fail; the third may not, but must not go astray. */
@@ -205,18 +204,6 @@ static void a_meta_comes_back(void **state)
     buffer_deinit(&b);
 }
 
-/* A client on the same floor computes the same key for itself. */
-static void the_key_of_an_extent_is_as_it_was(void **state)
-{
-    (void)state;
-    uint8_t key[TRASH_KEY_BYTES];
-    static const uint8_t rest[16] = {0, 5, 0, 0, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 3};
-    trash_extent_key((5ull << 48) + 9, 3, key);
-    assert_memory_equal(key + 8, rest, sizeof(rest));
-    struct reader r = reader_of(slice_of(key, 8));
-    assert_int_equal(reader_u64_big(&r), bytes_hash(slice_of(rest, sizeof(rest))));
-}
-
 static void keys_sort_as_they_should(void **state)
 {
     (void)state;
@@ -244,7 +231,6 @@ int main(void)
         cmocka_unit_test(the_completion_of_a_put_is_small),
         cmocka_unit_test(a_request_comes_back),
         cmocka_unit_test(a_meta_comes_back),
-        cmocka_unit_test(the_key_of_an_extent_is_as_it_was),
         cmocka_unit_test(keys_sort_as_they_should),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

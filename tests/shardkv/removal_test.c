@@ -94,6 +94,18 @@ static void put(struct stage *stage, struct user *user, size_t bytes)
     assert_true(sim_run_until(stage->sim, is_done, user, 60 * ENV_SECOND_NS));
 }
 
+static void write_at(struct stage *stage, struct user *user, uint64_t offset, size_t bytes)
+{
+    user->done = false;
+    user->value = (struct value_call){.on_done = on_value,
+                                      .kind = VALUE_WRITE,
+                                      .key = slice_str("long"),
+                                      .offset = offset,
+                                      .data = slice_of(value, bytes)};
+    value_submit(user->client, &user->value);
+    assert_true(sim_run_until(stage->sim, is_done, user, 60 * ENV_SECOND_NS));
+}
+
 static void delete_it(struct stage *stage, struct user *user)
 {
     user->done = false;
@@ -119,21 +131,35 @@ static size_t count_keys(const struct stage *stage, char section)
     return count;
 }
 
-static void extents_go_with_their_value(void **state)
+/* One server, and a client of it. */
+static struct stage *begin(struct user *user)
 {
-    (void)state;
-    struct user user = {0};
     struct stage_options options = {
         .count = 1, .make = make_machine, .halting = halting, .shard_count = SHARDS};
     struct stage *stage = stage_new(1, &options);
-    struct sim_program program = {.boot = boot, .halt = halt, .ctx = &user};
+    struct sim_program program = {.boot = boot, .halt = halt, .ctx = user};
     struct config *none = config_new(SHARDS, ROUTING_HASH);
     group_id which = 0;
+    *user = (struct user){0};
     assert_int_equal(config_join(none, &stage->group, 1, &placement, &which), SF_OK);
+    config_free(none);
     memset(value, 'v', sizeof(value));
     stage_start_all(stage);
     sim_node_start(sim_node_new(stage->sim, "client", &program));
+    return stage;
+}
 
+static void end(struct stage *stage)
+{
+    stage_free(stage);
+    config_free(placement);
+}
+
+static void extents_go_with_their_value(void **state)
+{
+    (void)state;
+    struct user user;
+    struct stage *stage = begin(&user);
     put(stage, &user, VALUE_BYTES);
     assert_int_equal(count_keys(stage, 'r'), 4);
     put(stage, &user, VALUE_BYTES);
@@ -147,14 +173,32 @@ static void extents_go_with_their_value(void **state)
     assert_int_equal(count_keys(stage, 't'), 0);
     assert_int_equal(count_keys(stage, 'r'), 0);
     assert_int_equal(count_keys(stage, 'b'), 0);
+    end(stage);
+}
 
-    stage_free(stage);
-    config_free(placement);
-    config_free(none);
+/* Two bytes a gibibyte apart, and two more far beyond. */
+static void holes_hide_no_extent_and_cost_no_entries(void **state)
+{
+    (void)state;
+    struct user user;
+    struct stage *stage = begin(&user);
+    put(stage, &user, 2);
+    write_at(stage, &user, 1000 * SF_EXTENT_BYTES, 2);
+    write_at(stage, &user, 3 * SF_EXTENT_BYTES, 2);
+    write_at(stage, &user, 2000 * SF_EXTENT_BYTES, 2);
+    assert_int_equal(count_keys(stage, 'r'), 4);
+    delete_it(stage, &user);
+    uint64_t before = replica_applied(stage->nodes[0].replica);
+    sim_run_ns(stage->sim, 300 * ENV_SECOND_NS);
+    assert_int_equal(count_keys(stage, 't'), 0);
+    assert_int_equal(count_keys(stage, 'r'), 0);
+    assert_in_range(replica_applied(stage->nodes[0].replica) - before, 4, 20);
+    end(stage);
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(extents_go_with_their_value)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(extents_go_with_their_value),
+                                       cmocka_unit_test(holes_hide_no_extent_and_cost_no_entries)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
