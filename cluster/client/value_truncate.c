@@ -4,7 +4,7 @@
  *   longer than it is  one request: the greater length; what is new has no extents, so it is zeros
  *   shorter            the kept part of the boundary extent is copied under a fresh id, under which
  *                      everything beyond stands from now on; then the head, if its tail is still
- * the same, else again
+ *                      the same, else again
  *
  * Each shrink may lengthen the tail by an entry. Where it would have more than SF_TAIL_MAX, the two
  * neighbours with the fewest extents between them are copied under one other fresh id.
@@ -99,9 +99,12 @@ static void fresh_id_then(struct value_op *op, uint64_t id)
     shrink_plan(op);
 }
 
+/* Where somebody made it longer still meanwhile, it was no growth: it has to be cut. */
 static void grow_then(struct value_op *op, int status, const struct kv_reply *reply)
 {
-    if (status == SF_OK)
+    if (status == SF_OK && reply->old_length > op->call->length)
+        shrink_plan(op);
+    else if (status == SF_OK)
         value_finish(op, slice_of(NULL, 0));
     else if (value_may_start_again(op, status, reply))
         value_head_stat(op, stat_then);

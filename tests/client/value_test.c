@@ -516,6 +516,47 @@ static void two_that_lengthen_a_short_value_leave_nothing_behind(void **state)
     stage_free(&stage);
 }
 
+/* A truncate that makes a value longer, and an append of 2 MiB that begins so many events later:
+ * one of them comes first. */
+static void lengthen_and_append(struct stage *stage, unsigned events)
+{
+    struct counted longer = {.call = {.on_done = count_answer,
+                                      .kind = VALUE_TRUNCATE,
+                                      .key = slice_str("v"),
+                                      .length = 3 * MIB}};
+    struct counted append = {.call = {.on_done = count_answer,
+                                      .kind = VALUE_APPEND,
+                                      .key = slice_str("v"),
+                                      .data = slice_of(stage->model.scratch, 2 * MIB)}};
+    assert_int_equal(
+        ask(stage,
+            (struct value_call){.kind = VALUE_PUT, .data = slice_of(stage->model.scratch, 2 * MIB)})
+            .status,
+        SF_OK);
+    value_submit(stage->model.clients[0], &longer.call);
+    for (unsigned i = 0; i < events; i++)
+        (void)sim_step(stage->cluster->sim);
+    value_submit(stage->model.clients[1], &append.call);
+    assert_true(sim_run_until(stage->cluster->sim, is_answered, &longer, ENV_SECOND_NS));
+    assert_true(sim_run_until(stage->cluster->sim, is_answered, &append, ENV_SECOND_NS));
+    uint64_t length = ask(stage, (struct value_call){.kind = VALUE_STAT}).stat.length;
+    if (append.call.old_length == 3 * MIB)
+        assert_int_equal(length, 5 * MIB);
+    else
+        assert_int_equal(length, 3 * MIB);
+}
+
+static void a_truncate_and_an_append_have_an_order(void **state)
+{
+    struct stage stage = stage_new(18);
+    (void)state;
+    model_put(&stage.model, 0, 10);
+    model_read_all(&stage.model, 1);
+    for (unsigned events = 0; events < 40; events++)
+        lengthen_and_append(&stage, events);
+    stage_free(&stage);
+}
+
 /* -- a head that answers later than its extents -------------------------------------------------
  */
 
@@ -726,6 +767,7 @@ int main(void)
         cmocka_unit_test(a_put_whose_intent_is_gone_is_written_again),
         cmocka_unit_test(appends_of_two_clients_are_all_there_and_whole),
         cmocka_unit_test(two_that_lengthen_a_short_value_leave_nothing_behind),
+        cmocka_unit_test(a_truncate_and_an_append_have_an_order),
         cmocka_unit_test(bytes_beyond_the_known_length_are_read_again),
         cmocka_unit_test(an_extent_that_answers_late_is_read_again),
         cmocka_unit_test(an_overwrite_beyond_the_head_changes_the_time_in_a_second),
