@@ -110,28 +110,37 @@ static void mend_open(uint32_t opcode, uint8_t *reply, size_t n)
     memcpy(reply + at, &out, sizeof out);
 }
 
+/* The opcode of the OPEN or CREATE that this reply is for, which is forgotten; 0: it is for none.
+ */
+static uint32_t take_opening(struct mend *mend, uint64_t unique)
+{
+    struct opening *opening = NULL;
+    HASH_FIND(hh, mend->openings, &unique, sizeof unique, opening);
+    if (!opening)
+        return 0;
+    uint32_t opcode = opening->opcode;
+    HASH_DEL(mend->openings, opening);
+    free(opening);
+    return opcode;
+}
+
 static ssize_t io_writev(int fd, struct iovec *iov, int count, void *userdata)
 {
     struct mend *mend = ((struct mount *)userdata)->mend;
     struct fuse_out_header head;
-    struct opening *opening = NULL;
     uint8_t reply[512];
     size_t n;
     if (count < 1 || iov[0].iov_len < sizeof head)
         return writev(fd, iov, count);
     memcpy(&head, iov[0].iov_base, sizeof head);
-    HASH_FIND(hh, mend->openings, &head.unique, sizeof head.unique, opening);
+    uint32_t opening = take_opening(mend, head.unique);
     bool init = head.unique != 0 && head.unique == mend->init_unique;
-    if ((!opening && !init) || !gather(iov, count, reply, sizeof reply, &n))
+    if ((!opening && !init) || head.error != 0 || !gather(iov, count, reply, sizeof reply, &n))
         return writev(fd, iov, count);
-    if (init && head.error == 0)
+    if (init)
         mend_init(mend, reply, n);
-    if (opening) {
-        if (head.error == 0)
-            mend_open(opening->opcode, reply, n);
-        HASH_DEL(mend->openings, opening);
-        free(opening);
-    }
+    else
+        mend_open(opening, reply, n);
     return write(fd, reply, n);
 }
 

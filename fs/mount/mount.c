@@ -45,51 +45,52 @@ static void fill_handlers(struct fuse_lowlevel_ops *ops)
     handlers_refused(ops);
 }
 
+static void add_text(struct buffer *to, const char *text)
+{
+    buffer_append(to, text, strlen(text));
+}
+
 /* A comma or backslash in a name would end the option. */
-static void add_escaped(char *to, size_t size, const char *text)
+static void add_escaped(struct buffer *to, const char *text)
 {
-    size_t at = strlen(to);
-    for (; *text && at + 3 < size; text++) {
+    for (; *text; text++) {
         if (*text == ',' || *text == '\\')
-            to[at++] = '\\';
-        to[at++] = *text;
+            buffer_put_u8(to, '\\');
+        buffer_append(to, text, 1);
     }
-    to[at] = 0;
 }
 
-static void add_text(char *to, size_t size, const char *text)
+/* "-o" of libfuse, with a 0 at its end. */
+static void kernel_options(const struct mount_options *o, struct buffer *to)
 {
-    size_t at = strlen(to);
-    snprintf(to + at, size - at, "%s", text);
-}
-
-static void kernel_options(const struct mount_options *o, char *to, size_t size)
-{
-    snprintf(to, size, "subtype=shardfs,fsname=");
-    add_escaped(to, size, o->fsname);
+    add_text(to, "subtype=shardfs,fsname=");
+    add_escaped(to, o->fsname);
     if (o->read_only)
-        add_text(to, size, ",ro");
+        add_text(to, ",ro");
     if (o->allow_other)
-        add_text(to, size, ",allow_other");
+        add_text(to, ",allow_other");
     if (o->default_permissions)
-        add_text(to, size, ",default_permissions");
+        add_text(to, ",default_permissions");
     if (o->pass_on) {
-        add_text(to, size, ",");
-        add_text(to, size, o->pass_on);
+        add_text(to, ",");
+        add_text(to, o->pass_on);
     }
+    buffer_put_u8(to, 0);
 }
 
 static struct fuse_session *make_session(struct mount *mount)
 {
-    char program[] = "shardfs", dash_o[] = "-o", dash_d[] = "-d", options[4096];
-    char *argv[] = {program, dash_o, options, dash_d, NULL};
-    struct fuse_args args = FUSE_ARGS_INIT(mount->options->debug ? 4 : 3, argv);
+    char program[] = "shardfs", dash_o[] = "-o", dash_d[] = "-d";
+    struct buffer options = {0};
     struct fuse_lowlevel_ops ops;
-    kernel_options(mount->options, options, sizeof options);
+    kernel_options(mount->options, &options);
+    char *argv[] = {program, dash_o, (char *)options.p, dash_d, NULL};
+    struct fuse_args args = FUSE_ARGS_INIT(mount->options->debug ? 4 : 3, argv);
     fill_handlers(&ops);
     fuse_set_log_func(on_fuse_log);
     struct fuse_session *session = fuse_session_new(&args, &ops, sizeof ops, mount);
     fuse_opt_free_args(&args);
+    buffer_deinit(&options);
     return session;
 }
 

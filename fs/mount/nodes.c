@@ -93,8 +93,7 @@ void nodes_forget(struct nodes *nodes, struct node *node, uint64_t lookups)
 {
     if (node == &nodes->root)
         return;
-    sf_assert(lookups <= node->lookups);
-    node->lookups -= lookups;
+    node->lookups -= lookups < node->lookups ? lookups : node->lookups;
     if (node->lookups == 0)
         node_free(nodes, node);
 }

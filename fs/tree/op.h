@@ -146,7 +146,9 @@ struct tree_space space_poll_now(const struct space_poll *poll);
 struct root *root_new(struct tree *tree);
 void root_free(struct root *root);
 void root_inode(struct root *root, struct tree_inode *out);
-/* Names of the root changed at this time (a record's mtime, or 0 for now). */
+/* This client changed names of the root; the record's time, which may be older. */
 void root_touched(struct root *root, uint64_t time_ns);
+/* The names of some shards changed last at this time. */
+void root_saw(struct root *root, uint64_t time_ns);
 
 #endif

@@ -181,6 +181,7 @@ static void on_part(struct client_call *client, int status, const struct kv_repl
     if (status == SF_OK && reply->more && reply->entry_count == 0)
         status = SF_PROTOCOL;
     if (status == SF_OK) {
+        root_saw(op->tree->root, reply->stat.mtime_ns);
         for (size_t i = 0; i < reply->entry_count; i++)
             keep_entry(scan, &reply->entries[i]);
         if (reply->more)

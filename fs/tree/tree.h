@@ -62,7 +62,7 @@ struct tree_inode {
     uint64_t ino;
     uint32_t mode; /* type and permission bits, as S_IFREG | 0644 */
     uint32_t uid, gid;
-    uint32_t links; /* of a directory: 2 + subdirectories */
+    uint32_t links; /* of a directory: 2 + subdirectories; of the root 1, they are not counted */
     uint64_t size;
     uint64_t version;
     uint64_t atime_ns, mtime_ns, ctime_ns; /* since 1970, as two's complement of a signed number */

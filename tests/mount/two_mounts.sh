@@ -13,6 +13,17 @@ say "a read, a stat and a look-up see every write that returned before they bega
 mount_probe ping_pong "$A" "$B" 100
 mount_probe ping_pong "$A/d" "$B/d" 100
 
+say "the root's time, within a second or two"
+before=$(stat -c %.9Y "$B")
+: >"$A/new"
+wait_for 5 sh -c "[ \$(stat -c %.9Y '$B') != $before ]" || fail "the root's mtime stays"
+before=$(stat -c %.9Y "$B")
+rm "$A/new"
+wait_for 5 sh -c "[ \$(stat -c %.9Y '$B') != $before ]" || fail "the root's mtime stays"
+sleep 1.1
+is "the root's mtime" "$(stat -c %.9Y "$A" >/dev/null; sleep 0.2; stat -c %.9Y "$A")" \
+    "$(stat -c %.9Y "$B" >/dev/null; sleep 0.2; stat -c %.9Y "$B")"
+
 say "O_EXCL: one of four creates a name"
 mount_probe excl_race "$A" "$B" 50
 mount_probe excl_race "$A/d" "$B/d" 50
