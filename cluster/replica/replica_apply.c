@@ -124,7 +124,8 @@ const struct store_batch *replica_pending(const struct replica *replica)
 
 int replica_settle(struct replica *replica)
 {
-    return write_batch(replica) ? SF_OK : SF_BUSY;
+    /* A head that is staged and not finished would be in the store, and not in applied.index. */
+    return !replica->head_staged && write_batch(replica) ? SF_OK : SF_BUSY;
 }
 
 /* -- one entry ----------------------------------------------------------------------------- */
@@ -166,6 +167,8 @@ static bool stage_head(struct replica *r)
     buffer_clear(&r->reply);
     if (envelope.kind == ENVELOPE_BODY)
         r->machine->ops->apply(r->machine, &given, r->batch, &r->reply);
+    if (r->host->dead)
+        return false;
     r->staged = (struct applied){.generation = r->applied.generation,
                                  .index = given.index,
                                  .term = given.term,

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "replica/applied.h"
+#include "replica/inside.h"
 #include "replica/toy.h"
 
 static struct stage_options calm_options(size_t count)
@@ -380,6 +381,44 @@ static void a_full_store_keeps_its_batch_and_goes_on(void **state)
     stage_free(stage);
 }
 
+static bool is_stalled(void *ctx)
+{
+    const struct stage_node *node = ctx;
+    return node->replica->stalled != SF_OK;
+}
+
+/* Runs until the store was full when it had to take an entry that may not wait. */
+static void stall_with_a_staged_head(struct stage *stage, struct stage_node *node)
+{
+    while (!node->replica->head_staged) {
+        node->store_is_full = false;
+        run_ms(stage, 1500);
+        assert_int_equal(replica_settle(node->replica), SF_OK);
+        node->store_is_full = true;
+        assert_true(sim_run_until(stage->sim, is_stalled, node, 10 * ENV_SECOND_NS));
+    }
+    node->store_is_full = false;
+}
+
+/* What is written may be ahead of what is applied, between the retry of a write and the rest of its
+ * turn. A snapshot that began there would carry the next entry's effects under this one's index. */
+static void nobody_looks_at_a_store_that_is_ahead(void **state)
+{
+    struct stage_options options = calm_options(3);
+    struct stage *stage = stage_up(16, &options);
+    struct stage_node *leader = stage_leader(stage);
+    struct applied stored;
+    (void)state;
+    stall_with_a_staged_head(stage, leader);
+    leader->replica->write_timer.on_fire(&leader->replica->write_timer);
+    assert_int_equal(applied_read(leader->store, 1, false, &stored), SF_OK);
+    assert_int_equal(stored.index, replica_applied(leader->replica) + 1);
+    assert_int_equal(replica_settle(leader->replica), SF_BUSY);
+    settle(stage);
+    assert_int_equal(replica_settle(leader->replica), SF_OK);
+    stage_free(stage);
+}
+
 static void a_follower_whose_store_is_full_is_heard_and_bounded(void **state)
 {
     struct stage_options options = calm_options(3);
@@ -440,6 +479,7 @@ int main(void)
         cmocka_unit_test(a_follower_that_lags_a_little_gets_the_log),
         cmocka_unit_test(a_full_disk_stops_admission_until_there_is_space),
         cmocka_unit_test(a_full_store_keeps_its_batch_and_goes_on),
+        cmocka_unit_test(nobody_looks_at_a_store_that_is_ahead),
         cmocka_unit_test(a_follower_whose_store_is_full_is_heard_and_bounded),
         cmocka_unit_test(a_failed_sync_ends_the_process_and_the_group_goes_on),
     };
