@@ -35,3 +35,11 @@ void appends_check(struct slice value, size_t client, size_t count)
         from = position;
     }
 }
+
+void random_letters(struct buffer *to, size_t letters)
+{
+    static const char alphabet[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+    buffer_clear(to);
+    for (size_t i = 0; i < letters; i++)
+        buffer_put_u8(to, (uint8_t)alphabet[suite_random_below(sizeof alphabet - 1)]);
+}

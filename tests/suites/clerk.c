@@ -33,6 +33,7 @@ struct clerk {
     int status;
     struct buffer result;
     uint64_t old_length;
+    struct rpc_call ask;
     struct router_master master;
     struct master_op master_op;
     uint64_t client_hi, client_lo, sequence; /* of the masters' duplicate detection */
@@ -69,6 +70,7 @@ static void halt(void *ctx, struct sim_node *node)
 {
     struct clerk *clerk = clerk_of(ctx, node);
     router_master_cancel(&clerk->master);
+    rpc_call_cancel(&clerk->ask);
     client_free(clerk->client);
     router_free(clerk->router);
     rpc_free(clerk->rpc);
@@ -126,6 +128,11 @@ void clerks_free(struct system *system)
         config_free(clerk->config);
         free(clerk);
     }
+}
+
+struct clerk *clerk_next(const struct clerk *clerk)
+{
+    return clerk->next;
 }
 
 void clerk_link(struct clerk *clerk, const struct server *server, bool linked)
@@ -284,6 +291,38 @@ void clerk_check(struct clerk *clerk, const char *key, struct slice value)
 void clerk_check_text(struct clerk *clerk, const char *key, const char *value)
 {
     clerk_check(clerk, key, slice_str(value));
+}
+
+/* -- one request to one server ------------------------------------------------------------- */
+
+#define ASK_MS 1000u
+
+static void on_asked(struct rpc_call *ask, int status, const msgpack_object *result)
+{
+    struct clerk *clerk = container_of(ask, struct clerk, ask);
+    struct kv_reply reply;
+    if (status == SF_OK)
+        status = kv_reply_unpack(result, &reply);
+    if (status == SF_OK) {
+        status = reply.status;
+        buffer_set(&clerk->result, reply.data);
+        kv_reply_free(&reply);
+    }
+    finish(clerk, status);
+}
+
+int clerk_ask(struct clerk *clerk, const struct server *server, const struct kv_request *request,
+              struct buffer *value)
+{
+    struct buffer params = {0};
+    begin(clerk);
+    buffer_clear(&clerk->result);
+    kv_request_pack(&params, request);
+    rpc_call_start(clerk->rpc, &clerk->ask, server->address, kv_method_name(request->op.kind),
+                   &params, ASK_MS, on_asked);
+    wait(clerk);
+    buffer_set(value, buffer_slice(&clerk->result));
+    return clerk->status;
 }
 
 /* -- the masters --------------------------------------------------------------------------- */

@@ -15,7 +15,8 @@ struct clerk;
 struct clerk *clerk_new(struct system *system); /* linked to every server */
 /* Its process ends, in good order; an open call never returns. */
 void clerk_free(struct clerk *clerk);
-void clerks_free(struct system *system); /* for the system's own end */
+void clerks_free(struct system *system);             /* for the system's own end */
+struct clerk *clerk_next(const struct clerk *clerk); /* of all that were made; NULL: the last */
 
 void clerk_link(struct clerk *clerk, const struct server *server, bool linked); /* both ways */
 /* To these alone. */
@@ -35,6 +36,11 @@ void clerk_put_hash(struct clerk *clerk, const char *key, struct slice value, st
 /* Get must give exactly this; "" also where the key is missing. */
 void clerk_check(struct clerk *clerk, const char *key, struct slice value);
 void clerk_check_text(struct clerk *clerk, const char *key, const char *value);
+
+/* Sends a request to one server, once, without looking where it belongs. Answers the status of the
+ * reply, SF_UNREACHABLE or SF_UNKNOWN. */
+int clerk_ask(struct clerk *clerk, const struct server *server, const struct kv_request *request,
+              struct buffer *value);
 
 /* -- the masters --------------------------------------------------------------------------- */
 

@@ -199,7 +199,7 @@ static void iterate(struct run *run, struct user *users, struct clerk *observer)
     solo_check_sizes(run->system, run->generic->log_limit);
 }
 
-static void judge(const struct linear_history *history)
+void check_history(const struct linear_history *history)
 {
     struct buffer report = {0};
     enum linear_verdict verdict = linear_check(history, &linear_register, 0, &report);
@@ -223,7 +223,7 @@ void generic_run(const struct generic *generic)
     }
     for (int i = 0; i < ITERATIONS; i++)
         iterate(&run, users, observer);
-    judge(run.history);
+    check_history(run.history);
     for (size_t i = 0; i < generic->clients; i++)
         buffer_deinit(&users[i].built);
     linear_history_free(run.history);

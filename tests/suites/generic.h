@@ -27,6 +27,9 @@ uint64_t solo_snapshot_bytes(const struct system *system);
 /* log_limit: logs are at most eight times as big; NEVER: none was cut. */
 void solo_check_sizes(const struct system *system, int64_t log_limit);
 
+/* The history must be linearizable; not to know it is a failure. */
+void check_history(const struct linear_history *history);
+
 /* 5 clients append 10 elements each to key "k"; then all are there. want_old: and no client gets
  * its own element as part of the old value. */
 void solo_append_to_one_key(struct system *system, bool want_old);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "env/memory.h"
+#include "suites/appends.h"
 #include "suites/fiber.h"
 #include "suites/suite.h"
 
@@ -90,14 +91,6 @@ unsigned shard_of_key(const char *key)
 }
 
 /* -- values -------------------------------------------------------------------------------- */
-
-void random_letters(struct buffer *to, size_t letters)
-{
-    static const char alphabet[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
-    buffer_clear(to);
-    for (size_t i = 0; i < letters; i++)
-        buffer_put_u8(to, (uint8_t)alphabet[suite_random_below(sizeof alphabet - 1)]);
-}
 
 void sharded_put(struct sharded *stage, size_t count, size_t letters)
 {

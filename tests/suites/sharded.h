@@ -38,7 +38,6 @@ void sharded_check(struct sharded *stage);
 void sharded_append(struct sharded *stage, struct clerk *clerk, size_t key, size_t letters);
 /* Each key is checked and then appended to. */
 void sharded_check_and_append(struct sharded *stage, size_t letters);
-void random_letters(struct buffer *to, size_t letters); /* replaces its content */
 
 /* -- clients ------------------------------------------------------------------------------- */
 

@@ -3,12 +3,11 @@
  * A log limit of 1 means that a server flushes its store whenever it has applied anything.
  */
 #include <inttypes.h>
-#include <stdlib.h>
 
-#include "env/memory.h"
 #include "linear/linear.h"
 #include "suites/appends.h"
 #include "suites/fiber.h"
+#include "suites/generic.h"
 #include "suites/sharded.h"
 #include "suites/suite.h"
 
@@ -321,15 +320,6 @@ static void mix(void *ctx)
     clerk_free(clerk);
 }
 
-static void judge(const struct linear_history *history)
-{
-    struct buffer report = {0};
-    enum linear_verdict verdict = linear_check(history, &linear_register, 0, &report);
-    check(verdict == LINEAR_LEGAL, "the history is %s\n%.*s", linear_verdict_name(verdict),
-          (int)report.n, (const char *)report.p);
-    buffer_deinit(&report);
-}
-
 static void unreliable_3(void)
 {
     struct sharded stage;
@@ -350,7 +340,7 @@ static void unreliable_3(void)
     net_unreliable(stage.system->net, false);
     for (size_t i = 0; i < MIXERS; i++)
         fiber_join(mixers[i].fiber);
-    judge(history);
+    check_history(history);
     linear_history_free(history);
     sharded_end(&stage);
 }
