@@ -301,7 +301,7 @@ static int check_wanted(const struct replica_options *options,
                          options->group.gid);
         return SF_ADDRESS;
     }
-    if (!consensus_engine_is_built(wanted->engine)) {
+    if (wanted->engine != 0 && !consensus_engine_is_built(wanted->engine)) {
         *why = host_text("engine %s is not built into this program", engine_name(wanted->engine));
         return SF_UNSUPPORTED;
     }

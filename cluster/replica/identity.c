@@ -18,6 +18,17 @@ const char *engine_name(enum consensus_engine engine)
     return engine == CONSENSUS_PAXOS ? "paxos" : "raft";
 }
 
+bool engine_parse(const char *name, enum consensus_engine *out)
+{
+    for (enum consensus_engine engine = CONSENSUS_RAFT; engine <= CONSENSUS_PAXOS; engine++) {
+        if (strcmp(name, engine_name(engine)) == 0) {
+            *out = engine;
+            return true;
+        }
+    }
+    return false;
+}
+
 const char *identity_address(const struct identity_replica *replica)
 {
     return replica->group.addresses[replica->self - 1];
@@ -146,10 +157,7 @@ static bool word_number(char **rest, int base, uint64_t max, uint64_t *out)
 static bool word_engine(char **rest, enum consensus_engine *out)
 {
     const char *got = next_word(rest);
-    if (got == NULL)
-        return false;
-    *out = strcmp(got, engine_name(CONSENSUS_PAXOS)) == 0 ? CONSENSUS_PAXOS : CONSENSUS_RAFT;
-    return strcmp(got, engine_name(*out)) == 0;
+    return got != NULL && engine_parse(got, out);
 }
 
 static bool word_addresses(char **rest, struct group *group)
@@ -367,7 +375,7 @@ static int match_line(const char *dir, const struct identity_replica *has,
                          " (%s), not to replica %u: start it with %s, or give another directory",
                          dir, has->self, has->group.gid, identity_address(has), wanted->self,
                          identity_address(has));
-    else if (has->engine != wanted->engine)
+    else if (wanted->engine != 0 && has->engine != wanted->engine)
         *why = host_text("%s was created with engine %s, not %s", dir, engine_name(has->engine),
                          engine_name(wanted->engine));
     else if (wanted->shard_count != 0 && has->shard_count != wanted->shard_count)
@@ -414,6 +422,8 @@ const struct identity_replica *identity_add(struct identity *identity,
     *added = *wanted;
     identity_copy_group(&added->group, &wanted->group);
     added->key = ++identity->replica_count;
+    if (added->engine == 0)
+        added->engine = CONSENSUS_RAFT;
     if (added->shard_count == 0)
         added->shard_count = SF_SHARDS_DEFAULT;
     if (added->routing == 0)

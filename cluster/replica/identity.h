@@ -45,7 +45,8 @@ void identity_deinit(struct identity *identity);
  * it). */
 SF_MUST_CHECK int identity_claim(struct env *env, const char *dir, const struct identity *wanted,
                                  bool create, struct identity *out, char **why);
-/* The same for one replica within it; shard_count and routing 0 take what the directory says.
+/* The same for one replica within it; engine, shard_count and routing 0 take what the directory
+ * says.
  * may_add: the directory may get another one. SF_OK: *found is its line, or NULL where it is to be
  * added. */
 SF_MUST_CHECK int identity_match(const struct identity *identity, const char *dir,
@@ -58,6 +59,7 @@ const struct identity_replica *identity_add(struct identity *identity,
 const char *identity_address(const struct identity_replica *replica);
 void identity_copy_group(struct group *to, const struct group *from);
 const char *engine_name(enum consensus_engine engine);
+bool engine_parse(const char *name, enum consensus_engine *out); /* false: no engine's name */
 /* Of everything that all members of the group must have said alike: gid, the addresses in their
  * order, engine, shards, routing. */
 uint64_t identity_likeness(const struct identity_replica *replica);

@@ -233,6 +233,9 @@ void replica_tick(struct replica *r);
 /* What the engine begins with, from the WAL and the applied record. Sets applied, space, needs,
  * cut. restore->entries belongs to the WAL's replay memory. */
 SF_MUST_CHECK int restore_read(struct replica *r, struct consensus_restore *restore, char **why);
+/* The log, which ends at `last`, is made to begin after the applied record, that of an installed
+ * snapshot. True: what is above it stays. */
+bool restore_begin_log(struct replica *r, uint64_t last);
 /* Drops what an unfinished or replaced snapshot left in the store. */
 void restore_drop_leftovers(struct replica *r);
 

@@ -14,7 +14,8 @@ struct machine;
 struct replica;
 
 struct machine_entry {
-    uint64_t index, term;
+    uint64_t index;
+    uint64_t term;     /* on Paxos not the same everywhere: nothing that is kept may rest on it */
     uint64_t time_ns;  /* the leader's wall clock, made strictly increasing within the log */
     struct slice body; /* as given to replica_propose; borrowed */
 };

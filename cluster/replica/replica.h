@@ -109,9 +109,9 @@ struct host_options {
 /* A replica to be hosted. The group's identity is in the directory; on a directory that is another
  * replica's it is refused. */
 struct replica_options {
-    struct group group;  /* gid (0: the shardmasters) and all addresses; copied */
-    const char *address; /* which of them this replica is */
-    enum consensus_engine engine;
+    struct group group;           /* gid (0: the shardmasters) and all addresses; copied */
+    const char *address;          /* which of them this replica is */
+    enum consensus_engine engine; /* 0: as the directory says; Raft in a new one */
     uint32_t shard_count;    /* part of the identity. 0: as the directory says; SF_SHARDS_DEFAULT in
                                 a new one */
     enum routing routing;    /* likewise; ROUTING_HASH in a new one */

@@ -130,6 +130,14 @@ int replica_settle(struct replica *replica)
 
 /* -- one entry ----------------------------------------------------------------------------- */
 
+/* Strictly increasing along the log, as its leader made it. On Paxos an entry of a leader that was
+ * replaced may come after one of a later leader, which did not know of it. */
+static uint64_t time_of(const struct replica *r, const struct envelope *envelope)
+{
+    uint64_t before = r->applied.time_ns;
+    return envelope->time_ns > before ? envelope->time_ns : before + 1;
+}
+
 /* The head as the machine takes it. False: it is of no known form, and the process ends. */
 static bool open_head(struct replica *r, struct envelope *envelope, struct machine_entry *given)
 {
@@ -141,7 +149,7 @@ static bool open_head(struct replica *r, struct envelope *envelope, struct machi
     }
     *given = (struct machine_entry){.index = head->index,
                                     .term = head->term,
-                                    .time_ns = envelope->time_ns,
+                                    .time_ns = time_of(r, envelope),
                                     .body = envelope->body};
     return true;
 }

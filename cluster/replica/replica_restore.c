@@ -5,7 +5,7 @@
  *                                           snapshot is asked for (`needs`); damage in a group of
  *                                           one, where nobody has it
  *   it does not hold it, and an install     the install ended between its flip and the reset of
- *   wrote the applied record                the log: the log is reset to begin after it
+ *   wrote the applied record                the log: the log is made to begin after it
  *   anything else                           damage
  */
 #include <inttypes.h>
@@ -50,13 +50,26 @@ static void read_log(struct replica *r, struct consensus_restore *log)
     log->entry_count = found->entry_count;
 }
 
+bool restore_begin_log(struct replica *r, uint64_t last)
+{
+    const struct applied *a = &r->applied;
+    bool keeps = consensus_engine_keeps_tail(r->identity.engine) && last > a->index;
+    if (keeps)
+        wal_cut(r->host->wal, r->identity.key, a->index, a->term);
+    else
+        wal_reset(r->host->wal, r->identity.key, a->index, a->term);
+    return keeps;
+}
+
 static void begin_log_after(struct replica *r, struct consensus_restore *log)
 {
-    wal_reset(r->host->wal, r->identity.key, r->applied.index, r->applied.term);
+    size_t gone = log->entry_count;
+    if (restore_begin_log(r, log->base_index + log->entry_count))
+        gone = (size_t)(r->applied.index - log->base_index);
     log->base_index = r->applied.index;
     log->base_term = r->applied.term;
-    log->entries = NULL;
-    log->entry_count = 0;
+    log->entry_count -= gone;
+    log->entries = log->entry_count > 0 ? log->entries + gone : NULL;
 }
 
 static int refuse_damage(const struct replica *r, const struct consensus_restore *log, char **why)

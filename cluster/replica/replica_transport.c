@@ -25,7 +25,8 @@
 static bool is_answer(enum consensus_msg_type type)
 {
     return type == MSG_PRE_VOTE_REPLY || type == MSG_VOTE_REPLY || type == MSG_APPEND_REPLY ||
-           type == MSG_HEARTBEAT_REPLY || type == MSG_SNAPSHOT_REPLY;
+           type == MSG_HEARTBEAT_REPLY || type == MSG_SNAPSHOT_REPLY || type == MSG_PROMISE ||
+           type == MSG_ACCEPTED;
 }
 
 void transport_send(struct replica *r, const struct consensus_msg *msg)

@@ -66,6 +66,14 @@ static enum server_taken take_routing(struct server_options *options, const char
     return SERVER_BAD;
 }
 
+static enum server_taken take_engine(struct server_options *options, const char *value)
+{
+    if (engine_parse(value, &options->engine))
+        return SERVER_TAKEN;
+    complain(options, "--engine: \"%s\" is none of raft, paxos", value);
+    return SERVER_BAD;
+}
+
 enum server_taken server_take_option(struct server_options *options, int option, const char *value)
 {
     switch (option) {
@@ -81,6 +89,8 @@ enum server_taken server_take_option(struct server_options *options, int option,
         return take_shards(options, value);
     case SERVER_OPTION_ROUTING:
         return take_routing(options, value);
+    case SERVER_OPTION_ENGINE:
+        return take_engine(options, value);
     case SERVER_OPTION_CREATE:
         options->create = true;
         return SERVER_TAKEN;

@@ -13,14 +13,15 @@
 #include "replica/replica.h"
 
 struct server_options {
-    const char *program;  /* "shardmaster": its role, and its name in messages. Static */
-    const char *dir;      /* --dir; borrowed from argv, as listen */
-    const char *listen;   /* --listen HOST:PORT */
-    uint64_t cluster_id;  /* --cluster HEX; 0: not given */
-    uint32_t shard_count; /* --shards; 0: not given */
-    enum routing routing; /* --routing; 0: not given */
-    bool create;          /* --create */
-    bool insecure;        /* --insecure */
+    const char *program;          /* "shardmaster": its role, and its name in messages. Static */
+    const char *dir;              /* --dir; borrowed from argv, as listen */
+    const char *listen;           /* --listen HOST:PORT */
+    uint64_t cluster_id;          /* --cluster HEX; 0: not given */
+    uint32_t shard_count;         /* --shards; 0: not given */
+    enum routing routing;         /* --routing; 0: not given */
+    enum consensus_engine engine; /* --engine; 0: not given */
+    bool create;                  /* --create */
+    bool insecure;                /* --insecure */
 };
 
 enum server_option {
@@ -29,6 +30,7 @@ enum server_option {
     SERVER_OPTION_CLUSTER,
     SERVER_OPTION_SHARDS,
     SERVER_OPTION_ROUTING,
+    SERVER_OPTION_ENGINE,
     SERVER_OPTION_CREATE,
     SERVER_OPTION_INSECURE,
     SERVER_OPTION_LIMIT /* a program's own long options begin here */
@@ -41,6 +43,7 @@ enum server_option {
         {"cluster", required_argument, NULL, SERVER_OPTION_CLUSTER},                               \
         {"shards", required_argument, NULL, SERVER_OPTION_SHARDS},                                 \
         {"routing", required_argument, NULL, SERVER_OPTION_ROUTING},                               \
+        {"engine", required_argument, NULL, SERVER_OPTION_ENGINE},                                 \
         {"create", no_argument, NULL, SERVER_OPTION_CREATE},                                       \
     {                                                                                              \
         "insecure", no_argument, NULL, SERVER_OPTION_INSECURE                                      \
@@ -53,6 +56,7 @@ enum server_option {
     "  --cluster HEX        number of the cluster, 1 to 16 hexadecimal digits\n"                   \
     "  --shards N           shards of the cluster, fixed when it is created (default 64)\n"        \
     "  --routing MODE       hash, first-byte or number, fixed likewise (default hash)\n"           \
+    "  --engine NAME        raft or paxos, fixed likewise for each group (default raft)\n"         \
     "  --create             an empty or missing DIR becomes this server's\n"                       \
     "  --insecure           allow an address other than loopback: anyone who reaches it\n"         \
     "                       can read and change everything\n"
@@ -75,8 +79,8 @@ void server_group_deinit(struct group *group);
 
 /* What the program puts on the host. */
 struct server_program {
-    /* Adds the replicas (host_add, with options->shard_count and routing as they are: 0 takes the
-     * directory's) and registers what they serve. *why as of host_add. */
+    /* Adds the replicas (host_add, with options->engine, shard_count and routing as they are: 0
+     * takes the directory's) and registers what they serve. *why as of host_add. */
     int (*add)(void *ctx, const struct server_options *options, struct env *env, struct host *host,
                char **why);
     /* Frees what add made beside the host, before the host is freed. Also after a failed add. May

@@ -70,10 +70,12 @@ bool install_holds_apply(const struct replica *r)
 static void begin_log_after(struct replica *r)
 {
     const struct applied *a = &r->applied;
+    struct consensus_status log;
     if (!r->install.log_is_ours)
         return;
     r->install.log_is_ours = false;
-    wal_reset(r->host->wal, r->identity.key, a->index, a->term);
+    consensus_status(r->consensus, &log);
+    restore_begin_log(r, log.last);
     consensus_snapshot_installed(r->consensus, a->index, a->term);
     r->cut = a->index;
 }

@@ -192,7 +192,7 @@ static int add(void *ctx, const struct server_options *options, struct env *env,
         const struct replica_options replica_options = {
             .group = program->groups[i],
             .address = options->listen,
-            .engine = CONSENSUS_RAFT,
+            .engine = options->engine,
             .shard_count = options->shard_count,
             .routing = options->routing,
             .machine = shardkv_machine_new(program->shardkv, program->groups[i].gid)};

@@ -35,7 +35,7 @@ static int add(void *ctx, const struct server_options *options, struct env *env,
     struct replica *replica = NULL;
     const struct replica_options replica_options = {.group = program->group,
                                                     .address = options->listen,
-                                                    .engine = CONSENSUS_RAFT,
+                                                    .engine = options->engine,
                                                     .shard_count = options->shard_count,
                                                     .routing = options->routing,
                                                     .machine = shardmaster_new()};

@@ -7,6 +7,7 @@
 
 #include "env/log.h"
 #include "env/memory.h"
+#include "sim/seeds.h"
 #include "storage/store_ops.h"
 
 static struct stage *stage_now; /* replica_on_apply has no context of its own */
@@ -62,7 +63,9 @@ static void on_apply(const struct replica *replica, const struct entry *entry)
     struct stage *stage = stage_now;
     struct stage_mark *mark = mark_at(stage, entry->index);
     uint64_t hash = bytes_hash(payload_slice(entry->payload));
-    sf_assert(!mark->entry_is_known || (mark->term == entry->term && mark->payload_hash == hash));
+    sf_assert(!mark->entry_is_known || mark->payload_hash == hash);
+    sf_assert(!mark->entry_is_known || mark->term == entry->term || /* in Paxos a ballot of many */
+              seeds_engine() == CONSENSUS_PAXOS);
     mark->entry_is_known = true;
     mark->term = entry->term;
     mark->payload_hash = hash;
@@ -186,7 +189,7 @@ static int add_replica(struct stage_node *n)
     n->machine = n->stage->options.make(n);
     const struct replica_options options = {.group = n->stage->group,
                                             .address = n->address,
-                                            .engine = CONSENSUS_RAFT,
+                                            .engine = seeds_engine(),
                                             .shard_count = n->stage->options.shard_count,
                                             .machine = n->machine};
     return host_add(n->host, &options, &n->replica, &n->refusal);
@@ -442,8 +445,8 @@ static const char *program_now;
 
 static _Noreturn void failed(const char *condition, const char *file, int line)
 {
-    fprintf(stderr, "seed %" PRIu64 ": %s:%d: %s\nagain: %s --seed %" PRIu64 "\n", seed_now, file,
-            line, condition, program_now, seed_now);
+    fprintf(stderr, "seed %" PRIu64 ": %s:%d: %s\nagain: %s --engine %s --seed %" PRIu64 "\n",
+            seed_now, file, line, condition, program_now, seeds_engine_name(), seed_now);
     abort();
 }
 
@@ -456,6 +459,7 @@ static void take_number(const char *text, uint64_t *out)
 void stage_run_seeds(int argc, char **argv, uint64_t count, void (*run)(uint64_t seed))
 {
     uint64_t first = 1;
+    count = seeds_default(count);
     take_number(getenv("SHARDFS_SIM_SEEDS"), &count);
     take_number(getenv("SHARDFS_SIM_SEED"), &first);
     for (int i = 1; i + 1 < argc; i += 2) {
@@ -464,6 +468,9 @@ void stage_run_seeds(int argc, char **argv, uint64_t count, void (*run)(uint64_t
             count = 1;
         } else if (strcmp(argv[i], "--seeds") == 0) {
             take_number(argv[i + 1], &count);
+        } else if (strcmp(argv[i], "--engine") == 0) {
+            bool known = seeds_choose_engine(argv[i + 1]);
+            sf_assert(known);
         }
     }
     sf_assert_handler = failed;

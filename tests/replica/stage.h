@@ -1,7 +1,7 @@
 /* stage: a group of replicas of some machine in the simulator, with checkers.
  *
- * After every event: at most one leader a term. At every applied entry: the same (term, payload) as
- * any other replica applied at that index, and the same content of the replica's space, also after
+ * After every event: at most one leader a term. At every applied entry: the same payload, on Raft of
+ * the same term, as any other replica applied at that index, and the same content of the replica's space, also after
  * an installed snapshot.
  */
 #ifndef TESTS_REPLICA_STAGE_H
@@ -75,8 +75,8 @@ struct stage_node *stage_wait_leader(struct stage *stage, uint64_t limit_ms);
 /* Every replica that is up has applied what the leader has, and that is at least `index`. */
 bool stage_wait_settled(struct stage *stage, uint64_t index, uint64_t limit_ms);
 /* For a main: runs each seed, of the command line (--seed S, --seeds N), else of the environment
- * (SHARDFS_SIM_SEED, SHARDFS_SIM_SEEDS), else 1 to `count`. A failed assertion names the seed and
- * how to run it again. */
+ * (SHARDFS_SIM_SEED, SHARDFS_SIM_SEEDS), else 1 to `count`; on the engine of --engine (seeds.h). A
+ * failed assertion names the seed and how to run it again. */
 void stage_run_seeds(int argc, char **argv, uint64_t count, void (*run)(uint64_t seed));
 
 /* One fault: a crash or a start, a cut, spoilt messages, or a transfer of the lead. */

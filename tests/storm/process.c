@@ -8,6 +8,7 @@
 #include "shardkv/machine.h"
 #include "shardkv/shardkv.h"
 #include "shardmaster/shardmaster.h"
+#include "sim/seeds.h"
 
 static bool is_master(const struct cluster_node *n)
 {
@@ -47,7 +48,7 @@ static int add_replica(struct cluster_node *n, struct env *env)
     struct machine *machine = make_machine(n, env);
     const struct replica_options options = {.group = n->group->group,
                                             .address = n->address,
-                                            .engine = CONSENSUS_RAFT,
+                                            .engine = seeds_engine(),
                                             .shard_count = CLUSTER_SHARDS,
                                             .routing = ROUTING_NUMBER,
                                             .machine = machine};

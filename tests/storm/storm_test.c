@@ -3,7 +3,7 @@
  * cluster.h and load.h say what is checked; in the end everything must come to rest where the
  * newest Config says.
  *
- *   cluster_storm_test [--seeds N] [--seed S]
+ *   cluster_storm_test [--seeds N] [--seed S] [--engine raft|paxos]
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -19,8 +19,10 @@ static uint64_t seed_now;
 
 static _Noreturn void failed(const char *condition, const char *file, int line)
 {
-    fprintf(stderr, "seed %" PRIu64 ": %s:%d: %s\nagain: cluster_storm_test --seed %" PRIu64 "\n",
-            seed_now, file, line, condition, seed_now);
+    fprintf(stderr,
+            "seed %" PRIu64 ": %s:%d: %s\nagain: cluster_storm_test --engine %s --seed %" PRIu64
+            "\n",
+            seed_now, file, line, condition, seeds_engine_name(), seed_now);
     abort();
 }
 
