@@ -7,10 +7,11 @@
 # 3 shardmasters and 2 groups of 3 shardkv replicas, separate processes on 127.0.0.1, with their data
 # on disk under DIR. The mount is DIR/mnt; DIR/env is a file to source for the command line.
 # Without --dir: $XDG_STATE_HOME/shardfs, else ~/.local/state/shardfs.
+# SHARDFS_BUILD names a build that is there: then nothing is installed or built.
 set -eu
 
 source_dir=$(cd "$(dirname "$0")/.." && pwd)
-build_dir=$source_dir/.build/quickstart
+build_dir=${SHARDFS_BUILD:-$source_dir/.build/quickstart}
 dir=${XDG_STATE_HOME:-${HOME:-/root}/.local/state}/shardfs
 stop=no
 
@@ -20,8 +21,14 @@ fail() {
     printf 'quickstart.sh: %s\n' "$*" >&2
     exit 1
 }
+quote() { # a path, as a shell takes it
+    case "$1" in
+    *[!A-Za-z0-9/._-]*) printf "'%s'" "$1" ;;
+    *) printf '%s' "$1" ;;
+    esac
+}
 usage() {
-    sed -n '2,9s/^# \{0,1\}//p' "$0" >&2
+    sed -n '2,11s/^# \{0,1\}//p' "$0" >&2
     exit 2
 }
 
@@ -40,9 +47,11 @@ while [ $# -gt 0 ]; do
 done
 [ -n "$dir" ] || usage
 
+# /proc/mounts shows a blank as \040.
 is_mounted() { # DIR
+    wanted=$(printf '%s' "$1" | sed 's/ /\\040/g')
     while read -r _ where type _; do
-        [ "$where" = "$1" ] && [ "$type" = fuse.shardfs ] && return 0
+        [ "$where" = "$wanted" ] && [ "$type" = fuse.shardfs ] && return 0
     done </proc/mounts
     return 1
 }
@@ -62,26 +71,31 @@ if [ "$stop" = yes ]; then
         unmount "$dir/mnt"
     fi
     step "stopping the servers"
-    "$build_dir/bin/shardctl" down --dir "$dir"
-    say "Start it again with: sh mount-examples/quickstart.sh --dir $dir"
+    # shellcheck disable=SC1091  # written by shardctl up
+    . "$dir/env"
+    shardctl down --dir "$dir"
+    say "Start it again with: sh mount-examples/quickstart.sh --dir $(quote "$dir")"
     exit 0
 fi
 
-step "packages"
-sh "$source_dir/mount-examples/packages.sh" build
-say "all there"
+build() {
+    step "packages"
+    sh "$source_dir/mount-examples/packages.sh" build
+    say "all there"
 
-step "building in $build_dir"
-mkdir -p "$build_dir"
-log=$build_dir/build.log
-{
-    cmake -S "$source_dir" -B "$build_dir" -G Ninja -DSHARDFS_TESTS=OFF &&
-        ninja -C "$build_dir"
-} >"$log" 2>&1 || {
-    tail -n 40 "$log" >&2
-    fail "the build failed; all of it is in $log"
+    step "building in $build_dir (a minute or two, the first time)"
+    mkdir -p "$build_dir"
+    log=$build_dir/build.log
+    {
+        cmake -S "$source_dir" -B "$build_dir" -G Ninja -DSHARDFS_TESTS=OFF &&
+            ninja -C "$build_dir"
+    } >"$log" 2>&1 || {
+        tail -n 40 "$log" >&2
+        fail "the build failed; all of it is in $log"
+    }
+    say "done: $build_dir/bin"
 }
-say "done: $build_dir/bin"
+[ -n "${SHARDFS_BUILD-}" ] || build
 
 step "starting 3 shardmasters and 2 groups of 3 replicas in $dir"
 "$build_dir/bin/shardctl" up --dir "$dir"
@@ -98,7 +112,8 @@ mkdir -p "$dir/mnt" 2>/dev/null || true
 if is_mounted "$dir/mnt"; then
     say "it is mounted already"
 else
-    shardfs "$SHARDFS_MASTERS" "$dir/mnt"
+    shardfs "$SHARDFS_MASTERS" "$dir/mnt" ||
+        fail "the cluster runs, but is not mounted (is there a /dev/fuse that you may use?)"
     say "mounted"
 fi
 
@@ -108,21 +123,21 @@ show() {
     sh -c "$*" | sed 's/^/  /'
 }
 cd "$dir"
-show "echo blue > mnt/color"
-show "shardctl get color"
-show "shardctl put greeting 'hello from the command line'"
-show "cat mnt/greeting; echo"
-[ "$(shardctl get color)" = blue ] || fail "the key 'color' does not read back"
-[ "$(cat mnt/greeting)" = "hello from the command line" ] ||
-    fail "the file 'greeting' does not read back"
-show "ls mnt"
+show "echo 'hello from the mount' > mnt/hello-mount"
+show "shardctl get hello-mount"
+show "shardctl put hello-command 'hello from the command line'"
+show "cat mnt/hello-command; echo"
+[ "$(shardctl get hello-mount)" = "hello from the mount" ] ||
+    fail "the key 'hello-mount' does not read back"
+[ "$(cat mnt/hello-command)" = "hello from the command line" ] ||
+    fail "the file 'hello-command' does not read back"
 step "the cluster"
 shardctl status
 
 cat <<END
 
 The mount is       $dir/mnt
-The command line   . $dir/env      then: shardctl --help
-To stop            sh mount-examples/quickstart.sh --stop --dir $dir
+The command line   . $(quote "$dir/env")      then: shardctl --help
+To stop            sh mount-examples/quickstart.sh --stop --dir $(quote "$dir")
                    (the data stays; start again with the same --dir)
 END
