@@ -65,13 +65,14 @@ static void pack_rpc(struct buffer *b, const struct host *host)
     struct rpc_stats stats;
     rpc_stats(host->rpc, &stats);
     pack_str(b, "rpc");
-    pack_map(b, 7);
+    pack_map(b, 8);
     pack_field(b, "requests", stats.requests);
     pack_field(b, "replies", stats.replies);
     pack_field(b, "notifications", stats.notifications);
     pack_field(b, "bad_messages", stats.bad_messages);
     pack_field(b, "dropped", stats.dropped);
     pack_field(b, "slow_peers", stats.slow_peers);
+    pack_field(b, "crowded_out", stats.crowded_out);
     pack_field(b, "refused", host->refused);
 }
 

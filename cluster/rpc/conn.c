@@ -44,9 +44,49 @@ static bool conn_is_outgoing(const struct rpc_conn *conn)
     return conn->address[0] != 0;
 }
 
+/* Nothing of it is under way: no request, no call, nothing to be read. */
+static bool conn_is_idle(const struct rpc_conn *conn)
+{
+    return conn->state == CONN_OPEN && conn->unanswered == 0 && !conn->calls &&
+           conn_queued_bytes(conn) == 0;
+}
+
+/* Of those that came in, the one that was silent longest; NULL: none is idle. */
+static struct rpc_conn *longest_idle(const struct rpc *rpc)
+{
+    struct rpc_conn *conn, *longest = NULL;
+    DL_FOREACH(rpc->conns, conn)
+    {
+        if (conn->incoming && conn_is_idle(conn) &&
+            (!longest || conn->heard_ms < longest->heard_ms))
+            longest = conn;
+    }
+    return longest;
+}
+
+/* False: all that are there are at work. */
+static bool make_room(struct rpc *rpc)
+{
+    if (rpc->incoming_count < rpc->options.conns_max)
+        return true;
+    rpc->stats.crowded_out++;
+    struct rpc_conn *idle = longest_idle(rpc);
+    if (idle)
+        conn_end(idle, SF_UNKNOWN, 0);
+    return idle != NULL;
+}
+
 void conn_on_accept(void *ctx, struct env_conn *accepted)
 {
-    struct rpc_conn *conn = conn_new(ctx, CONN_OPEN);
+    struct rpc *rpc = ctx;
+    if (!make_room(rpc)) {
+        env_conn_close(accepted);
+        return;
+    }
+    struct rpc_conn *conn = conn_new(rpc, CONN_OPEN);
+    conn->incoming = true;
+    conn->heard_ms = env_now_ms(rpc->env);
+    rpc->incoming_count++;
     conn->conn = accepted;
     env_conn_accept(accepted, &events, conn);
 }
@@ -109,6 +149,7 @@ static void conn_disconnect(struct rpc_conn *conn)
     env_timer_stop(&conn->timer);
     env_timer_stop(&conn->resume);
     conn->state = CONN_ENDED;
+    conn->rpc->incoming_count -= conn->incoming;
 }
 
 static int status_of_lost_call(const struct rpc_call *call, int status)
@@ -290,6 +331,7 @@ static void take_from_buffer(struct rpc_conn *conn)
 /* The peer is alive. */
 static void heard(struct rpc_conn *conn)
 {
+    conn->heard_ms = env_now_ms(conn->rpc->env);
     if (conn->silent_since_ms != 0)
         conn->silent_since_ms = conn->calls ? env_now_ms(conn->rpc->env) : 0;
 }

@@ -40,6 +40,7 @@
 #define UNANSWERED_MAX 1024u /* requests of one connection */
 #define IN_KEEP_BYTES 65536u /* an idle connection's input buffer is at most this big */
 #define QUEUE_BYTES_DEFAULT (24u << 20)
+#define CONNS_DEFAULT 512u /* the usual limit of 1,024 files leaves room for the store's */
 #define ROLE_BYTES_MAX 32u
 #define PROTOCOL_VERSION 1u
 
@@ -57,6 +58,7 @@ struct rpc {
     struct env_listener *listener; /* NULL: none */
     struct rpc_method *methods;
     struct rpc_conn *conns;      /* all */
+    size_t incoming_count;       /* of them: came in and have not ended */
     struct rpc_conn *by_address; /* what is dialled, or shall not be just now */
     struct rpc_conn *by_peer;
     struct rpc_call *calls;   /* by id: those on a connection */
@@ -84,8 +86,10 @@ struct rpc_conn {
     struct env_conn *conn; /* NULL once ENDED */
     rpc_peer peer;
     char address[SF_ADDRESS_BYTES_MAX]; /* "" if it came in */
-    struct env_timer timer;             /* by state, see above */
-    struct rpc_conn *prev, *next;       /* in rpc->conns */
+    bool incoming;
+    uint64_t heard_ms;            /* when bytes came last */
+    struct env_timer timer;       /* by state, see above */
+    struct rpc_conn *prev, *next; /* in rpc->conns */
     UT_hash_handle hh_address, hh_peer;
     /* receiving */
     struct buffer in;        /* bytes not yet handled; begins with a message's first byte */

@@ -15,6 +15,8 @@ struct rpc *rpc_new(struct env *env, const struct rpc_options *options)
     rpc->options = *options;
     if (rpc->options.queue_bytes_max == 0)
         rpc->options.queue_bytes_max = QUEUE_BYTES_DEFAULT;
+    if (rpc->options.conns_max == 0)
+        rpc->options.conns_max = CONNS_DEFAULT;
     env_timer_init(env, &rpc->failing_timer, call_on_failing);
     rpc_on_request(rpc, "hello", hello_on_request, rpc);
     return rpc;

@@ -12,6 +12,9 @@
  * reply matched by id -> on_done. It can fail by: dial refused, connection lost, time over, an
  * error reply. An address that could not be dialled fails at once for the next 75 ms.
  *
+ * At most conns_max connections that came in are kept: a new one takes the place of the one that
+ * was silent longest and has nothing under way, and is turned away where there is none.
+ *
  * A connection on which something is awaited and nothing is heard for 3 s is closed, after a hello
  * that would have made a live peer answer: the next call dials anew. A peer with 1,024 unanswered
  * requests on one connection is not read until half of them are answered.
@@ -35,6 +38,7 @@ typedef uint64_t rpc_peer;
 struct rpc_options {
     uint64_t cluster_id;    /* 0: any (a client, a tool): then no connection begins with hello */
     const char *role;       /* "shardkv", "shardmaster", "client"; borrowed for ever (static) */
+    size_t conns_max;       /* connections that came in; 0: 512 */
     size_t queue_bytes_max; /* outgoing bytes a connection may hold before notifications to it are
                                dropped and requests on it fail SF_OVERLOADED; a peer that leaves
                                twice as much unread is cut off; 0: 24 MiB */
@@ -118,6 +122,7 @@ struct rpc_stats {
     uint64_t bad_messages;                     /* connections closed for what came on them */
     uint64_t dropped;                          /* notifications dropped on the way out */
     uint64_t slow_peers;                       /* connections closed for what they left unread */
+    uint64_t crowded_out;                      /* closed or turned away for want of room */
 };
 void rpc_stats(const struct rpc *rpc, struct rpc_stats *out);
 

@@ -424,6 +424,93 @@ static void test_too_many_unanswered_requests_are_not_read(void **state)
     stage_deinit(&stage);
 }
 
+struct stranger {
+    struct env_conn *conn;
+    bool closed;
+};
+
+static void stranger_on_data(void *ctx, const uint8_t *bytes, size_t n)
+{
+    (void)ctx;
+    (void)bytes;
+    (void)n;
+}
+
+static void stranger_on_open(void *ctx)
+{
+    (void)ctx;
+}
+
+static void stranger_on_close(void *ctx, int reason)
+{
+    struct stranger *stranger = ctx;
+    (void)reason;
+    stranger->closed = true;
+}
+
+static const struct env_conn_events stranger_events = {stranger_on_open, stranger_on_data,
+                                                       stranger_on_close};
+
+static void strangers_come(struct stage *stage, struct stranger *strangers, size_t count)
+{
+    struct env *env = sim_node_env(stage->client.node);
+    for (size_t i = 0; i < count; i++) {
+        strangers[i] = (struct stranger){0};
+        assert_int_equal(
+            env_connect(env, SERVER, &stranger_events, &strangers[i], &strangers[i].conn), SF_OK);
+        stage_run_ms(stage, 10);
+    }
+}
+
+/* Connections that do nothing make room for who comes; who has something under way stays. */
+static void test_the_idle_make_room(void **state)
+{
+    (void)state;
+    struct stage stage;
+    struct stage_call held, call;
+    struct stranger strangers[10];
+    stage_init(&stage, 1);
+    stage.server.options.conns_max = 4;
+    stage_start(&stage);
+    stage_call(&stage, &held, "hold", 1, 0);
+    stage_run_ms(&stage, 100);
+    strangers_come(&stage, strangers, 10);
+    stage_run_ms(&stage, 100);
+    for (size_t i = 0; i < 10; i++)
+        assert_int_equal(strangers[i].closed, i < 7);
+    assert_int_equal(stats_of(&stage.server).crowded_out, 7);
+    stage_answer_held(&stage);
+    stage_wait(&stage, &held, 100);
+    assert_int_equal(held.status, SF_OK);
+    stage_call(&stage, &call, "echo", 2, 0);
+    stage_wait(&stage, &call, 100);
+    assert_int_equal(call.status, SF_OK);
+    stage_deinit(&stage);
+}
+
+static void test_where_all_are_at_work_nobody_else_is_let_in(void **state)
+{
+    (void)state;
+    struct stage stage;
+    struct stage_call held;
+    struct stranger stranger;
+    stage_init(&stage, 1);
+    stage.server.options.conns_max = 1;
+    stage_start(&stage);
+    stage_call(&stage, &held, "hold", 1, 0);
+    stage_run_ms(&stage, 100);
+    strangers_come(&stage, &stranger, 1);
+    stage_run_ms(&stage, 100);
+    assert_true(stranger.closed);
+    stage_answer_held(&stage);
+    stage_wait(&stage, &held, 100);
+    assert_int_equal(held.status, SF_OK);
+    strangers_come(&stage, &stranger, 1);
+    stage_run_ms(&stage, 100);
+    assert_false(stranger.closed);
+    stage_deinit(&stage);
+}
+
 static void test_a_peer_that_does_not_read_is_cut_off(void **state)
 {
     (void)state;
@@ -467,6 +554,8 @@ int main(void)
         cmocka_unit_test(test_messages_too_big_never_leave),
         cmocka_unit_test(test_a_full_queue_refuses),
         cmocka_unit_test(test_too_many_unanswered_requests_are_not_read),
+        cmocka_unit_test(test_the_idle_make_room),
+        cmocka_unit_test(test_where_all_are_at_work_nobody_else_is_let_in),
         cmocka_unit_test(test_a_peer_that_does_not_read_is_cut_off),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
