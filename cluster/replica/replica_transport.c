@@ -11,6 +11,7 @@
  */
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 #include <utlist.h>
 
 #include "env/memory.h"
@@ -101,9 +102,20 @@ static void on_consensus(void *ctx, rpc_peer back, const msgpack_object *params)
     consensus_msg_deinit(&msg);
 }
 
+/* What is under way to the replicas at this address may be lost. */
+static void on_lost(void *ctx, const char *address)
+{
+    struct host *host = ctx;
+    for (struct replica *r = host->replicas; r != NULL; r = r->next)
+        for (size_t i = 0; i < r->peer_count; i++)
+            if (strcmp(r->peers[i].address, address) == 0)
+                consensus_connection_lost(r->consensus, r->peers[i].id);
+}
+
 void transport_register(struct host *host)
 {
     rpc_on_notification(host->rpc, METHOD, on_consensus, host);
+    rpc_on_lost(host->rpc, on_lost, host);
 }
 
 /* -- what is held ---------------------------------------------------------------------------- */

@@ -41,7 +41,7 @@ static struct rpc_conn *conn_new(struct rpc *rpc, enum conn_state state)
 
 static bool conn_is_outgoing(const struct rpc_conn *conn)
 {
-    return conn->address[0] != 0;
+    return !conn->incoming;
 }
 
 /* Nothing of it is under way: no request, no call, nothing to be read. */
@@ -99,6 +99,7 @@ static struct rpc_conn *conn_dial(struct rpc *rpc, const char *address)
     struct rpc_conn *conn = conn_new(rpc, CONN_DIALING);
     memcpy(conn->address, address, n + 1);
     HASH_ADD_KEYPTR(hh_address, rpc->by_address, conn->address, n, conn);
+    conn->in_by_address = true;
     if (env_connect(rpc->env, address, &events, conn, &conn->conn) != SF_OK) {
         conn_end(conn, SF_UNREACHABLE, 0);
         return NULL;
@@ -133,10 +134,9 @@ void conn_unqueue(struct rpc_conn *conn, struct rpc_waiting *waiting)
 
 static void forget_address(struct rpc_conn *conn)
 {
-    if (conn_is_outgoing(conn)) {
+    if (conn->in_by_address)
         HASH_DELETE(hh_address, conn->rpc->by_address, conn);
-        conn->address[0] = 0;
-    }
+    conn->in_by_address = false;
 }
 
 /* The system's part of it goes, and its place among the peers. */
@@ -269,6 +269,7 @@ static void conn_on_open(void *ctx)
 {
     struct rpc_conn *conn = ctx;
     conn->state = CONN_OPEN;
+    conn->opened = true;
     env_timer_stop(&conn->timer);
     if (conn->rpc->options.cluster_id != 0)
         hello_send(conn);
@@ -384,6 +385,15 @@ static void watch_silence(struct rpc_conn *conn)
     env_timer_start_ms(&conn->timer, (silent_ms < PROBE_MS ? PROBE_MS : SILENCE_MS) - silent_ms);
 }
 
+/* Nobody is on the stack who might be surprised. */
+static void bury(struct rpc_conn *conn)
+{
+    struct rpc *rpc = conn->rpc;
+    if (conn->opened && rpc->on_lost)
+        rpc->on_lost(rpc->on_lost_ctx, conn->address);
+    conn_free(conn);
+}
+
 static void conn_on_timer(struct env_timer *timer)
 {
     struct rpc_conn *conn = container_of(timer, struct rpc_conn, timer);
@@ -398,7 +408,7 @@ static void conn_on_timer(struct env_timer *timer)
         conn_end(conn, SF_UNKNOWN, 0);
         break;
     case CONN_ENDED:
-        conn_free(conn);
+        bury(conn);
         break;
     }
 }

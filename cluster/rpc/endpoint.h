@@ -57,6 +57,8 @@ struct rpc {
     struct rpc_options options;    /* queue_bytes_max filled in */
     struct env_listener *listener; /* NULL: none */
     struct rpc_method *methods;
+    void (*on_lost)(void *ctx, const char *address);
+    void *on_lost_ctx;
     struct rpc_conn *conns;      /* all */
     size_t incoming_count;       /* of them: came in and have not ended */
     struct rpc_conn *by_address; /* what is dialled, or shall not be just now */
@@ -87,6 +89,8 @@ struct rpc_conn {
     rpc_peer peer;
     char address[SF_ADDRESS_BYTES_MAX]; /* "" if it came in */
     bool incoming;
+    bool opened; /* an outgoing one that was OPEN */
+    bool in_by_address;
     uint64_t heard_ms;            /* when bytes came last */
     struct env_timer timer;       /* by state, see above */
     struct rpc_conn *prev, *next; /* in rpc->conns */

@@ -92,6 +92,12 @@ void rpc_on_notification(struct rpc *rpc, const char *method, rpc_notified *hand
     entry->notified_ctx = ctx;
 }
 
+void rpc_on_lost(struct rpc *rpc, void (*on_lost)(void *ctx, const char *address), void *ctx)
+{
+    rpc->on_lost = on_lost;
+    rpc->on_lost_ctx = ctx;
+}
+
 void rpc_begin_request(struct buffer *b, const char *method)
 {
     frame_begin(b, FRAME_REQUEST, method);

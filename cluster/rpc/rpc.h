@@ -107,6 +107,10 @@ void rpc_call_cancel(struct rpc_call *call);
  * many bytes wait. */
 void rpc_notify(struct rpc *rpc, const char *address, const char *method, struct buffer *params);
 
+/* on_lost is told of each connection to an address that was open and ended, whatever the reason,
+ * in a later turn: what was sent on it may be lost. Set once. */
+void rpc_on_lost(struct rpc *rpc, void (*on_lost)(void *ctx, const char *address), void *ctx);
+
 /* -- large messages ------------------------------------------------------------------------ */
 
 /* Optional: leaves room for the message's head at the front of an empty buffer, so that what is

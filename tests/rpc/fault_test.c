@@ -126,6 +126,35 @@ static void test_notifications_into_silence_dial_anew(void **state)
     stage_deinit(&stage);
 }
 
+static void note_lost(void *ctx, const char *address)
+{
+    unsigned *lost = ctx;
+    assert_string_equal(address, SERVER);
+    ++*lost;
+}
+
+static void test_a_lost_connection_is_told(void **state)
+{
+    (void)state;
+    struct stage stage;
+    struct stage_call call;
+    unsigned lost = 0;
+    stage_init(&stage, 1);
+    sim_node_start(stage.client.node);
+    rpc_on_lost(stage.client.rpc, note_lost, &lost);
+    stage_call(&stage, &call, "echo", 1, 0);
+    stage_run_ms(&stage, 1000);
+    assert_int_equal(call.status, SF_UNREACHABLE);
+    assert_int_equal(lost, 0); /* it never was */
+    sim_node_start(stage.server.node);
+    stage_call(&stage, &call, "echo", 1, 0);
+    stage_wait(&stage, &call, 1000);
+    sim_node_stop(stage.server.node);
+    stage_run_ms(&stage, 1000);
+    assert_int_equal(lost, 1);
+    stage_deinit(&stage);
+}
+
 /* A server that takes long is not silent: it answers the hello that asks. */
 static void test_a_slow_answer_is_waited_for(void **state)
 {
@@ -288,6 +317,7 @@ int main(void)
         cmocka_unit_test(test_a_silent_connection_is_replaced),
         cmocka_unit_test(test_short_calls_notice_silence_too),
         cmocka_unit_test(test_notifications_into_silence_dial_anew),
+        cmocka_unit_test(test_a_lost_connection_is_told),
         cmocka_unit_test(test_a_slow_answer_is_waited_for),
         cmocka_unit_test(test_an_idle_connection_costs_nothing),
         cmocka_unit_test(test_every_call_of_a_storm_ends_once),
