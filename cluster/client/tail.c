@@ -62,15 +62,6 @@ uint64_t tail_first_difference(const struct tail *a, const struct tail *b, uint6
     return find_difference(a, b, 1, last);
 }
 
-bool tail_names(const struct tail *tail, uint64_t id)
-{
-    for (size_t i = 0; i < tail->count; i++) {
-        if (tail->entries[i].data_id == id)
-            return true;
-    }
-    return false;
-}
-
 bool tail_has_gap(const struct tail *tail)
 {
     return tail->count == 0 || tail->entries[0].first_extent > 1;

@@ -21,7 +21,6 @@ bool tail_equal(const struct tail *a, const struct tail *b);
 uint64_t tail_id(const struct tail *tail, uint64_t extent);
 /* Do the extents first .. last stand under the same ids in both? */
 bool tail_same_ids(const struct tail *a, const struct tail *b, uint64_t first, uint64_t last);
-bool tail_names(const struct tail *tail, uint64_t id);
 /* Does some extent >= 1 stand under no id? */
 bool tail_has_gap(const struct tail *tail);
 /* Gives the extents before the first entry the id. False: no room. */

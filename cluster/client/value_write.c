@@ -3,12 +3,13 @@
  * Within the first MiB it is one request to the head. Else write_plan says what is next, again
  * after each answer, from what the head showed last:
  *
- *   1 the extents are not written under the ids that rule now: write them (a value's first extents
- *     get a fresh id)
- *   2 the head's own bytes, if there are any, once
- *   3 the value grows, or got an id: SET_LENGTH, if the tail is still as it was seen
- *   4 the head was not seen since the extents were written: STAT
- *   5 done
+ *   1 the extents have no id: the head takes a fresh one, if its tail is still as it was seen. So
+ *     whatever becomes of this client, its extents go with the value
+ *   2 the extents are not written under the ids that rule now: write them
+ *   3 the head's own bytes, if there are any, once
+ *   4 the value grows: SET_LENGTH, if the tail is still as it was seen
+ *   5 the head was not seen since the extents were written: STAT
+ *   6 done
  */
 #include "client/value.h"
 
@@ -97,8 +98,21 @@ static void write_length(struct value_op *op)
 {
     op->head_op = (struct kv_op){.kind = KV_SET_LENGTH, .flags = KV_LENGTH_MAX, .length = op->end};
     value_set_if_tail(op, &op->tail);
-    if (!tail_equal(&op->tail, &op->fan_tail))
-        value_set_tail(op, &op->fan_tail);
+    value_head_send(op, answer_then);
+}
+
+/* Names a fresh id as that of all extents. Nothing is longer for it. It is used once: should the
+ * value go, its trash has the id. */
+static void write_tail(struct value_op *op, uint64_t id)
+{
+    struct tail target = op->tail;
+    if (!tail_fill_gap(&target, id)) {
+        value_fail(op, SF_TOO_BIG);
+        return;
+    }
+    op->head_op = (struct kv_op){.kind = KV_SET_LENGTH, .flags = KV_LENGTH_MAX};
+    value_set_if_tail(op, &op->tail);
+    value_set_tail(op, &target);
     value_head_send(op, answer_then);
 }
 
@@ -132,22 +146,26 @@ static void write_extents(struct value_op *op)
 {
     op->covered = extents_end(op);
     op->head_seen = false;
-    op->fan_hidden = tail_has_gap(&op->tail); /* a fresh id, or holes that are punched */
+    op->fan_tail = op->tail;
     value_fan_run(op, is_punch(op) ? &fan_punch : &value_fan_write, extents_from(op), op->covered,
                   write_plan);
 }
 
-/* -- an id that was not needed after all ---------------------------------------------------- */
+/* -- the plan ------------------------------------------------------------------------------ */
 
-static bool discard_prepare(struct fan *fan, struct fan_piece *piece)
+static bool extents_have_ids(const struct value_op *op)
 {
-    struct value_op *op = fan->owner;
-    piece->op.kind = KV_DELETE;
-    fan_set_key(piece, op->fresh_id);
-    return true;
+    return is_punch(op) || extents_end(op) <= extents_from(op) || !tail_has_gap(&op->tail);
 }
 
-static const struct fan_work fan_discard = {discard_prepare, absent_is_fine};
+static bool extents_stand(const struct value_op *op)
+{
+    uint64_t from = extents_from(op), end = extents_end(op);
+    if (end <= from)
+        return true;
+    return op->covered >= end && tail_same_ids(&op->fan_tail, &op->tail, from / SF_EXTENT_BYTES,
+                                               (end - 1) / SF_EXTENT_BYTES);
+}
 
 static void write_done(struct value_op *op)
 {
@@ -156,62 +174,18 @@ static void write_done(struct value_op *op)
     value_finish(op, slice_of(NULL, 0));
 }
 
-/* Another client gave the value's extents an id first. Ours is in no head and never will be. */
-static void write_discard(struct value_op *op)
-{
-    op->fan_hidden = true;
-    value_fan_run(op, &fan_discard, extents_from(op), op->end, write_done);
-}
-
-/* -- the plan ------------------------------------------------------------------------------ */
-
-static void fresh_id_then(struct value_op *op, uint64_t id)
-{
-    op->fresh_id = id;
-    write_plan(op);
-}
-
-/* The ids under which the extents have to stand. False: a fresh one is needed first. */
-static bool find_target(const struct value_op *op, struct tail *target)
-{
-    *target = op->tail;
-    if (is_punch(op) || !tail_has_gap(target))
-        return true;
-    return op->fresh_id != 0 && tail_fill_gap(target, op->fresh_id);
-}
-
-static bool extents_stand(const struct value_op *op, const struct tail *target)
-{
-    uint64_t from = extents_from(op), end = extents_end(op);
-    if (end <= from)
-        return true;
-    return op->covered >= end && tail_same_ids(&op->fan_tail, target, from / SF_EXTENT_BYTES,
-                                               (end - 1) / SF_EXTENT_BYTES);
-}
-
 static void write_plan(struct value_op *op)
 {
-    struct tail target;
-    if (!find_target(op, &target)) {
-        if (op->fresh_id == 0)
-            value_id_get(op, fresh_id_then);
-        else
-            value_fail(op, SF_TOO_BIG);
-        return;
-    }
-    bool stand = extents_stand(op, &target);
-    bool grows = !is_punch(op) && op->end > op->stat.length;
-    op->fan_tail = target;
-    if (!stand)
+    if (!extents_have_ids(op))
+        value_id_get(op, write_tail);
+    else if (!extents_stand(op))
         write_extents(op);
     else if (op->offset < VALUE_HEAD_BYTES && !op->head_done)
         write_head_part(op);
-    else if (grows || !tail_equal(&target, &op->tail))
+    else if (!is_punch(op) && op->end > op->stat.length)
         write_length(op);
     else if (!op->head_seen)
         value_head_stat(op, answer_then);
-    else if (op->fresh_id != 0 && !tail_names(&op->tail, op->fresh_id))
-        write_discard(op);
     else
         write_done(op);
 }

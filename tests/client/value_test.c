@@ -489,8 +489,7 @@ static void appends_of_two_clients_are_all_there_and_whole(void **state)
     stage_free(&stage);
 }
 
-/* Both give the value's extents an id; the one that comes second takes the other's, and removes
- * what it wrote under its own. */
+/* Both would give the value's extents an id; the one that comes second takes the other's. */
 static void two_that_lengthen_a_short_value_leave_nothing_behind(void **state)
 {
     struct stage stage = stage_new(17);

@@ -34,6 +34,7 @@ static void halting(struct stage_node *node)
 
 /* A client that performs one step after the other. */
 struct user {
+    struct sim_node *node;
     struct rpc *rpc;
     struct router *router;
     struct client *client;
@@ -145,7 +146,8 @@ static struct stage *begin(struct user *user)
     config_free(none);
     memset(value, 'v', sizeof(value));
     stage_start_all(stage);
-    sim_node_start(sim_node_new(stage->sim, "client", &program));
+    user->node = sim_node_new(stage->sim, "client", &program);
+    sim_node_start(user->node);
     return stage;
 }
 
@@ -196,9 +198,36 @@ static void holes_hide_no_extent_and_cost_no_entries(void **state)
     end(stage);
 }
 
+/* A writer that dies at any moment leaves nothing that its value does not name. */
+static void what_a_dead_writer_left_goes_too(void **state)
+{
+    (void)state;
+    struct user user;
+    struct stage *stage = begin(&user);
+    for (unsigned events = 10; events < 130; events += 10) {
+        put(stage, &user, 2);
+        user.value = (struct value_call){.on_done = on_value,
+                                         .kind = VALUE_WRITE,
+                                         .key = slice_str("long"),
+                                         .offset = 2 * SF_EXTENT_BYTES,
+                                         .data = slice_of(value, VALUE_BYTES)};
+        value_submit(user.client, &user.value);
+        for (unsigned i = 0; i < events; i++)
+            (void)sim_step(stage->sim);
+        sim_node_stop(user.node);
+        sim_node_start(user.node);
+        delete_it(stage, &user);
+        sim_run_ns(stage->sim, 300 * ENV_SECOND_NS);
+        assert_int_equal(count_keys(stage, 't'), 0);
+        assert_int_equal(count_keys(stage, 'r'), 0);
+    }
+    end(stage);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(extents_go_with_their_value),
-                                       cmocka_unit_test(holes_hide_no_extent_and_cost_no_entries)};
+                                       cmocka_unit_test(holes_hide_no_extent_and_cost_no_entries),
+                                       cmocka_unit_test(what_a_dead_writer_left_goes_too)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
