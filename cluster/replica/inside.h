@@ -131,10 +131,10 @@ struct replica {
     uint64_t cut;           /* the log was cut up to here */
     uint64_t needs;         /* the log begins after this, which is above applied; 0: it does not */
 
-    bool leads;          /* as the engine said last */
-    bool announced;      /* the machine was told that it leads */
-    uint64_t yielded_ns; /* when leader_yield last tried; 0: never */
-    bool noop_wanted;    /* the no-op of this term is still to be proposed */
+    bool leads;            /* as the engine said last */
+    bool announced;        /* the machine was told that it leads */
+    uint64_t yield_due_ns; /* when leader_yield tries; 0: no need */
+    bool noop_wanted;      /* the no-op of this term is still to be proposed */
     uint64_t noop_index;
     uint64_t term;
     replica_id leader;
@@ -250,7 +250,8 @@ void leader_applied(struct replica *r, const struct entry *entry); /* its propos
 void leader_skip_to(struct replica *r, uint64_t index); /* applied by a snapshot: proposals end */
 /* The disk of this process is full, or below its reserve. */
 bool replica_disk_is_low(const struct replica *r);
-/* Leader that cannot apply (`needs`): hands the lead to a follower that can. Each tick. */
+/* Leader that cannot apply (`needs`, a full disk): hands the lead to a follower that can. Each
+ * tick. */
 void leader_yield(struct replica *r);
 
 /* -- replica_apply.c ----------------------------------------------------------------------- */

@@ -12,7 +12,8 @@
 #include "replica/envelope.h"
 #include "replica/inside.h"
 
-#define YIELD_NS ENV_SECOND_NS /* between two tries to give the lead away */
+#define YIELD_NS ENV_SECOND_NS /* before a try to give the lead away: others may have been heard   \
+                                */
 
 /* -- proposals ----------------------------------------------------------------------------- */
 
@@ -146,6 +147,11 @@ void leader_announce(struct replica *r)
 
 /* -- leading without a state --------------------------------------------------------------- */
 
+static bool peer_is_low(const struct replica *r, const struct peer *peer)
+{
+    return peer->low_until_ns > env_now_ns(r->host->env);
+}
+
 /* The follower that is best to lead in its place: heard, able to apply, furthest; 0: none. */
 static replica_id best_successor(struct replica *r)
 {
@@ -155,8 +161,8 @@ static replica_id best_successor(struct replica *r)
     consensus_status(r->consensus, &status);
     for (size_t i = 0; i < status.peer_count; i++) {
         const struct peer *peer = replica_peer(r, status.peers[i].id);
-        bool able = peer != NULL && peer->has_back && peer->needs == 0 && status.peers[i].active;
-        if (able && (best == 0 || status.peers[i].match > match)) {
+        bool able = peer != NULL && peer->has_back && peer->needs == 0 && !peer_is_low(r, peer);
+        if (able && status.peers[i].active && (best == 0 || status.peers[i].match > match)) {
             best = peer->id;
             match = status.peers[i].match;
         }
@@ -164,17 +170,25 @@ static replica_id best_successor(struct replica *r)
     return best;
 }
 
-/* Its log made it win, but it can serve nothing, and only a leader sends snapshots. */
+/* Its state is lost, and only a leader sends snapshots; or its disk is full. */
+static bool cannot_apply(const struct replica *r)
+{
+    return r->needs != 0 || r->stalled == SF_NO_SPACE || wal_is_full(r->host->wal);
+}
+
 void leader_yield(struct replica *r)
 {
     uint64_t now = env_now_ns(r->host->env);
-    if (!r->leads || r->needs == 0 || (r->yielded_ns != 0 && now < r->yielded_ns + YIELD_NS))
-        return;
-    replica_id successor = best_successor(r);
+    bool wanted = r->leads && cannot_apply(r);
+    bool due = wanted && r->yield_due_ns != 0 && now >= r->yield_due_ns;
+    if (!wanted)
+        r->yield_due_ns = 0;
+    else if (due || r->yield_due_ns == 0)
+        r->yield_due_ns = now + YIELD_NS;
+    replica_id successor = due ? best_successor(r) : 0;
     if (successor == 0)
         return;
-    r->yielded_ns = now;
-    log_info("replica", "group %" PRIu64 ": replica %u gives the lead to %u, which has the state",
+    log_info("replica", "group %" PRIu64 ": replica %u gives the lead to %u, which can apply",
              r->identity.group.gid, r->identity.self, successor);
     int status = consensus_transfer(r->consensus, successor);
     if (status != SF_OK && status != SF_NOT_LEADER)
@@ -193,11 +207,10 @@ bool replica_disk_is_low(const struct replica *r)
 /* Here, or at a member that was heard. */
 static bool some_disk_is_low(const struct replica *r)
 {
-    uint64_t now = env_now_ns(r->host->env);
     if (replica_disk_is_low(r))
         return true;
     for (size_t i = 0; i < r->peer_count; i++)
-        if (r->peers[i].low_until_ns > now)
+        if (peer_is_low(r, &r->peers[i]))
             return true;
     return false;
 }

@@ -381,6 +381,33 @@ static void a_full_store_keeps_its_batch_and_goes_on(void **state)
     stage_free(stage);
 }
 
+/* Reads are served while one disk is full, also that of who leads. */
+static void who_has_a_full_disk_gives_the_lead_away(void **state)
+{
+    struct stage_options options = calm_options(3);
+    (void)state;
+    for (int of_log = 0; of_log < 2; of_log++) {
+        struct stage *stage = stage_up(17, &options);
+        struct stage_node *full = stage_leader(stage);
+        struct watched_read watched = {.read = {.on_done = on_watched_read}};
+        sim_disk_fill(full->node, of_log);
+        full->store_is_full = !of_log;
+        run_ms(stage, 8000);
+        struct stage_node *leader = stage_wait_leader(stage, 10000);
+        assert_non_null(leader);
+        assert_ptr_not_equal(leader, full);
+        /* Who cannot even note the new term is as good as dead; else it is heard. */
+        assert_int_equal(replica_admits(leader->replica), of_log ? SF_OK : SF_NO_SPACE);
+        watched.replica = leader->replica;
+        assert_int_equal(replica_read(leader->replica, &watched.read), SF_OK);
+        assert_true(sim_run_until(stage->sim, is_done, &watched, ENV_SECOND_NS));
+        sim_disk_fill(full->node, false);
+        full->store_is_full = false;
+        settle(stage);
+        stage_free(stage);
+    }
+}
+
 static bool is_stalled(void *ctx)
 {
     const struct stage_node *node = ctx;
@@ -479,6 +506,7 @@ int main(void)
         cmocka_unit_test(a_follower_that_lags_a_little_gets_the_log),
         cmocka_unit_test(a_full_disk_stops_admission_until_there_is_space),
         cmocka_unit_test(a_full_store_keeps_its_batch_and_goes_on),
+        cmocka_unit_test(who_has_a_full_disk_gives_the_lead_away),
         cmocka_unit_test(nobody_looks_at_a_store_that_is_ahead),
         cmocka_unit_test(a_follower_whose_store_is_full_is_heard_and_bounded),
         cmocka_unit_test(a_failed_sync_ends_the_process_and_the_group_goes_on),
