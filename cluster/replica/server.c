@@ -121,7 +121,8 @@ static bool has_prefix(const char *text, const char *prefix)
 
 static bool is_loopback(const char *address)
 {
-    return has_prefix(address, "127.") || has_prefix(address, "localhost:") ||
+    bool is_number = address[strspn(address, "0123456789.")] == ':'; /* "127.example.net" is none */
+    return (is_number && has_prefix(address, "127.")) || has_prefix(address, "localhost:") ||
            has_prefix(address, "[::1]:");
 }
 

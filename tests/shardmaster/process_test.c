@@ -359,6 +359,9 @@ static void wrong_options_are_named(void **state)
     check_refusal((const char *const[]){"shardmaster", "--dir", dir, "--listen", "10.0.0.1:7001",
                                         "--cluster", "7", NULL},
                   2, "say --insecure");
+    check_refusal((const char *const[]){"shardmaster", "--dir", dir, "--listen",
+                                        "127.example.net:7001", "--cluster", "7", NULL},
+                  2, "say --insecure");
     check_refusal((const char *const[]){"shardmaster", "--dir", dir, "--listen", "127.0.0.1:7001",
                                         "--cluster", "7", "--peers",
                                         "127.0.0.1:7002,127.0.0.1:7003", NULL},
