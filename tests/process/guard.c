@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <ftw.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,13 +58,38 @@ static void kill_descendants(void)
     }
 }
 
+/* /proc/mounts writes a blank as \040. */
+static void unescape(char *path)
+{
+    char *to = path;
+    for (const char *from = path; *from; to++) {
+        bool blank = strncmp(from, "\\040", 4) == 0;
+        *to = blank ? ' ' : *from;
+        from += blank ? 4 : 1;
+    }
+    *to = 0;
+}
+
+/* As somebody other than root. */
+static void unmount_own(char *path)
+{
+    char program[] = "fusermount3", lazily[] = "-uz";
+    char *argv[] = {program, lazily, path, NULL};
+    pid_t pid;
+    if (posix_spawnp(&pid, argv[0], NULL, NULL, argv, environ) == 0)
+        waitpid(pid, NULL, 0);
+}
+
 static void unmount_below(const char *dir)
 {
     char line[4096], path[2048];
     FILE *mounts = fopen("/proc/mounts", "r");
     while (mounts && fgets(line, sizeof line, mounts)) {
-        if (sscanf(line, "%*s %2047s", path) == 1 && strncmp(path, dir, strlen(dir)) == 0)
-            umount2(path, MNT_DETACH);
+        if (sscanf(line, "%*s %2047s", path) != 1 || strncmp(path, dir, strlen(dir)) != 0)
+            continue;
+        unescape(path);
+        if (umount2(path, MNT_DETACH) != 0)
+            unmount_own(path);
     }
     if (mounts)
         fclose(mounts);
