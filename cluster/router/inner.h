@@ -45,8 +45,8 @@ struct router {
     struct router_master *master_calls;
     struct router_waiter *waiters;
     struct farewell *farewells;
-    struct env_timer tell_waiters;
-    struct router_master fetch; /* of the newest Config */
+    struct env_timer tell_waiters; /* or ask again, for them */
+    struct router_master fetch;    /* of the newest Config */
     char (*masters)[SF_ADDRESS_BYTES_MAX];
     size_t master_count;                      /* 0: the Config is fixed */
     unsigned master_next;                     /* index of the master to ask where none is known */
@@ -59,6 +59,7 @@ struct router {
 #define ROUTER_TRY_MS_MAX 8000u
 #define ROUTER_TRY_BYTES_PER_MS 512u /* and more of it where much has to be moved */
 #define ROUTER_FORWARD_MS 10000u
+#define ROUTER_REFUSED_MS 200u /* before a Config is asked for again that was refused */
 #define ROUTER_NO_CONFIG UINT64_MAX
 
 /* The pause after `attempt` others: 10 ms doubling to 1 s, of which a random half is taken off. */

@@ -51,6 +51,10 @@ const struct config *router_config(const struct router *router)
 static void tell_waiters(struct env_timer *timer)
 {
     struct router *router = container_of(timer, struct router, tell_waiters);
+    if (!router->config) {
+        router_fetch(router);
+        return;
+    }
     while (router->waiters) {
         struct router_waiter *waiter = router->waiters;
         DL_DELETE(router->waiters, waiter);
@@ -88,12 +92,8 @@ static void fetch_on_done(struct router_master *fetch, int status, const struct 
         router->config = config_copy(config);
     }
     router_calls_placed(router);
-    if (!router->waiters)
-        return;
-    if (router->config)
-        env_timer_start_ms(&router->tell_waiters, 0);
-    else
-        router_fetch(router);
+    if (router->waiters)
+        env_timer_start_ms(&router->tell_waiters, router->config ? 0 : ROUTER_REFUSED_MS);
 }
 
 bool router_fetch(struct router *router)
