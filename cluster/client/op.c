@@ -106,9 +106,7 @@ static void settle_send(struct op *op)
         .on_done = settle_on_done, .before_send = before_send, .shard = op->shard};
     op->router_call.request.op = (struct kv_op){.kind = KV_ABANDON, .length = op->sequence};
     op->router_call.request.session =
-        (struct kv_session){.session = op->session->number,
-                            .sequence = op->sequence,
-                            .first_incomplete = session_first_incomplete(op->session)};
+        (struct kv_session){.session = op->session->number, .sequence = op->sequence};
     router_send(op->client->router, &op->router_call);
 }
 
@@ -215,9 +213,7 @@ void op_transmit(struct op *op)
                                            .shard = op->shard,
                                            .deadline_ms = op->deadline_ms};
     op->router_call.request.session =
-        (struct kv_session){.session = op->session->number,
-                            .sequence = op->sequence,
-                            .first_incomplete = session_first_incomplete(op->session)};
+        (struct kv_session){.session = op->session->number, .sequence = op->sequence};
     router_send(op->client->router, &op->router_call);
 }
 

@@ -66,11 +66,12 @@ static void call_misplaced(struct router_call *call)
     }
 }
 
-/* The call named a group and that one refused: its caller decides, once it can see a newer Config.
- */
-static void call_refused(struct router_call *call, int word)
+/* The group that was asked is not the one. Where the call named it, its caller decides, once it can
+ * see a newer Config. */
+static void call_misplaced_at(struct router_call *call, int word)
 {
-    call->refusal = word;
+    if (call->gid != 0)
+        call->refusal = word;
     call_misplaced(call);
 }
 
@@ -164,7 +165,8 @@ static void call_done(struct router_call *call, int status, const struct kv_repl
     call->on_done(call, status, reply);
 }
 
-/* True: the word only says to ask again, and that is under way. */
+/* True: the word only says to ask again, and that is under way. Some say that this send left no
+ * trace and never will. */
 static bool call_asks_again(struct router_call *call, int word, const char *hint)
 {
     switch (word) {
@@ -173,18 +175,21 @@ static bool call_asks_again(struct router_call *call, int word, const char *hint
         return true;
     case SF_OVERLOADED:
     case SF_LOCKED:
+    case SF_SESSIONS_FULL:
+        call->sends--;
+        call_pause(call);
+        return true;
     case SF_NOT_YET:
     case SF_BUSY:
-    case SF_SESSIONS_FULL:
         call_pause(call);
         return true;
     case SF_WRONG_GROUP:
+        call->sends--;
+        call_misplaced_at(call, word);
+        return true;
     case SF_NO_GROUP:
     case SF_MISMATCH:
-        if (call->gid != 0)
-            call_refused(call, word);
-        else
-            call_misplaced(call);
+        call_misplaced_at(call, word);
         return true;
     default:
         return false;
@@ -213,8 +218,6 @@ static void call_on_rpc(struct rpc_call *rpc_call, int status, const msgpack_obj
     } else if (status == SF_UNKNOWN || status == SF_CLOSED) {
         call_on_silence(call);
     } else {
-        if (status == SF_OVERLOADED)
-            call->sends--; /* it never left: rpc's own queue was full, or a server's was */
         if (!call_asks_again(call, status, ""))
             call_done(call, status, NULL);
     }
@@ -240,7 +243,7 @@ static void call_transmit(struct router_call *call, const struct group *group)
                            .group_identity = route->identity,
                            .shard = call->shard,
                            .forward = env_now_ms(router->env) < route->forward_until_ms};
-    if (call->sends > 0 && call->before_send)
+    if (call->before_send)
         call->before_send(call);
     struct buffer params = {0};
     kv_request_pack(&params, &call->request);
