@@ -38,7 +38,8 @@ static bool is_peer_answer(struct reader *r)
     uint64_t type = next_number(r);
     sf_assert(reader_ok(r) && type > 0 && type < MSG_TYPE_LIMIT);
     return type == MSG_PRE_VOTE_REPLY || type == MSG_VOTE_REPLY || type == MSG_APPEND_REPLY ||
-           type == MSG_HEARTBEAT_REPLY || type == MSG_SNAPSHOT_REPLY;
+           type == MSG_HEARTBEAT_REPLY || type == MSG_SNAPSHOT_REPLY || type == MSG_PROMISE ||
+           type == MSG_ACCEPTED;
 }
 
 enum traffic traffic_of(struct slice message)
