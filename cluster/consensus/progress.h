@@ -16,7 +16,8 @@
  *  P1  match < next.
  *  P2  match never falls within a term: an index that was once accepted stays stored.
  *  P3  REPLICATE: the entries in (match, next) are exactly those in flight; next - 1 is the newest
- * in flight, or match where nothing is. Otherwise nothing is in flight. P4  probing only in PROBE.
+ *      in flight, or match where nothing is. Otherwise nothing is in flight.
+ *  P4  probing only in PROBE.
  */
 #ifndef CONSENSUS_PROGRESS_H
 #define CONSENSUS_PROGRESS_H

@@ -2,11 +2,11 @@
  *
  * A connection's states:
  *
- *   (dial) -> DIALING -> OPEN -> ENDED -> (freed)          REFUSED: an incoming one whose hello did
- *                |        |        ^                       not fit. What comes is thrown away; it
- * lives |        v        |                       on for a second so that the peer gets the |
- * REFUSED ----+                       reason.
- *                +-----------------+
+ *   (dial) -> DIALING -> OPEN -> ENDED -> (freed)
+ *                |        |       ^ ^
+ *                |        v       | |
+ *                |     REFUSED ---+ |
+ *                +------------------+
  *   (accept) -> OPEN
  *
  *   state     env conn  in by_peer  in by_address       timer
@@ -16,12 +16,18 @@
  *   ENDED     no        no          if it shall not be  frees it
  *                                   dialled at once
  *
+ * REFUSED: an incoming one whose hello did not fit. What comes is thrown away; it lives on for a
+ * second so that the peer gets the reason.
+ *
  * Invariants
  *  R1  An open call is either in the calls of one connection (DIALING or OPEN) and in rpc->calls,
- * or in rpc->failing. R2  No call's on_done runs but from a message that came or from a timer:
- * never within a call into this room. R3  conn_end frees nothing: a connection outlives whatever is
- * on the stack, and is freed by its timer. R4  Messages wait in `waiting` only while DIALING. R5  A
- * request names its connection by peer number, so it may outlive it.
+ *      or in rpc->failing.
+ *  R2  No call's on_done runs but from a message that came or from a timer: never within a call
+ *      into this room.
+ *  R3  conn_end frees nothing: a connection outlives whatever is on the stack, and is freed by its
+ *      timer.
+ *  R4  Messages wait in `waiting` only while DIALING.
+ *  R5  A request names its connection by peer number, so it may outlive it.
  */
 #ifndef RPC_ENDPOINT_H
 #define RPC_ENDPOINT_H

@@ -31,8 +31,9 @@
  *   SF_TIMEOUT        the deadline passed; nothing was changed
  *   SF_UNKNOWN        the deadline passed after the request was sent: it may have happened, or may
  *                     happen yet. The clerk finds out in the background before it sends another
- * change of the same key, so later calls are never overtaken by it SF_NO_SPACE       the cluster's
- * disks are full SF_TOO_BIG        a key, value, or result is larger than shardfs/limits.h allows
+ *                     change of the same key, so later calls are never overtaken by it
+ *   SF_NO_SPACE       the cluster's disks are full
+ *   SF_TOO_BIG        a key, value, or result is larger than shardfs/limits.h allows
  *   SF_IS_DIRECTORY   the key is a directory of the file system
  *
  * Deadlines. Without one (the default) a call waits until the cluster answers, however long that
