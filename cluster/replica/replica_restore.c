@@ -132,7 +132,9 @@ static void drop_generation(struct replica *r, uint32_t generation)
     applied_drop_generation(batch, r->identity.key, generation);
     int status = store_write(store, batch);
     store_batch_free(batch);
-    if (status != SF_OK) /* harmless: the next install empties it first */
+    if (status == SF_OK)
+        store_reclaim(&space, slice_of(NULL, 0), slice_of(NULL, 0));
+    else /* harmless: the next install empties it first */
         log_warn("replica", "an unfinished snapshot stays in the store: %s", sf_error_text(status));
 }
 
