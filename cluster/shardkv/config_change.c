@@ -36,6 +36,11 @@ static uint64_t own_copy_lost(const struct shards *shards, uint32_t shard)
     return lost;
 }
 
+/* So many Configs a chain goes back at most: they must fit the history together. Whoever pulls by
+ * the chain goes on with the walk where it ends; and a group that was passed over before then, and
+ * so is not told, hears it from the giver when it asks. */
+#define WALK_MAX (HISTORY_CONFIGS_MAX / 2)
+
 /* Walks back to the last owner, or to this group's own copy that it lost with Config own_lost. */
 static int make_chain(struct gain *gain, const struct shards *shards, uint64_t num,
                       const struct history *history, uint64_t *missing)
@@ -43,7 +48,7 @@ static int make_chain(struct gain *gain, const struct shards *shards, uint64_t n
     uint64_t own_lost = own_copy_lost(shards, gain->shard);
     struct owner_walk walk = {.shard = gain->shard, .at = num - 1};
     gain->first = true;
-    while (gain->chain.count < CHAIN_MAX) {
+    while (gain->chain.count < CHAIN_MAX && (gain->first || walk.at + WALK_MAX >= num)) {
         const struct group *group;
         uint64_t lost;
         int status = owner_walk_next(&walk, history, &group, &lost);

@@ -225,6 +225,34 @@ static void configs_are_applied_in_order_and_once(void **state)
     buffer_deinit(&first);
 }
 
+/* Another owner had the shard for more Configs than the history keeps. */
+static void a_long_walk_back_comes_to_an_end(void **state)
+{
+    struct table *t = *state;
+    struct config_change c;
+    uint64_t missing = 0, last = 3 * HISTORY_CONFIGS_MAX;
+    unsigned tries = 0;
+    int status = SF_NOT_YET;
+    add_config(t->history, 1, (group_id[]){1, 1, 1, 1});
+    apply_config(t, 1);
+    for (uint64_t num = 2; num < last; num++) {
+        add_config(t->history, num, (group_id[]){2 + num % 3, 1, 1, 1});
+        apply_config(t, num);
+    }
+    for (; status == SF_NOT_YET && tries < 2 * last; tries++) {
+        if (missing != 0)
+            add_config(t->history, missing, (group_id[]){2 + missing % 3, 1, 1, 1});
+        add_config(t->history, last, (group_id[]){1, 1, 1, 1});
+        const struct config *config = history_find(t->history, last);
+        status = config_change_make(&c, t->shards, config, t->history, &missing);
+    }
+    assert_int_equal(status, SF_OK);
+    assert_int_equal(c.gain_count, 1);
+    assert_false(c.gains[0].first);
+    assert_int_equal(c.gains[0].chain.count, 3);
+    config_change_deinit(&c);
+}
+
 static void the_history_forgets_and_asks_again(void **state)
 {
     struct table *t = *state;
@@ -432,6 +460,7 @@ int main(void)
         TEST(a_gain_goes_back_to_the_own_copy_that_waits),
         TEST(a_missing_config_is_asked_for),
         TEST(configs_are_applied_in_order_and_once),
+        TEST(a_long_walk_back_comes_to_an_end),
         TEST(the_history_forgets_and_asks_again),
         TEST(an_entry_cut_anywhere_is_refused),
         TEST(a_whole_entry_comes_back_as_it_went_in),
