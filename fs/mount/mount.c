@@ -15,6 +15,9 @@ static void on_init(void *userdata, struct fuse_conn_info *conn)
     conn->congestion_threshold = mount->options->max_background * 3 / 4;
     conn->want &= ~(unsigned)(FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE);
     conn->want &= ~(unsigned)(FUSE_CAP_WRITEBACK_CACHE | FUSE_CAP_HANDLE_KILLPRIV);
+    /* What may not be kept beyond the call is not worth sending with a listing. */
+    if (mount->options->attr_timeout_s <= 0 || mount->options->entry_timeout_s <= 0)
+        conn->want &= ~(unsigned)(FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO);
     if (conn->capable & FUSE_CAP_ATOMIC_O_TRUNC)
         conn->want |= FUSE_CAP_ATOMIC_O_TRUNC;
     if (mount->on_live)
@@ -22,6 +25,8 @@ static void on_init(void *userdata, struct fuse_conn_info *conn)
 }
 
 /* What libfuse says, in our log; with -d every request, as it comes. */
+static void on_fuse_log(enum fuse_log_level level, const char *format, va_list args)
+    __attribute__((format(printf, 2, 0)));
 static void on_fuse_log(enum fuse_log_level level, const char *format, va_list args)
 {
     char text[512];

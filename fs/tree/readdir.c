@@ -1,7 +1,8 @@
 /* READDIR: one Scan of a directory's shard; for the root one Scan to each group, merged by key.
  *
- * A page of the root ends where the first group's page ended that has more: beyond that name
- * another group's names may still be missing. */
+ * A page of the root ends where the first group's part ended that has more: beyond that name
+ * another group's names may still be missing. Names are spread evenly, so each group is asked for
+ * its share of the page and some more. */
 #include "tree/op.h"
 
 #include <stdlib.h>
@@ -58,6 +59,12 @@ static struct tree_inode listed_inode(struct op *op, const struct kv_entry *entr
     return inode;
 }
 
+static uint64_t page_limit(const struct op *op)
+{
+    uint64_t wanted = op->call->length;
+    return wanted == 0 || wanted > SF_SCAN_MAX ? SF_SCAN_MAX : wanted;
+}
+
 /* -- below the root ------------------------------------------------------------------------ */
 
 static void on_page(struct op *op, int status, const struct kv_reply *reply)
@@ -72,12 +79,6 @@ static void on_page(struct op *op, int status, const struct kv_reply *reply)
         status = SF_PROTOCOL;
     call->end = status == SF_OK && room && !reply->more;
     op_finish(op, status);
-}
-
-static uint64_t page_limit(const struct op *op)
-{
-    uint64_t wanted = op->call->length;
-    return wanted == 0 || wanted > SF_SCAN_MAX ? SF_SCAN_MAX : wanted;
 }
 
 static void scan_below(struct op *op)
@@ -127,6 +128,7 @@ static void deliver(struct op *op)
 {
     struct tree_call *call = op->call;
     struct scan *scan = op->scan;
+    uint64_t left = page_limit(op);
     bool room = true, some = false;
     if (scan->found_count > 0)
         qsort(scan->found, scan->found_count, sizeof *scan->found, compare_found);
@@ -136,10 +138,11 @@ static void deliver(struct op *op)
         struct slice key = slice_of(found->key, found->n);
         if (scan->more && slice_compare(key, buffer_slice(&scan->horizon)) > 0)
             break;
-        if (tree_name_of_key(key, name)) {
-            room = call->on_entry(call, slice_str(name), &found->inode);
-            some = true;
-        }
+        if (!tree_name_of_key(key, name))
+            continue;
+        room = left > 0 && call->on_entry(call, slice_str(name), &found->inode);
+        left--;
+        some = true;
     }
     if (scan->more && !some) { /* a page of keys that have no name here: the next one */
         buffer_set(&op->keep, buffer_slice(&scan->horizon));
@@ -224,12 +227,18 @@ static void add_parts(struct scan *scan, const struct config *config)
     }
 }
 
+static uint64_t part_limit(uint64_t page, size_t parts)
+{
+    uint64_t share = page / parts + page / (4 * parts) + 8;
+    return share < page ? share : page;
+}
+
 static void send_part(struct part *part)
 {
     struct op *op = part->scan->op;
     part->kv = (struct kv_op){.kind = KV_SCAN, .space = KV_PLAIN};
     part->kv.data = buffer_slice(&op->keep);
-    part->kv.length = page_limit(op);
+    part->kv.length = part_limit(page_limit(op), part->scan->part_count);
     part->kv.shards = part->shards;
     part->kv.shard_count = part->shard_count;
     part->call.on_done = on_part;

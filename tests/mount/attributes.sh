@@ -100,3 +100,29 @@ mount_on "$A" -o ro
 call EROFS create "$A/new"
 is "reading" "$(shardctl get d/g | sha256sum)" "$(sum_of "$A/d/g")"
 unmount "$A" "$mount_pid"
+
+if [ "$(id -u)" = 0 ]; then
+    say "-o allow_other: modes are checked; a write by another takes suid and sgid away"
+    chmod 711 "$STAGE"
+    mount_on "$A" -o allow_other
+    tool=$A/d/tool
+    echo x >"$tool"
+    as_nobody() { setpriv --reuid 65534 --regid 65534 --clear-groups sh -c "$1"; }
+    for write in "echo y >>$tool" "echo y >$tool" "echo y | dd of=$tool conv=notrunc 2>/dev/null" \
+        "truncate -s 1 $tool"; do
+        chmod 6777 "$tool"
+        as_nobody "$write"
+        is "mode after '$write'" 777 "$(mode_of "$tool")"
+    done
+    chmod 6777 "$tool"
+    echo z >>"$tool"
+    is "mode after a write by root" 6777 "$(mode_of "$tool")"
+    chmod 600 "$tool"
+    is "reading what one may not" "Permission denied" "$(as_nobody "cat $tool" 2>&1 | sed 's/.*: //')"
+    is "writing where one may not" "Permission denied" \
+        "$(as_nobody "mkdir $A/d/mine" 2>&1 | sed 's/.*: //')"
+    chmod 777 "$A/d"
+    as_nobody "mkdir $A/d/mine"
+    is "its owner" 65534 "$(stat -c %u "$A/d/mine")"
+    unmount "$A" "$mount_pid"
+fi

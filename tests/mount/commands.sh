@@ -77,6 +77,14 @@ git -c init.defaultBranch=main init -q repository
     git status --porcelain
 ) >"$STAGE/git.out" 2>&1 || fail "git: $(cat "$STAGE/git.out")"
 
+say "programs that run and are made there"
+cp "$(command -v cat)" copy_of_cat
+is "a program in the mount" again "$(echo again | ./copy_of_cat)"
+printf '#include <stdio.h>\nint main(void) { puts("made"); return 0; }\n' >made.c
+cc -g -o made made.c
+is "what was compiled" made "$(./made)"
+rm copy_of_cat made made.c
+
 say "rm -r"
 rm -r tree repository
 is "what is left" "again color noise" "$(echo *)"

@@ -189,8 +189,8 @@ static void grow_mapped(const char *path, size_t bytes)
     probe_must(fd >= 0 && ftruncate(fd, (off_t)bytes) == 0, path);
     char *map = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     probe_must(map != MAP_FAILED, "mmap");
+    probe_must(close(fd) == 0, "close"); /* which would write what is dirty; the mapping stays */
     memset(map, 'x', bytes);
-    probe_must(close(fd) == 0, "close"); /* the mapping stays, with what is dirty in it */
 }
 
 int probe_listed(int argc, char **argv)

@@ -1,0 +1,121 @@
+/* The inodes that the kernel knows: lookup counts, and the place of each. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <cmocka.h>
+
+#include "mount/nodes.h"
+
+static const struct tree_inode file = {.ino = 70, .mode = S_IFREG | 0644};
+
+static struct node *see(struct nodes *nodes, const struct tree_inode *inode, uint64_t directory,
+                        const char *name, uint64_t asked)
+{
+    struct node_place place = {directory, slice_str(name), asked};
+    return nodes_remember(nodes, inode, &place);
+}
+
+static void expect_place(const struct node *node, uint64_t directory, const char *name)
+{
+    struct tree_place place = nodes_place(node);
+    assert_int_equal(place.directory, directory);
+    assert_true(slice_equal(place.name, slice_str(name)));
+}
+
+static void a_node_lives_as_long_as_it_is_counted(void **state)
+{
+    struct nodes nodes;
+    (void)state;
+    nodes_init(&nodes);
+    struct node *node = see(&nodes, &file, 5, "a", 1);
+    assert_ptr_equal(see(&nodes, &file, 5, "a", 2), node);
+    assert_ptr_equal(nodes_at(&nodes, nodes_id(&nodes, node)), node);
+    nodes_forget(&nodes, node, 1);
+    assert_int_equal(node->lookups, 1);
+    nodes_forget(&nodes, node, 1);
+    assert_null(nodes.by_ino);
+    node = see(&nodes, &file, 5, "a", 3);
+    nodes_forget(&nodes, node, 100); /* more than it was given: all */
+    assert_null(nodes.by_ino);
+    see(&nodes, &file, 5, "a", 4);
+    nodes_deinit(&nodes);
+}
+
+static void the_root_is_always_there(void **state)
+{
+    struct nodes nodes;
+    (void)state;
+    nodes_init(&nodes);
+    struct node *root = nodes_at(&nodes, 1);
+    assert_int_equal(root->ino, TREE_ROOT);
+    assert_int_equal(nodes_id(&nodes, root), 1);
+    nodes_forget(&nodes, root, 1000);
+    assert_true(nodes_place(root).is_directory);
+    nodes_deinit(&nodes);
+}
+
+static void an_older_question_moves_no_node(void **state)
+{
+    struct nodes nodes;
+    (void)state;
+    nodes_init(&nodes);
+    struct node *node = see(&nodes, &file, 5, "a", 10);
+    struct node_place moved = {6, slice_str("a much longer name"), 20};
+    nodes_moved(&nodes, file.ino, &moved);
+    expect_place(node, 6, "a much longer name");
+    see(&nodes, &file, 5, "a", 15); /* a look-up that was sent before the rename was answered */
+    expect_place(node, 6, "a much longer name");
+    see(&nodes, &file, 7, "c", 21); /* another mount moved it since */
+    expect_place(node, 7, "c");
+    see(&nodes, &file, 7, "c", 22);
+    moved.asked = 21;
+    nodes_moved(&nodes, file.ino, &moved);
+    expect_place(node, 7, "c");
+    nodes_moved(&nodes, 999, &moved); /* one that the kernel does not know */
+    nodes_deinit(&nodes);
+}
+
+static void a_place_may_be_the_nodes_own(void **state)
+{
+    struct nodes nodes;
+    (void)state;
+    nodes_init(&nodes);
+    struct node *node = see(&nodes, &file, 5, "abc", 1);
+    struct node_place part = {5, slice_of((const uint8_t *)node->name + 1, 2), 2};
+    nodes_moved(&nodes, file.ino, &part);
+    expect_place(node, 5, "bc");
+    nodes_deinit(&nodes);
+}
+
+static void privileges_are_seen(void **state)
+{
+    static const struct {
+        uint32_t mode;
+        bool privileged;
+    } cases[] = {{S_IFREG | 0755, false},
+                 {S_IFREG | S_ISUID | 0644, true},
+                 {S_IFREG | S_ISGID | 0755, true},
+                 {S_IFREG | S_ISGID | 0644, false}, /* mandatory locking, once */
+                 {S_IFDIR | S_ISGID | 0755, false}};
+    struct node node = {0};
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        nodes_see_mode(&node, cases[i].mode);
+        assert_int_equal(node.is_privileged, cases[i].privileged);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_node_lives_as_long_as_it_is_counted),
+        cmocka_unit_test(the_root_is_always_there),
+        cmocka_unit_test(an_older_question_moves_no_node),
+        cmocka_unit_test(a_place_may_be_the_nodes_own),
+        cmocka_unit_test(privileges_are_seen),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
