@@ -2,14 +2,16 @@
  * request to the head, a run over extents, a fresh id.
  *
  * Each flow (value_read.c, value_write.c, value_append.c, value_put.c, value_truncate.c) is a chain
- * of functions: each starts one step and names the function that goes on. Invariants: V1  At most
- * one request to the head, one run and one wait for an id are open at a time. V2  `changed` is set
- * before anybody could see what the operation did, so a deadline is answered with UNKNOWN exactly
- * if something may be visible. V3  Extents are written under ids that the head showed after the
- * operation began, or at most VALUE_HINT_MS before; or under a fresh one. So nothing is written
- * under an id so long dead that its extents were removed already, and none comes to life again. V4
- * Success is answered only after a reply of the head that shows the ids under which the bytes were
- * written or read.
+ * of functions: each starts one step and names the function that goes on. Invariants:
+ *
+ *  V1  At most one request to the head, one run and one wait for an id are open at a time.
+ *  V2  `changed` is set before anybody could see what the operation did, so a deadline is answered
+ *      with UNKNOWN exactly if something may be visible.
+ *  V3  Extents are written under ids that the head showed after the operation began, or at most
+ *      VALUE_HINT_MS before; or under a fresh one, of which nobody but this operation knows. So
+ *      nothing is written under an id so long dead that its extents were removed already.
+ *  V4  Success is answered only after a reply of the head that shows the ids under which the bytes
+ *      were written or read.
  */
 #ifndef CLIENT_VALUE_H
 #define CLIENT_VALUE_H

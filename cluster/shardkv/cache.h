@@ -1,9 +1,8 @@
 /* cache: counters and sessions as the newest entry left them, so that apply does not read back what
  * it has just written. A third of what an entry costs is reading.
  *
- *  K1  What is kept under a name is what the store holds under it, or will hold once the batch of
- * the newest entry is written; no entry is applied before that. A new state of the store
- *      (machine_ops.restored) empties it.
+ *  K1  What is kept under a name is what the store holds under it, or will hold once what is
+ *      applied is written. A new state of the store (machine_ops.restored) empties it.
  *
  * Places are found by hash and hold one thing each; what is displaced is read again.
  */

@@ -26,9 +26,11 @@ struct owner_walk {
 };
 
 /* The next owner: the group that owns the shard in Config `at`, or in the next one below that has
- * an owner. A group comes again for each Config in which it owns the shard. *group  borrowed until
- * the history changes; *lost: one above the Config it was found in SF_OK; SF_NOT_FOUND: nobody
- * owned it before; SF_NOT_YET: Config walk->at is missing, fetch it and ask again. */
+ * an owner. A group comes again for each Config in which it owns the shard.
+ *   *group  borrowed until the history changes
+ *   *lost   one above the Config it was found in
+ * SF_OK; SF_NOT_FOUND: nobody owned it before; SF_NOT_YET: Config walk->at is missing, fetch it and
+ * ask again. */
 SF_MUST_CHECK int owner_walk_next(struct owner_walk *walk, const struct history *history,
                                   const struct group **group, uint64_t *lost);
 

@@ -1,9 +1,8 @@
 /* A copy that is complete asks its source for custody; when it has it, everybody whom that concerns
  * is told.
  *
- * The happy path is: COPIED -> shard.custody -> OK -> TAKE logged -> served, duties ->
- * shard.settled
- * -> OK -> TOLD logged. It can fail by: no answer or NOT_YET (ask again, for ever: the source may
+ * The happy path is: COPIED -> shard.custody -> OK -> TAKE logged -> served, duties
+ * -> shard.settled -> OK -> TOLD logged. It can fail by: no answer or NOT_YET (ask again, for ever: the source may
  * have given already), GONE (another got it: DROP logged).
  */
 #include "shardkv/handoff_inside.h"

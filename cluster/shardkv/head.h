@@ -4,7 +4,7 @@
  *      HEAD_BLOCK_BYTES. One of the two, decided by the length alone.
  *  H2  Zeros at a block's end may be missing, and so may a block of zeros.
  *  H3  Nothing is stored beyond the head's length. So what a shrink cut reads as zeros after a
- * growth.
+ *      growth.
  *
  * A read or a change of a range touches only the blocks of the range.
  */

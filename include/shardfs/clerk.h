@@ -29,11 +29,13 @@
  *   SF_NOT_FOUND      there is no such key. A Get then gives length 0
  *   SF_PRECONDITION   the condition of a conditional call does not hold; nothing was changed
  *   SF_TIMEOUT        the deadline passed; nothing was changed
- *   SF_UNKNOWN        the deadline passed after the request was sent: it may have happened, or may
- *                     happen yet. The clerk finds out in the background before it sends another
- *                     change of the same key, so later calls are never overtaken by it
+ *   SF_UNKNOWN        it was sent, and no answer came before the deadline (or the cluster has
+ *                     forgotten this client, which rested for an hour): it may have happened, or
+ *                     may happen yet. The clerk settles that in the background before it sends
+ *                     another change of the same key, so it never overtakes a later call
  *   SF_NO_SPACE       the cluster's disks are full
  *   SF_TOO_BIG        a key, value, or result is larger than shardfs/limits.h allows
+ *   SF_INVALID        a kind, a condition or a limit that there is not
  *   SF_IS_DIRECTORY   the key is a directory of the file system
  *
  * Deadlines. Without one (the default) a call waits until the cluster answers, however long that

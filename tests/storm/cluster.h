@@ -4,7 +4,7 @@
  *   - at most one leader a term, in every replica group
  *   - at every index of a group's log, every replica applies the same entry
  *   - every table of shard copies is well formed (shards_check), and over all groups, as of what
- * any of their replicas has applied, a shard has at most one keeper (S7 of shards.h)
+ *     any of their replicas has applied, a shard has at most one keeper (S7 of shards.h)
  *   - a shard's keeper changes only to a later tenure
  */
 #ifndef TESTS_STORM_CLUSTER_H
