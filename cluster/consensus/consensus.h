@@ -31,8 +31,8 @@
  *  C3  A read that passes at index i was confirmed after it was asked for, and i is at least every
  *      index committed anywhere before it was asked for.
  *  C4  A leader's entries keep their order. What a leader had proposed when it was replaced is
- *      committed later or never: in Raft only together with all that it had proposed before, in Paxos
- *      each entry for itself. So no entry may rest on an earlier one that is not committed.
+ *      committed later or never: in Raft only together with all that it had proposed before, in
+ *      Paxos each entry for itself. So no entry may rest on an earlier one that is not committed.
  *  C5  An engine never lists an update that depends on the order in which the caller handles
  *      messages of one update to different peers.
  */

@@ -283,6 +283,11 @@ void entry_log_list_committed(struct entry_log *log, struct consensus_update *up
     log->listed += count;
 }
 
+uint64_t entry_log_open(const struct entry_log *log)
+{
+    return (log->commit > log->base_index ? log->commit : log->base_index) + 1;
+}
+
 bool entry_log_is_valid(const struct entry_log *log)
 {
     uint64_t last = entry_log_last(log);
@@ -292,8 +297,9 @@ bool entry_log_is_valid(const struct entry_log *log)
         return false;
     if (log->taken > log->changed || log->changed > last)
         return false;
-    for (size_t i = 0; i < log->count; i++) {
-        if (slot(log, i)->index != log->base_index + 1 + i)
+    /* Those at or below commit do not change (L3): they were right when they came. */
+    for (uint64_t index = entry_log_open(log); index <= last; index++) {
+        if (entry_log_at(log, index)->index != index)
             return false;
     }
     uint64_t number = log->mark_persisted;

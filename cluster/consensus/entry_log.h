@@ -90,6 +90,8 @@ void entry_log_persisted(struct entry_log *log, uint64_t mark);
 uint64_t entry_log_listable(const struct entry_log *log); /* committed and persisted up to here */
 void entry_log_list_committed(struct entry_log *log, struct consensus_update *update);
 
-bool entry_log_is_valid(const struct entry_log *log); /* L1, L2, L4; O(n) */
+/* The first entry that may still change: above commit. last + 1 where there is none. */
+uint64_t entry_log_open(const struct entry_log *log);
+bool entry_log_is_valid(const struct entry_log *log); /* L1, L2, L4; O(entries above commit) */
 
 #endif

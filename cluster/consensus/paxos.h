@@ -252,6 +252,6 @@ void paxos_step_timeout_now(struct paxos *x, const struct consensus_msg *msg);
 
 /* -- paxos_check.c --------------------------------------------------------------------------- */
 
-void paxos_check(const struct paxos *x); /* asserts X1, X3, X6 to X13; costs O(n) */
+void paxos_check(const struct paxos *x); /* asserts X1, X3, X6 to X13; O(entries above commit) */
 
 #endif

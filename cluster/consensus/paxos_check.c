@@ -4,7 +4,7 @@
 /* X1. */
 static bool log_is_valid(const struct paxos *x)
 {
-    for (uint64_t i = x->log.base_index + 1; i <= entry_log_last(&x->log); i++) {
+    for (uint64_t i = entry_log_open(&x->log); i <= entry_log_last(&x->log); i++) {
         if (entry_log_at(&x->log, i)->term > x->acceptor.promised)
             return false;
     }

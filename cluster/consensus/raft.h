@@ -182,7 +182,7 @@ void raft_step_timeout_now(struct raft *r, const struct consensus_msg *msg);
 
 /* -- raft_check.c ---------------------------------------------------------------------------- */
 
-void raft_check(const struct raft *r); /* asserts R1 to R10; costs O(n), see sf_assert_slow */
+void raft_check(const struct raft *r); /* asserts R1 to R10; O(entries above commit) */
 
 struct raft *raft_of(struct consensus *c);
 const struct raft *raft_of_const(const struct consensus *c);

@@ -17,8 +17,10 @@ uint64_t raft_log_match_hint(const struct entry_log *log, uint64_t index, uint64
 
 bool raft_log_terms_rise(const struct entry_log *log)
 {
-    uint64_t term = log->base_term;
-    for (uint64_t index = log->base_index + 1; index <= entry_log_last(log); index++) {
+    uint64_t term = 0, first = entry_log_open(log);
+    if (!entry_log_term_at(log, first - 1, &term))
+        return false;
+    for (uint64_t index = first; index <= entry_log_last(log); index++) {
         if (entry_log_at(log, index)->term < term)
             return false;
         term = entry_log_at(log, index)->term;

@@ -11,7 +11,7 @@ bool raft_log_admits(const struct entry_log *log, uint64_t index, uint64_t term)
  * can match a log that has (index, term). At the base it stops looking, and an index below that is
  * the answer itself. */
 uint64_t raft_log_match_hint(const struct entry_log *log, uint64_t index, uint64_t term);
-/* Do terms never fall along the log, base_term included? O(n). */
+/* Do terms never fall along the log, base_term included? Looks at what is above commit. */
 bool raft_log_terms_rise(const struct entry_log *log);
 
 #endif
