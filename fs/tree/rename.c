@@ -1,5 +1,6 @@
 /* RENAME within one shard: the record is read, then taken from its old key and put under the new
  * one in one minitransaction, on the versions that were read. */
+#include "client/touch.h"
 #include "tree/op.h"
 
 #include <string.h>
@@ -114,6 +115,28 @@ static void read_source(struct op *op)
     op_send(op, on_got);
 }
 
+/* Whatever came of it: the record is read now. */
+static void on_touched(struct op *op, int status, const struct kv_stat *stat, struct slice data)
+{
+    (void)status;
+    (void)stat;
+    (void)data;
+    read_source(op);
+}
+
+/* An mtime that this client left behind is written first: under the new name nobody would. */
+static void begin(struct op *op)
+{
+    struct client *client = op->tree->client;
+    uint64_t created;
+    if (!touch_is_behind(client, op->entry.space, key_slice(&op->entry), &created)) {
+        read_source(op);
+        return;
+    }
+    op->value = (struct value_call){.pre = {KV_PRE_CREATED, created}};
+    op_value(op, VALUE_STAT, &op->entry, on_touched);
+}
+
 static bool same_shard(const struct op *op)
 {
     const struct config *config = router_config(client_router(op->tree->client));
@@ -141,7 +164,7 @@ static void on_source_exists(struct op *op, int status, const struct kv_reply *r
     if (status != SF_OK)
         op_finish(op, status);
     else
-        read_source(op);
+        begin(op);
 }
 
 int rename_start(struct op *op)
@@ -159,6 +182,6 @@ int rename_start(struct op *op)
     else if (call->place.directory == TREE_ROOT)
         op_stat(op, &op->entry, on_source_exists);
     else
-        read_source(op);
+        begin(op);
     return SF_OK;
 }

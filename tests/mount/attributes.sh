@@ -63,6 +63,12 @@ sleep 1.5
 exec 3>&-
 is "mtime" 981158400 "$(stat -c %Y d/big)"
 
+exec 3<>d/big
+dd if=/dev/urandom bs=1000 count=1 seek=2700 conv=notrunc >&3 2>/dev/null
+mv d/big d/renamed
+[ "$(stat -c %Y "$B/d/renamed")" -gt 1000000000 ] || fail "a rename loses the mtime of an overwrite"
+exec 3>&-
+
 say "link counts of directories"
 mkdir d/sub/1 d/sub/2
 is "links" 4 "$(stat -c %h "$B/d/sub")"
