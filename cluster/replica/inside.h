@@ -276,6 +276,7 @@ void reads_serve(struct replica *r);
 
 void transport_register(struct host *host);
 void transport_send(struct replica *r, const struct consensus_msg *msg);
+rpc_peer transport_way(struct replica *r, const struct peer *peer); /* 0: none */
 /* Keeps the messages of an update that wait for the sync, and its mark; moves them out of it. */
 void held_add(struct replica *r, struct consensus_update *update);
 void held_release(struct replica *r, uint64_t position);

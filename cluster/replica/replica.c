@@ -204,6 +204,12 @@ const char *replica_leader_address(const struct replica *replica)
     return group->addresses[replica->leader - 1];
 }
 
+rpc_peer replica_leader_way(struct replica *replica)
+{
+    const struct peer *leader = replica_peer(replica, replica->leader);
+    return leader != NULL ? transport_way(replica, leader) : 0;
+}
+
 group_id replica_gid(const struct replica *replica)
 {
     return replica->identity.group.gid;

@@ -65,6 +65,8 @@ const struct store_batch *replica_pending(const struct replica *replica);
  * does not take it now. */
 SF_MUST_CHECK int replica_settle(struct replica *replica);
 const char *replica_leader_address(const struct replica *replica); /* "" where unknown */
+/* The connection to the leader, for what is passed on to it; 0: unknown, or this is it. */
+rpc_peer replica_leader_way(struct replica *replica);
 group_id replica_gid(const struct replica *replica);
 uint64_t
 replica_group_identity(const struct replica *replica); /* group_identity of its addresses */

@@ -6,8 +6,8 @@
  *   low       bool, the sender's disk is full or nearly so
  *   needs     the sender asks for a snapshot at this index or a later one; 0: it does not
  *
- * A request goes to the peer's address, an answer back on the connection that the peer's last
- * message came by. What cannot be sent is dropped: engines repeat.
+ * An answer goes back on the connection that the peer's last message came by; so does a request
+ * while the peer's address cannot be reached. What cannot be sent is dropped: engines repeat.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -30,6 +30,11 @@ static bool is_answer(enum consensus_msg_type type)
            type == MSG_ACCEPTED;
 }
 
+rpc_peer transport_way(struct replica *r, const struct peer *peer)
+{
+    return rpc_way_to(r->host->rpc, peer->address, peer->has_back ? peer->back : 0);
+}
+
 void transport_send(struct replica *r, const struct consensus_msg *msg)
 {
     const struct peer *peer = replica_peer(r, msg->to);
@@ -45,10 +50,8 @@ void transport_send(struct replica *r, const struct consensus_msg *msg)
     pack_bool(&params, replica_disk_is_low(r));
     pack_u64(&params, r->needs);
     codec_pack_msg(&params, msg);
-    if (is_answer(msg->type) && peer->has_back)
-        rpc_notify_peer(rpc, peer->back, METHOD, &params);
-    else
-        rpc_notify(rpc, peer->address, METHOD, &params);
+    rpc_peer way = is_answer(msg->type) && peer->has_back ? peer->back : transport_way(r, peer);
+    rpc_notify_peer(rpc, way, METHOD, &params);
 }
 
 /* -- receiving ----------------------------------------------------------------------------- */

@@ -160,7 +160,8 @@ static void send_chunk(struct snapshot_send *s)
     }
     rpc_begin_request(&params, METHOD);
     pack_chunk(s, &msg, &params);
-    rpc_call_start(r->host->rpc, &s->call, s->peer->address, METHOD, &params, ANSWER_MS, on_answer);
+    rpc_call_start_peer(r->host->rpc, &s->call, transport_way(r, s->peer), METHOD, &params,
+                        ANSWER_MS, on_answer);
 }
 
 /* -- begin --------------------------------------------------------------------------------- */

@@ -134,19 +134,45 @@ void call_start_on(struct rpc_conn *conn, struct rpc_call *call, const char *met
     call_put(conn, call, method, params, timeout_ms);
 }
 
-void rpc_call_start(struct rpc *rpc, struct rpc_call *call, const char *address, const char *method,
-                    struct buffer *params, uint64_t timeout_ms,
-                    void (*on_done)(struct rpc_call *call, int status,
-                                    const msgpack_object *result))
+/* conn: NULL: it cannot leave. */
+static void start_on(struct rpc_conn *conn, struct rpc_call *call, const char *method,
+                     struct buffer *params, uint64_t timeout_ms)
 {
-    call_init(rpc, call, on_done);
-    struct rpc_conn *conn = conn_to(rpc, address);
     if (conn) {
         call_put(conn, call, method, params, timeout_ms);
     } else {
         buffer_deinit(params);
         add_to_failing(call, SF_UNREACHABLE);
     }
+}
+
+void rpc_call_start(struct rpc *rpc, struct rpc_call *call, const char *address, const char *method,
+                    struct buffer *params, uint64_t timeout_ms,
+                    void (*on_done)(struct rpc_call *call, int status,
+                                    const msgpack_object *result))
+{
+    call_init(rpc, call, on_done);
+    start_on(conn_to(rpc, address), call, method, params, timeout_ms);
+}
+
+void rpc_call_start_peer(struct rpc *rpc, struct rpc_call *call, rpc_peer peer, const char *method,
+                         struct buffer *params, uint64_t timeout_ms,
+                         void (*on_done)(struct rpc_call *call, int status,
+                                         const msgpack_object *result))
+{
+    call_init(rpc, call, on_done);
+    start_on(conn_find_peer(rpc, peer), call, method, params, timeout_ms);
+}
+
+rpc_peer rpc_way_to(struct rpc *rpc, const char *address, rpc_peer back)
+{
+    const struct rpc_conn *own = conn_to(rpc, address);
+    const struct rpc_conn *theirs = conn_find_peer(rpc, back);
+    if (own && own->state == CONN_OPEN)
+        return own->peer;
+    if (theirs && theirs->state == CONN_OPEN)
+        return back;
+    return own ? own->peer : 0;
 }
 
 /* -- notifications ------------------------------------------------------------------------- */

@@ -101,6 +101,11 @@ void rpc_call_start(struct rpc *rpc, struct rpc_call *call, const char *address,
                     struct buffer *params, uint64_t timeout_ms,
                     void (*on_done)(struct rpc_call *call, int status,
                                     const msgpack_object *result));
+/* The same, over a connection that is there, whoever dialled it. SF_UNREACHABLE where it is not. */
+void rpc_call_start_peer(struct rpc *rpc, struct rpc_call *call, rpc_peer peer, const char *method,
+                         struct buffer *params, uint64_t timeout_ms,
+                         void (*on_done)(struct rpc_call *call, int status,
+                                         const msgpack_object *result));
 /* on_done will not fire; what has not left yet never will. Also where it is not open. */
 void rpc_call_cancel(struct rpc_call *call);
 /* A notification to an address; dialled if needed; dropped without a trace where that fails or too
@@ -110,6 +115,12 @@ void rpc_notify(struct rpc *rpc, const char *address, const char *method, struct
 /* on_lost is told of each connection to an address that was open and ended, whatever the reason,
  * in a later turn: what was sent on it may be lost. Set once. */
 void rpc_on_lost(struct rpc *rpc, void (*on_lost)(void *ctx, const char *address), void *ctx);
+
+/* The connection by which the process at `address` is to be reached: one that was dialled to it and
+ * is open; while there is none, `back`, by which it came itself, if that is still there; else the
+ * dial that is under way, or 0. Where nothing was dialled, that is begun. So two processes talk as
+ * long as one of them can reach the other. */
+rpc_peer rpc_way_to(struct rpc *rpc, const char *address, rpc_peer back);
 
 /* -- large messages ------------------------------------------------------------------------ */
 

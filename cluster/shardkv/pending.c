@@ -13,7 +13,6 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <utlist.h>
 
 #include "env/memory.h"
@@ -324,9 +323,8 @@ static void passed_on_done(struct rpc_call *call, int status, const msgpack_obje
 static void pass_on(struct shardkv *service, struct rpc_request *rpc, struct kv_machine *machine,
                     const struct kv_request *request)
 {
-    const char *leader = replica_leader_address(machine->base.replica);
-    const char *self = rpc_address(service->rpc);
-    if (!request->target.forward || leader[0] == 0 || (self != NULL && strcmp(leader, self) == 0)) {
+    rpc_peer leader = replica_leader_way(machine->base.replica);
+    if (!request->target.forward || leader == 0) {
         answer_status(rpc, machine, SF_NOT_LEADER);
         return;
     }
@@ -337,8 +335,8 @@ static void pass_on(struct shardkv *service, struct rpc_request *rpc, struct kv_
     once.target.gid = machine->gid;
     once.target.forward = false;
     kv_request_pack(&params, &once);
-    rpc_call_start(service->rpc, &p->way.call, leader, kv_method_name(once.op.kind), &params,
-                   PASS_ON_MS, passed_on_done);
+    rpc_call_start_peer(service->rpc, &p->way.call, leader, kv_method_name(once.op.kind), &params,
+                        PASS_ON_MS, passed_on_done);
 }
 
 /* -- no group named ------------------------------------------------------------------------ */

@@ -532,6 +532,64 @@ static void test_a_peer_that_does_not_read_is_cut_off(void **state)
     stage_deinit(&stage);
 }
 
+/* -- calls to who came ----------------------------------------------------------------------- */
+
+static void call_back(struct stage *stage, struct stage_call *call, rpc_peer peer)
+{
+    struct buffer params = number_params(42);
+    memset(call, 0, sizeof *call);
+    call->stage = stage;
+    rpc_call_start_peer(stage->server.rpc, &call->call, peer, "echo", &params, 1000,
+                        stage_call_on_done);
+}
+
+static void test_who_came_can_be_called_by_the_same_connection(void **state)
+{
+    (void)state;
+    struct stage stage;
+    struct stage_call call;
+    stage_up(&stage);
+    stage_notify(&stage, "note", 1);
+    stage_run_ms(&stage, 100);
+    call_back(&stage, &call, stage.server.note_from);
+    stage_wait(&stage, &call, 1000);
+    assert_int_equal(call.status, SF_OK);
+    assert_int_equal(call.number, 42);
+    sim_node_crash(stage.client.node);
+    stage_run_ms(&stage, 10000); /* the server learns it when it next sends */
+    call_back(&stage, &call, stage.server.note_from);
+    stage_wait(&stage, &call, 2000);
+    assert_int_not_equal(call.status, SF_OK);
+    call_back(&stage, &call, 0);
+    stage_wait(&stage, &call, 1000);
+    assert_int_equal(call.status, SF_UNREACHABLE);
+    stage_deinit(&stage);
+}
+
+static void test_the_way_is_the_own_connection_else_theirs(void **state)
+{
+    (void)state;
+    struct stage stage;
+    stage_up(&stage);
+    stage_notify(&stage, "note", 1);
+    stage_run_ms(&stage, 100);
+    rpc_peer theirs = stage.server.note_from;
+    struct rpc *rpc = stage.server.rpc;
+    assert_int_equal(rpc_way_to(rpc, "client:1", theirs), theirs); /* the dial is under way */
+    rpc_peer dial = rpc_way_to(rpc, "client:1", 0);
+    assert_true(dial != 0 && dial != theirs);
+    stage_run_ms(&stage, 10);
+    assert_int_equal(rpc_way_to(rpc, "client:1", theirs), theirs); /* nobody listens there */
+    assert_int_equal(rpc_way_to(rpc, "client:1", 0), 0);           /* nor is it dialled so soon */
+    assert_int_equal(rpc_listen(stage.client.rpc, "client:1"), SF_OK);
+    stage_run_ms(&stage, 1000);
+    (void)rpc_way_to(rpc, "client:1", theirs);
+    stage_run_ms(&stage, 100);
+    rpc_peer own = rpc_way_to(rpc, "client:1", theirs);
+    assert_true(own != 0 && own != theirs);
+    stage_deinit(&stage);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -557,6 +615,8 @@ int main(void)
         cmocka_unit_test(test_the_idle_make_room),
         cmocka_unit_test(test_where_all_are_at_work_nobody_else_is_let_in),
         cmocka_unit_test(test_a_peer_that_does_not_read_is_cut_off),
+        cmocka_unit_test(test_who_came_can_be_called_by_the_same_connection),
+        cmocka_unit_test(test_the_way_is_the_own_connection_else_theirs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

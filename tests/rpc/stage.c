@@ -128,7 +128,7 @@ struct buffer number_params(uint64_t number)
     return params;
 }
 
-static void stage_call_on_done(struct rpc_call *rpc_call, int status, const msgpack_object *result)
+void stage_call_on_done(struct rpc_call *rpc_call, int status, const msgpack_object *result)
 {
     struct stage_call *call = (struct stage_call *)rpc_call;
     call->done++;

@@ -57,6 +57,7 @@ struct stage_call {
 };
 
 struct buffer number_params(uint64_t number);
+void stage_call_on_done(struct rpc_call *call, int status, const msgpack_object *result);
 /* From the client to the server. */
 void stage_call(struct stage *stage, struct stage_call *call, const char *method, uint64_t number,
                 uint64_t timeout_ms);
