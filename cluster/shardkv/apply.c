@@ -77,7 +77,7 @@ int apply_wants_tick(const struct space *space, struct shard_copy copy, bool *wa
     int closed = access_close(&access);
     if (status != SF_OK || closed != SF_OK)
         return status != SF_OK ? status : closed;
-    *wants = access.meta.session_count > 0 || access.meta.trash_count > 0;
+    *wants = access.meta.session_count > 0;
     return SF_OK;
 }
 

@@ -14,7 +14,7 @@ SF_MUST_CHECK int apply_request(const struct access_at *at, const struct request
 SF_MUST_CHECK int apply_tick(const struct access_at *at, size_t *limit);
 /* The extents of this trash entry are removed: it goes too, if it is still there. */
 SF_MUST_CHECK int apply_trash_done(const struct access_at *at, uint64_t number);
-/* Had the shard sessions or trash when the store was written last, so that time matters to it? */
+/* Had the shard sessions when the store was written last, so that time matters to it? */
 SF_MUST_CHECK int apply_wants_tick(const struct space *space, struct shard_copy copy, bool *wants);
 
 #endif

@@ -67,7 +67,6 @@ void trash_add(struct access *access, const struct trash *trash)
     buffer_put_u64(&b, trash->first);
     buffer_put_u64(&b, trash->end);
     buffer_put_u8(&b, trash->open);
-    buffer_put_u64(&b, access->meta.age_ns);
     draft_put(&access->draft, key_slice(&key), buffer_slice(&b));
     buffer_deinit(&b);
     access->meta.trash_count++;
@@ -82,7 +81,6 @@ int trash_unpack(struct slice store_key, struct slice value, struct trash *out)
     got.first = reader_u64(&r);
     got.end = reader_u64(&r);
     got.open = reader_u8(&r) != 0;
-    got.age_ns = reader_u64(&r);
     if (!reader_done(&key) || !reader_done(&r))
         return SF_CORRUPT;
     *out = got;
@@ -99,10 +97,10 @@ void trash_remove(struct access *access, uint64_t number)
     access->meta.trash_count--;
 }
 
-int trash_find_due(struct access *access, struct trash *out)
+int trash_find_first(struct access *access, struct trash *out)
 {
     struct key from, to;
-    struct trash first;
+    int status = SF_NOT_FOUND;
     if (access->meta.trash_count == 0)
         return SF_NOT_FOUND;
     keys_section(&from, access->copy, 't');
@@ -110,17 +108,12 @@ int trash_find_due(struct access *access, struct trash *out)
     keys_after_prefix(&to);
     struct store_iter *iter =
         store_iter_new(access->draft.space, NULL, key_slice(&from), key_slice(&to));
-    int status = store_iter_valid(iter) ? SF_OK : store_iter_status(iter);
-    bool found = store_iter_valid(iter);
-    if (found)
-        status = trash_unpack(store_iter_key(iter), store_iter_value(iter), &first);
+    if (store_iter_valid(iter))
+        status = trash_unpack(store_iter_key(iter), store_iter_value(iter), out);
+    else if (store_iter_status(iter) != SF_OK)
+        status = store_iter_status(iter);
     store_iter_free(iter);
-    if (status != SF_OK)
-        return status;
-    if (!found || access->meta.age_ns - first.age_ns < TRASH_DELAY_NS)
-        return SF_NOT_FOUND;
-    *out = first;
-    return SF_OK;
+    return status;
 }
 
 /* The session that an intent belongs to; 0: there is no such intent. */

@@ -1,14 +1,14 @@
 /* trash: extents that no record names any more, and how they go.
  *
  * The entry that replaces, cuts or deletes a record with a tail adds what is lost to the shard's
- * trash, in the same batch. A minute later, as the shard's age counts, the group's leader deletes
- * the extents, as a client of their shards, and when all are answered an entry removes the trash.
- * Readers that still hold an old tail have that minute.
+ * trash, in the same batch. When the group's leader has seen it there for a minute it deletes the
+ * extents, as a client of their shards, and when all are answered an entry removes the trash.
+ * Readers that still hold an old tail have that minute, on a clock that nobody sets.
  *
  * An intent names extents that are being written before a record names them. The Put that names
  * them consumes it; the end of the session that made it turns it into trash.
  *
- *   trash   (keys.h 't')  u64 data id, u64 first extent, u64 end, u8 open, u64 age when added
+ *   trash   (keys.h 't')  u64 data id, u64 first extent, u64 end, u8 open
  *   intent  (keys.h 'n')  u64 session
  */
 #ifndef SHARDKV_TRASH_H
@@ -17,15 +17,12 @@
 #include "shardkv/access.h"
 #include "shardkv/record.h"
 
-#define TRASH_DELAY_NS 60000000000ull
-
 /* Extents of one data id that no record names any more. */
 struct trash {
     uint64_t number; /* within the shard's copy; not part of the stored value */
     uint64_t data_id;
     uint64_t first, end; /* first .. end - 1 may be there */
     bool open;           /* and those from `end` on, which were written beyond the length */
-    uint64_t age_ns;     /* the shard's, when it was added */
 };
 
 /* The extents that a record names: those of its tail within its length. */
@@ -38,15 +35,15 @@ struct trash_extents {
 /* Adds everything that `before` names and `after` does not. */
 void trash_lost(struct access *access, const struct trash_extents *before,
                 const struct trash_extents *after);
-/* number and age_ns of *trash are not looked at. */
+/* trash->number is not looked at. */
 void trash_add(struct access *access, const struct trash *trash);
 SF_MUST_CHECK int trash_unpack(struct slice store_key, struct slice value, struct trash *out);
 /* Removes an entry if it is still there. */
 void trash_remove(struct access *access, uint64_t number);
 
-/* The first entry of a copy, if it is old enough that its extents may go. SF_NOT_FOUND: there is
- * none; SF_IO, SF_CORRUPT. access: open, with its meta. */
-SF_MUST_CHECK int trash_find_due(struct access *access, struct trash *out);
+/* The first entry of a copy: the oldest. SF_NOT_FOUND: there is none; SF_IO, SF_CORRUPT. access:
+ * open, with its meta. */
+SF_MUST_CHECK int trash_find_first(struct access *access, struct trash *out);
 /* An intent of the session that asks (access->session). Again: nothing changes. */
 void intent_add(struct access *access, uint64_t data_id);
 /* Did the session that asks have this intent? Then it is consumed. */

@@ -8,7 +8,8 @@
 #include "shardkv/trash.h"
 
 #define LOOK_MS 10000u
-#define WINDOW 8u /* extents asked for at a time */
+#define DELAY_MS 60000u /* that who reads under an old tail has left */
+#define WINDOW 8u       /* extents asked for at a time */
 /* Extents beyond the recorded end that are not found in a row, after which none is expected; at
  * least a client's window of writes under way. */
 #define MISSES_MAX 32u
@@ -24,8 +25,16 @@ struct removal {
     bool busy;
 };
 
+/* What trash a shard had at one moment: DELAY_MS later it is due. */
+struct mark {
+    uint64_t home;  /* of the shard's copy; 0: there was none */
+    uint64_t end;   /* numbers below it were there */
+    uint64_t at_ms; /* when */
+};
+
 struct trash_worker {
     struct kv_machine *machine;
+    struct mark *marks;     /* by shard; NULL unless this replica leads */
     struct env_timer timer; /* armed while RESTING and leading */
     enum phase phase;
     struct shard_copy copy; /* of `trash`; valid unless RESTING */
@@ -135,6 +144,18 @@ static void advance(struct trash_worker *worker)
 
 /* -- finding ------------------------------------------------------------------------------- */
 
+/* Has the trash with this number been there for long enough? If not, it is marked. */
+static bool is_due(struct trash_worker *worker, const struct access *access, uint64_t number)
+{
+    struct mark *mark = &worker->marks[access->copy.shard];
+    uint64_t now_ms = env_now_ms(shardkv_env(worker->machine->service));
+    if (mark->home == access->copy.home && number < mark->end)
+        return now_ms - mark->at_ms >= DELAY_MS;
+    *mark =
+        (struct mark){.home = access->copy.home, .end = access->meta.next_trash, .at_ms = now_ms};
+    return false;
+}
+
 static void look_in_shard(void *ctx, uint32_t shard, uint64_t home)
 {
     struct trash_worker *worker = ctx;
@@ -145,8 +166,9 @@ static void look_in_shard(void *ctx, uint32_t shard, uint64_t home)
     access_open_read(&access, &worker->machine->space, NULL, copy); /* as it was a moment ago */
     int status = access_load_meta(&access);
     if (status == SF_OK)
-        status = trash_find_due(&access, &worker->trash);
-    if (access_close(&access) != SF_OK || status != SF_OK)
+        status = trash_find_first(&access, &worker->trash);
+    bool due = status == SF_OK && is_due(worker, &access, worker->trash.number);
+    if (access_close(&access) != SF_OK || !due)
         return; /* what cannot be read stays; whoever applies the next entry here will say so */
     worker->phase = REMOVING;
     worker->copy = copy;
@@ -192,13 +214,17 @@ static void stop(struct trash_worker *worker)
     if (worker->phase == FORGETTING)
         replica_proposal_forget(&worker->proposal);
     worker->phase = RESTING;
+    free(worker->marks);
+    worker->marks = NULL;
 }
 
 void trash_worker_lead(struct trash_worker *worker, bool leads)
 {
     stop(worker);
-    if (leads)
-        rest(worker);
+    if (!leads)
+        return;
+    worker->marks = sf_calloc(shards_count(worker->machine->shards), sizeof(struct mark));
+    rest(worker);
 }
 
 void trash_worker_free(struct trash_worker *worker)
