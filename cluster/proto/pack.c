@@ -78,6 +78,12 @@ void pack_map(struct buffer *b, size_t count)
     msgpack_pack_map(&packer, count);
 }
 
+void pack_object(struct buffer *b, const msgpack_object *object)
+{
+    msgpack_packer packer = packer_of(b);
+    msgpack_pack_object(&packer, *object);
+}
+
 /* -- measuring ----------------------------------------------------------------------------- */
 
 /* What the first byte of an object says of the rest: after it stand `length_bytes` bytes that hold

@@ -26,8 +26,9 @@ void pack_i64(struct buffer *b, int64_t v);
 void pack_bin(struct buffer *b, struct slice bytes);
 void pack_bin_begin(struct buffer *b, size_t n); /* then n bytes, appended as they are */
 void pack_str(struct buffer *b, const char *text);
-void pack_array(struct buffer *b, size_t count); /* then that many objects */
-void pack_map(struct buffer *b, size_t count);   /* then twice that many objects */
+void pack_array(struct buffer *b, size_t count);                  /* then that many objects */
+void pack_map(struct buffer *b, size_t count);                    /* then twice that many objects */
+void pack_object(struct buffer *b, const msgpack_object *object); /* as it was unpacked */
 
 #define PACK_DEPTH_MAX 16u       /* arrays and maps within each other */
 #define PACK_OBJECTS_MAX 200000u /* in one message, containers and map keys counted too */

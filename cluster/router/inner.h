@@ -51,6 +51,7 @@ struct router {
     size_t master_count;                      /* 0: the Config is fixed */
     unsigned master_next;                     /* index of the master to ask where none is known */
     char master_leader[SF_ADDRESS_BYTES_MAX]; /* "": unknown */
+    uint64_t master_forward_until_ms; /* until then the masters are asked to pass requests on */
 };
 
 #define ROUTER_PAUSE_MS_MIN 10u

@@ -125,6 +125,13 @@ static void master_on_result(struct router_master *call, const msgpack_object *r
         master_pause(call);
 }
 
+/* Perhaps only this client cannot reach it: the others may pass it on. */
+static void master_on_silence(struct router_master *call)
+{
+    call->router->master_forward_until_ms = env_now_ms(call->router->env) + ROUTER_FORWARD_MS;
+    master_try_another(call, "");
+}
+
 static void master_on_rpc(struct rpc_call *rpc_call, int status, const msgpack_object *result)
 {
     struct router_master *call = container_of(rpc_call, struct router_master, rpc_call);
@@ -133,7 +140,7 @@ static void master_on_rpc(struct rpc_call *rpc_call, int status, const msgpack_o
     if (status == SF_OK)
         master_on_result(call, result);
     else if (status == SF_UNREACHABLE || status == SF_UNKNOWN || status == SF_CLOSED)
-        master_try_another(call, "");
+        master_on_silence(call);
     else if (status == SF_OVERLOADED)
         master_pause(call);
     else
@@ -153,7 +160,11 @@ static void master_try(struct router_master *call)
         router->master_leader[0] ? router->master_leader : router->masters[router->master_next];
     memcpy(call->address, address, strlen(address) + 1);
     struct buffer params = {0};
-    buffer_set(&params, buffer_slice(&call->params));
+    bool forward = env_now_ms(router->env) < router->master_forward_until_ms;
+    pack_array(&params, forward ? 2 : 1);
+    buffer_append(&params, call->params.p, call->params.n);
+    if (forward)
+        pack_bool(&params, true);
     uint64_t patience_ms = router_try_ms(router, call->attempt, params.n, call->deadline_ms);
     rpc_call_start(router->rpc, &call->rpc_call, call->address, method_of(call), &params,
                    patience_ms, master_on_rpc);
@@ -167,7 +178,6 @@ void router_master_send(struct router *router, struct router_master *call)
     call->timer = (struct env_timer){0};
     env_timer_init(router->env, &call->timer, master_on_timer);
     call->params = (struct buffer){0};
-    pack_array(&call->params, 1);
     if (call->op)
         codec_pack_master_op(&call->params, call->op);
     else

@@ -108,7 +108,7 @@ struct router_master {
     struct rpc_call rpc_call;
     struct env_timer timer; /* the next try, or the end */
     struct router_master *prev, *next;
-    struct buffer params;
+    struct buffer params; /* what is asked, packed */
     unsigned attempt, misses;
     char address[SF_ADDRESS_BYTES_MAX]; /* that was asked last */
     int failure;                        /* SF_OK, or what on_done gets when the timer fires */

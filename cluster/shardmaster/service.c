@@ -2,7 +2,8 @@
  *
  * The happy path of an operation is: decoded -> proposed as it came -> applied -> the machine's
  * reply. Of a query: a barrier -> the Config from the store. They can fail by: this replica does
- * not lead, or is overloaded, or full.
+ * not lead (then it passes them on, where that is asked for and the leader is known), or is
+ * overloaded, or full.
  */
 #include <stdlib.h>
 #include <utlist.h>
@@ -10,12 +11,15 @@
 #include "env/memory.h"
 #include "shardmaster/inside.h"
 
-/* A request that waits for its entry or its barrier. */
+#define PASS_ON_MS 5000u
+
+/* A request that waits for its entry, its barrier, or the leader's answer. */
 struct service_call {
     struct shardmaster *master;
     struct rpc_request *request;
     struct replica_proposal proposal;
     struct replica_read read;
+    struct rpc_call passed;
     int64_t num; /* of a query */
     struct service_call *prev, *next;
 };
@@ -31,6 +35,7 @@ static struct service_call *call_new(struct shardmaster *m, struct rpc_request *
 
 static void call_free(struct service_call *call)
 {
+    rpc_call_cancel(&call->passed);
     DL_DELETE(call->master->calls, call);
     free(call);
 }
@@ -78,6 +83,44 @@ static void answer_config(struct shardmaster *m, struct rpc_request *request, in
     config_free(config);
 }
 
+/* -- passing on ---------------------------------------------------------------------------- */
+
+static void on_passed(struct rpc_call *passed, int status, const msgpack_object *result)
+{
+    struct service_call *call = container_of(passed, struct service_call, passed);
+    struct buffer relayed = {0};
+    if (status == SF_OK) {
+        pack_object(&relayed, result);
+        rpc_reply(call->request, &relayed);
+    } else {
+        refuse(call->master, call->request, SF_NOT_LEADER);
+    }
+    call_free(call);
+}
+
+/* The optional last param: may it be passed on? */
+static bool unpack_pass_on(struct cursor *c)
+{
+    return unpack_left(c) > 0 && unpack_bool(c);
+}
+
+/* To the leader, with the one param that it came with. False: it leads itself, or knows none. */
+static bool pass_on(struct shardmaster *m, struct rpc_request *request, const char *method,
+                    const msgpack_object *params)
+{
+    struct buffer once = {0};
+    rpc_peer leader =
+        replica_leads(m->machine.replica) ? 0 : replica_leader_way(m->machine.replica);
+    if (leader == 0)
+        return false;
+    struct service_call *call = call_new(m, request);
+    pack_array(&once, 1);
+    pack_object(&once, &params->via.array.ptr[0]);
+    rpc_call_start_peer(replica_rpc(m->machine.replica), &call->passed, leader, method, &once,
+                        PASS_ON_MS, on_passed);
+    return true;
+}
+
 /* -- queries ------------------------------------------------------------------------------- */
 
 static void on_barrier(struct replica_read *read, int status)
@@ -95,14 +138,17 @@ static void on_query(void *ctx, struct rpc_request *request, const msgpack_objec
     struct shardmaster *m = ctx;
     struct cursor c = unpack_object(params);
     int64_t num = unpack_i64(&c);
+    bool may_pass_on = unpack_pass_on(&c);
     if (!unpack_done(&c)) {
-        rpc_reply_error(request, SF_PROTOCOL, "master.query has parameters [number]");
+        rpc_reply_error(request, SF_PROTOCOL, "master.query has parameters [number, pass on]");
         return;
     }
     if (num >= 0 && (uint64_t)num <= m->newest->num) {
         answer_config(m, request, num);
         return;
     }
+    if (may_pass_on && pass_on(m, request, "master.query", params))
+        return;
     struct service_call *call = call_new(m, request);
     call->num = num;
     call->read.on_done = on_barrier;
@@ -144,6 +190,19 @@ static bool names_its_client(const struct master_op *op)
     return op->sequence > 0 || (op->client_hi == 0 && op->client_lo == 0);
 }
 
+static const char *method_of(enum master_kind kind)
+{
+    switch (kind) {
+    case MASTER_JOIN:
+        return "master.join";
+    case MASTER_LEAVE:
+        return "master.leave";
+    case MASTER_MOVE:
+        break;
+    }
+    return "master.move";
+}
+
 static void operate(struct shardmaster *m, struct rpc_request *request,
                     const msgpack_object *params, enum master_kind kind)
 {
@@ -151,12 +210,13 @@ static void operate(struct shardmaster *m, struct rpc_request *request,
     struct cursor c = unpack_object(params);
     int status = codec_unpack_master_op(&c, &op);
     if (status != SF_OK) {
-        rpc_reply_error(request, status, "the parameters are not [operation]");
+        rpc_reply_error(request, status, "the parameters are not [operation, pass on]");
         return;
     }
+    bool may_pass_on = unpack_pass_on(&c);
     if (!unpack_done(&c) || op.kind != kind || !names_its_client(&op))
         rpc_reply_error(request, SF_INVALID, "the operation is not one of this method");
-    else
+    else if (!may_pass_on || !pass_on(m, request, method_of(kind), params))
         propose(m, request, &op);
     master_op_free(&op);
 }
@@ -181,7 +241,7 @@ void shardmaster_serve(struct machine *machine)
     struct shardmaster *m = shardmaster_of(machine);
     struct rpc *rpc = replica_rpc(machine->replica);
     rpc_on_request(rpc, "master.query", on_query, m);
-    rpc_on_request(rpc, "master.join", on_join, m);
-    rpc_on_request(rpc, "master.leave", on_leave, m);
-    rpc_on_request(rpc, "master.move", on_move, m);
+    rpc_on_request(rpc, method_of(MASTER_JOIN), on_join, m);
+    rpc_on_request(rpc, method_of(MASTER_LEAVE), on_leave, m);
+    rpc_on_request(rpc, method_of(MASTER_MOVE), on_move, m);
 }

@@ -10,6 +10,9 @@
  *   master.leave   [op]     it, and of the kind that the method names. reply.status is the
  *   master.move    [op]     operation's own (SF_GROUP_EXISTS, SF_NO_GROUP, SF_STALE, ...)
  *
+ * A second param, true, asks a replica that does not lead to pass it on to the one that does, for
+ * callers that do not reach that one.
+ *
  *   status   int. SF_OK: the payload is there. Else it is nil and nothing is known to have
  *            happened: SF_NOT_LEADER (ask `leader`; an operation may still be committed: send it
  *            again under the same client id and sequence), SF_OVERLOADED, SF_NO_SPACE (ask again
