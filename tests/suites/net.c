@@ -98,7 +98,12 @@ void net_link(struct net *net, const struct sim_node *from, const struct sim_nod
 
 bool net_is_linked(const struct net *net, const struct sim_node *from, const struct sim_node *to)
 {
-    return !net->cut[net_index(from)][net_index(to)];
+    return !net->cut[net_index(from)][net_index(to)] && !net->deaf[net_index(to)];
+}
+
+void net_deaf(struct net *net, const struct sim_node *node)
+{
+    net->deaf[net_index(node)] = true;
 }
 
 void net_unreliable(struct net *net, bool unreliable)

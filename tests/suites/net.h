@@ -37,6 +37,10 @@ void net_free(struct net *net); /* before its sim */
 void net_link(struct net *net, const struct sim_node *from, const struct sim_node *to, bool linked);
 bool net_is_linked(const struct net *net, const struct sim_node *from, const struct sim_node *to);
 
+/* Nobody can open a new call to it; it can call others. What stands is not cut: it may be called
+ * by connections that it has opened itself. */
+void net_deaf(struct net *net, const struct sim_node *node);
+
 void net_unreliable(struct net *net, bool unreliable); /* L, T: the whole network */
 void net_node_unreliable(struct net *net, const struct sim_node *node, bool unreliable); /* P */
 void net_long_delays(struct net *net, bool on);

@@ -11,8 +11,9 @@ struct net {
     enum net_model model;
     bool unreliable, long_delays, long_reordering;
     uint64_t bytes;
-    uint64_t requests[NET_NODES_MAX]; /* by number of the node, as the next two */
+    uint64_t requests[NET_NODES_MAX]; /* by number of the node, as the next three */
     bool node_unreliable[NET_NODES_MAX];
+    bool deaf[NET_NODES_MAX];
     bool cut[NET_NODES_MAX][NET_NODES_MAX]; /* from, to */
 };
 
