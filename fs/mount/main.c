@@ -142,6 +142,19 @@ static void complain_of_masters(const struct program *p, int status)
     complain(p->options.masters, why);
 }
 
+static void on_open(void *ctx)
+{
+    struct program *p = ctx;
+    p->mount.on_live = on_live;
+    p->mount.on_ended = on_ended;
+    p->mount.ctx = p;
+    if (mount_start(&p->mount, p->env, uv_env_loop(p->env), p->tree, &p->options) != SF_OK) {
+        end(p); /* it has been said why */
+        return;
+    }
+    p->exit_status = 0;
+}
+
 static void on_config(struct router_master *call, int status, const struct config *config,
                       const struct master_reply *reply)
 {
@@ -153,14 +166,7 @@ static void on_config(struct router_master *call, int status, const struct confi
         end(p);
         return;
     }
-    p->mount.on_live = on_live;
-    p->mount.on_ended = on_ended;
-    p->mount.ctx = p;
-    if (mount_start(&p->mount, p->env, uv_env_loop(p->env), p->tree, &p->options) != SF_OK) {
-        end(p); /* it has been said why */
-        return;
-    }
-    p->exit_status = 0;
+    tree_open(p->tree, on_open, p);
 }
 
 static void make_rooms(struct program *p, char **masters, size_t count)

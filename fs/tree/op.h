@@ -146,6 +146,9 @@ struct tree_space space_poll_now(const struct space_poll *poll);
 struct root *root_new(struct tree *tree);
 void root_free(struct root *root);
 void root_inode(struct root *root, struct tree_inode *out);
+uint64_t root_mtime_ns(const struct root *root); /* the one in force */
+/* The root's own record is as this says, attributes included. SF_BAD_ATTR: nothing was learnt. */
+int root_learn(struct root *root, const struct kv_stat *stat);
 /* This client changed names of the root; the record's time, which may be older. */
 void root_touched(struct root *root, uint64_t time_ns);
 /* The names of some shards changed last at this time. */

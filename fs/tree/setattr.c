@@ -1,16 +1,27 @@
 /* SETATTR: size first (where the caller sets it), then mode, owner and times, which are a read and
- * a conditional write of the attributes, tried again when another change came between. */
+ * a conditional write of the attributes, tried again when another change came between. The root's
+ * own record is made by the first that sets something. */
 #include "tree/op.h"
 
 #include <sys/stat.h>
 
 static void read_attr(struct op *op);
 
+static bool is_directory(const struct op *op)
+{
+    return op->call->place.is_directory;
+}
+
+static bool is_root(const struct op *op)
+{
+    return is_directory(op) && op->call->place.ino == TREE_ROOT;
+}
+
 /* The attributes that the record will have: what it has, changed as the call says. */
 static int changed_attr(struct op *op, struct slice bytes, struct attr *attr)
 {
     const struct tree_call *call = op->call;
-    *attr = (struct attr){.mode = S_IFREG | 0644,
+    *attr = (struct attr){.mode = is_root(op) ? S_IFDIR | 0755 : S_IFREG | 0644,
                           .uid = op->tree->options.uid,
                           .gid = op->tree->options.gid,
                           .links = 1};
@@ -31,16 +42,16 @@ static int changed_attr(struct op *op, struct slice bytes, struct attr *attr)
     return SF_OK;
 }
 
-static bool is_directory(const struct op *op)
-{
-    return op->call->place.is_directory;
-}
-
 /* The inode by a stat whose attributes are op->attr; a directory's slots are in op->keep. */
 static int result_inode(struct op *op, const struct kv_stat *found)
 {
     struct kv_stat stat = *found;
     stat.attr = slice_of(op->attr, ATTR_BYTES);
+    if (is_root(op)) {
+        int status = root_learn(op->tree->root, &stat);
+        root_inode(op->tree->root, &op->call->inode);
+        return status;
+    }
     if (is_directory(op))
         return attr_directory_inode(op->call->place.ino, &stat, buffer_slice(&op->keep),
                                     &op->call->inode);
@@ -59,7 +70,21 @@ static void on_written(struct op *op, int status, const struct kv_reply *reply)
     op_finish(op, op_file_status(status));
 }
 
-/* The record is as `stat` says. */
+/* What makes the root's record where it is absent, or changes it. Its mtime is written each time:
+ * what it says is what was in force when it was written. */
+static void prepare_root(struct op *op, bool is_there)
+{
+    op->kv.flags |= KV_HAS_MTIME;
+    if (!(op->call->set & TREE_SET_MTIME))
+        op->kv.mtime_ns = root_mtime_ns(op->tree->root);
+    if (is_there)
+        return;
+    op->kv.kind = KV_PUT;
+    op->kv.pre = (struct kv_pre){KV_PRE_ABSENT, 0};
+    op->kv.record_kind = RECORD_DIRECTORY;
+}
+
+/* The record is as `stat` says; the root's may be absent (all zero). */
 static void write_attr(struct op *op, const struct kv_stat *stat)
 {
     const struct tree_call *call = op->call;
@@ -78,11 +103,17 @@ static void write_attr(struct op *op, const struct kv_stat *stat)
         op->kv.flags |= KV_HAS_MTIME;
         op->kv.mtime_ns = call->mtime_ns;
     }
+    if (is_root(op))
+        prepare_root(op, stat->version != 0);
     op_send(op, on_written);
 }
 
 static void on_directory(struct op *op, int status, const struct kv_reply *reply)
 {
+    if (status == SF_NOT_FOUND && is_root(op)) {
+        write_attr(op, &(const struct kv_stat){0});
+        return;
+    }
     if (status != SF_OK) {
         op_finish(op, op_file_status(status));
         return;
@@ -132,8 +163,6 @@ static void on_truncated(struct op *op, int status, const struct kv_stat *stat, 
 static int set_directory(struct op *op)
 {
     const struct tree_call *call = op->call;
-    if (call->place.ino == TREE_ROOT)
-        return SF_UNSUPPORTED; /* the root has no record; it belongs to the mounting user */
     if (call->set & TREE_SET_SIZE)
         return SF_IS_DIRECTORY;
     key_of_directory(call->place.ino, &op->directory);

@@ -8,6 +8,7 @@
  *   file below              internal  directory's id, 'e', name      VALUE      its data
  *   directory below         internal  directory's id, 'e', name      DIRECTORY  its id
  *   a directory's own       internal  its id, 'd'                    DIRECTORY  counts
+ *   the root's own          internal  1, 'd'                         DIRECTORY  nothing; if it was set
  *
  * An id in a key is 8 bytes, big-endian: the key's tag, so that a directory's own record and all
  * its entries live in one shard. An id as content is a u64, little-endian. The counts are slots: 0
@@ -45,6 +46,9 @@ struct tree_options {
 };
 
 struct tree *tree_new(struct env *env, struct client *client, const struct tree_options *options);
+/* Learns the root's mode and owner. on_open fires later, also where the cluster does not answer in
+ * some seconds: until it does the root is the mounting user's alone. Before any other call. */
+void tree_open(struct tree *tree, void (*on_open)(void *ctx), void *ctx);
 void tree_free(struct tree *tree);
 
 /* -- names of the root --------------------------------------------------------------------- */
