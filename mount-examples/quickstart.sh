@@ -1,11 +1,13 @@
 #!/bin/sh
 # From a bare Debian to a mounted directory that a real cluster keeps:
 #
-#   sh mount-examples/quickstart.sh [--dir DIR]          start (or find what runs) and mount
+#   sh mount-examples/quickstart.sh [--dir DIR] [--engine raft|paxos]
+#                                                        start (or find what runs) and mount
 #   sh mount-examples/quickstart.sh --stop [--dir DIR]   unmount and stop; the data stays
 #
 # 3 shardmasters and 2 groups of 3 shardkv replicas, separate processes on 127.0.0.1, with their data
 # on disk under DIR. The mount is DIR/mnt; DIR/env is a file to source for the command line.
+# --engine: what a new cluster's groups agree by (default raft).
 # Without --dir: $XDG_STATE_HOME/shardfs, else ~/.local/state/shardfs.
 # SHARDFS_BUILD names a build that is there: then nothing is installed or built.
 set -eu
@@ -13,6 +15,7 @@ set -eu
 source_dir=$(cd "$(dirname "$0")/.." && pwd)
 build_dir=${SHARDFS_BUILD:-$source_dir/.build/quickstart}
 dir=${XDG_STATE_HOME:-${HOME:-/root}/.local/state}/shardfs
+engine=""
 stop=no
 
 say() { printf '%s\n' "$*"; }
@@ -28,7 +31,7 @@ quote() { # a path, as a shell takes it
     esac
 }
 usage() {
-    sed -n '2,11s/^# \{0,1\}//p' "$0" >&2
+    sed -n '2,13s/^# \{0,1\}//p' "$0" >&2
     exit 2
 }
 
@@ -40,6 +43,12 @@ while [ $# -gt 0 ]; do
         shift
         ;;
     --dir=*) dir=${1#--dir=} ;;
+    --engine)
+        [ $# -ge 2 ] || usage
+        engine=$2
+        shift
+        ;;
+    --engine=*) engine=${1#--engine=} ;;
     --stop) stop=yes ;;
     *) usage ;;
     esac
@@ -98,7 +107,7 @@ build() {
 [ -n "${SHARDFS_BUILD-}" ] || build
 
 step "starting 3 shardmasters and 2 groups of 3 replicas in $dir"
-"$build_dir/bin/shardctl" up --dir "$dir"
+"$build_dir/bin/shardctl" up --dir "$dir" ${engine:+--engine "$engine"}
 dir=$(cd "$dir" && pwd -P)
 # shellcheck disable=SC1091  # written by shardctl up
 . "$dir/env"

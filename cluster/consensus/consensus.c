@@ -2,9 +2,26 @@
 #include "consensus/consensus.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "consensus/engine.h"
 #include "consensus/message.h"
+
+const char *consensus_engine_name(enum consensus_engine engine)
+{
+    return engine == CONSENSUS_PAXOS ? "paxos" : "raft";
+}
+
+bool consensus_engine_parse(const char *name, enum consensus_engine *out)
+{
+    for (enum consensus_engine engine = CONSENSUS_RAFT; engine <= CONSENSUS_PAXOS; engine++) {
+        if (strcmp(name, consensus_engine_name(engine)) == 0) {
+            *out = engine;
+            return true;
+        }
+    }
+    return false;
+}
 
 bool consensus_engine_is_built(enum consensus_engine engine)
 {

@@ -190,6 +190,9 @@ struct consensus_restore {
 
 struct consensus; /* an engine's instance; the first member of each engine's own struct */
 
+const char *consensus_engine_name(enum consensus_engine engine);
+/* The engine of that name. False: there is none. */
+bool consensus_engine_parse(const char *name, enum consensus_engine *out);
 /* May consensus_new be asked for it? */
 bool consensus_engine_is_built(enum consensus_engine engine);
 /* When a snapshot at an index is installed, does what the WAL holds above that index stay? Raft:

@@ -302,7 +302,8 @@ static int check_wanted(const struct replica_options *options,
         return SF_ADDRESS;
     }
     if (wanted->engine != 0 && !consensus_engine_is_built(wanted->engine)) {
-        *why = host_text("engine %s is not built into this program", engine_name(wanted->engine));
+        *why = host_text("engine %s is not built into this program",
+                         consensus_engine_name(wanted->engine));
         return SF_UNSUPPORTED;
     }
     return SF_OK;

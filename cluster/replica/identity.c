@@ -13,22 +13,6 @@
 #define FILE_HEAD "shardfs-directory 1"
 #define FILE_BYTES_MAX (256u << 10)
 
-const char *engine_name(enum consensus_engine engine)
-{
-    return engine == CONSENSUS_PAXOS ? "paxos" : "raft";
-}
-
-bool engine_parse(const char *name, enum consensus_engine *out)
-{
-    for (enum consensus_engine engine = CONSENSUS_RAFT; engine <= CONSENSUS_PAXOS; engine++) {
-        if (strcmp(name, engine_name(engine)) == 0) {
-            *out = engine;
-            return true;
-        }
-    }
-    return false;
-}
-
 const char *identity_address(const struct identity_replica *replica)
 {
     return replica->group.addresses[replica->self - 1];
@@ -74,7 +58,7 @@ static void put_replica(struct buffer *b, const struct identity_replica *r)
     char *head =
         host_text("replica %" PRIu64 " gid %" PRIu64 " id %u engine %s shards %u routing %s"
                   " group ",
-                  r->key, r->group.gid, r->self, engine_name(r->engine), r->shard_count,
+                  r->key, r->group.gid, r->self, consensus_engine_name(r->engine), r->shard_count,
                   routing_name(r->routing));
     put_text(b, head);
     free(head);
@@ -157,7 +141,7 @@ static bool word_number(char **rest, int base, uint64_t max, uint64_t *out)
 static bool word_engine(char **rest, enum consensus_engine *out)
 {
     const char *got = next_word(rest);
-    return got != NULL && engine_parse(got, out);
+    return got != NULL && consensus_engine_parse(got, out);
 }
 
 static bool word_addresses(char **rest, struct group *group)
@@ -376,8 +360,8 @@ static int match_line(const char *dir, const struct identity_replica *has,
                          dir, has->self, has->group.gid, identity_address(has), wanted->self,
                          identity_address(has));
     else if (wanted->engine != 0 && has->engine != wanted->engine)
-        *why = host_text("%s was created with engine %s, not %s", dir, engine_name(has->engine),
-                         engine_name(wanted->engine));
+        *why = host_text("%s was created with engine %s, not %s", dir,
+                         consensus_engine_name(has->engine), consensus_engine_name(wanted->engine));
     else if (wanted->shard_count != 0 && has->shard_count != wanted->shard_count)
         *why = host_text("%s was created with %u shards, not %u", dir, has->shard_count,
                          wanted->shard_count);

@@ -58,8 +58,6 @@ const struct identity_replica *identity_add(struct identity *identity,
 
 const char *identity_address(const struct identity_replica *replica);
 void identity_copy_group(struct group *to, const struct group *from);
-const char *engine_name(enum consensus_engine engine);
-bool engine_parse(const char *name, enum consensus_engine *out); /* false: no engine's name */
 /* Of everything that all members of the group must have said alike: gid, the addresses in their
  * order, engine, shards, routing. */
 uint64_t identity_likeness(const struct identity_replica *replica);

@@ -68,7 +68,7 @@ static enum server_taken take_routing(struct server_options *options, const char
 
 static enum server_taken take_engine(struct server_options *options, const char *value)
 {
-    if (engine_parse(value, &options->engine))
+    if (consensus_engine_parse(value, &options->engine))
         return SERVER_TAKEN;
     complain(options, "--engine: \"%s\" is none of raft, paxos", value);
     return SERVER_BAD;

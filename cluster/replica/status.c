@@ -41,7 +41,7 @@ static void pack_replica(struct buffer *b, const struct replica *r)
     pack_field(b, "gid", r->identity.group.gid);
     pack_addresses(b, &r->identity.group);
     pack_field(b, "replica", r->identity.self);
-    pack_text(b, "engine", engine_name(r->identity.engine));
+    pack_text(b, "engine", consensus_engine_name(r->identity.engine));
     pack_field(b, "shard_count", r->identity.shard_count);
     pack_text(b, "routing", routing_name(r->identity.routing));
     pack_flag(b, "leads", r->announced);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "consensus/consensus.h"
 #include "ctl/progress.h"
 #include "placement/placement.h"
 
@@ -87,9 +88,9 @@ static void print_help(void)
          "  --json             query, status: print JSON\n"
          "  --force            join: also where the replicas do not answer as that group\n"
          "  --dir DIR          up, down: where the local cluster lives\n"
-         "  --shards N --routing MODE --groups N --replicas N --master-replicas N\n"
+         "  --shards N --routing MODE --groups N --replicas N --master-replicas N --engine NAME\n"
          "                     up: what a new local cluster is made of\n"
-         "                     (default 64 hash 2 3 3)\n"
+         "                     (default 64 hash 2 3 3 raft; the other engine is paxos)\n"
          "  --help, --version\n\n"
          "NAME is the name in the mount: \"color\", \"docs/a.txt\". '--' ends the options: what\n"
          "follows may begin with '-'.\n"
@@ -110,6 +111,7 @@ enum {
     OPTION_GROUPS,
     OPTION_REPLICAS,
     OPTION_MASTER_REPLICAS,
+    OPTION_ENGINE,
     OPTION_HELP,
     OPTION_VERSION,
 };
@@ -126,6 +128,7 @@ static const struct option long_options[] = {
     {"groups", required_argument, NULL, OPTION_GROUPS},
     {"replicas", required_argument, NULL, OPTION_REPLICAS},
     {"master-replicas", required_argument, NULL, OPTION_MASTER_REPLICAS},
+    {"engine", required_argument, NULL, OPTION_ENGINE},
     {"help", no_argument, NULL, OPTION_HELP},
     {"version", no_argument, NULL, OPTION_VERSION},
     {NULL, 0, NULL, 0},
@@ -168,6 +171,16 @@ static bool take_routing(struct ctl_options *options)
     return false;
 }
 
+static bool take_engine(struct ctl_options *options)
+{
+    enum consensus_engine engine;
+    options->engine = optarg;
+    if (consensus_engine_parse(optarg, &engine))
+        return true;
+    fail_usage("--engine is raft or paxos, not '%s'", optarg);
+    return false;
+}
+
 /* What getopt_long did not like: the word before optind, or a letter within it. */
 static int refuse_option(int option, char **argv)
 {
@@ -205,6 +218,8 @@ static bool take_value(struct ctl_options *options, int option)
         return take_small("--replicas", 1, SF_REPLICAS_MAX, &options->replicas_count);
     case OPTION_MASTER_REPLICAS:
         return take_small("--master-replicas", 1, SF_REPLICAS_MAX, &options->masters_count);
+    case OPTION_ENGINE:
+        return take_engine(options);
     default:
         return true;
     }

@@ -31,6 +31,7 @@ struct ctl_options {
     unsigned masters_count, groups_count, replicas_count;
     unsigned shards;
     const char *routing; /* one that there is */
+    const char *engine;  /* likewise */
 };
 
 /* argv: the command's own arguments, without its name. Returns the exit status. */

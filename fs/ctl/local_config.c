@@ -3,6 +3,7 @@
  *   cluster HEX
  *   shards N
  *   routing MODE
+ *   engine NAME
  *   group GID HOST:PORT...     the masters are group 0 and come first
  *   joined yes|no
  */
@@ -15,6 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "consensus/consensus.h"
 #include "ctl/local.h"
 #include "env/memory.h"
 
@@ -75,6 +77,8 @@ static bool take_line(struct local *local, char *line)
         local->shards = (uint32_t)number;
     else if (sscanf(line, "routing %15s", text) == 1)
         strcpy(local->routing, text);
+    else if (sscanf(line, "engine %15s", text) == 1)
+        strcpy(local->engine, text);
     else if (sscanf(line, "joined %15s", text) == 1)
         local->joined = strcmp(text, "yes") == 0;
     else if (strncmp(line, "group ", 6) == 0)
@@ -92,6 +96,7 @@ int local_load(struct local *local)
     if (!file)
         return fail("%s: %s", path, strerror(errno));
     bool good = true;
+    strcpy(local->engine, consensus_engine_name(CONSENSUS_RAFT)); /* where the file is older */
     while (good && fgets(line, sizeof line, file))
         good = take_line(local, line);
     fclose(file);
@@ -121,6 +126,9 @@ int local_compare(const struct local *local, const struct ctl_options *options)
     if (options->routing && strcmp(options->routing, local->routing) != 0)
         return fail_usage("--routing %s: this cluster was made with %s, which stays",
                           options->routing, local->routing);
+    if (options->engine && strcmp(options->engine, local->engine) != 0)
+        return fail_usage("--engine %s: this cluster was made with %s, which stays",
+                          options->engine, local->engine);
     return 0;
 }
 
@@ -215,6 +223,8 @@ int local_create(struct local *local, const struct ctl_options *options)
     local->shards = or_default(options->shards, SF_SHARDS_DEFAULT);
     snprintf(local->routing, sizeof local->routing, "%s",
              options->routing ? options->routing : routing_name(ROUTING_HASH));
+    snprintf(local->engine, sizeof local->engine, "%s",
+             options->engine ? options->engine : consensus_engine_name(CONSENSUS_RAFT));
     fill_groups(local, options);
     name_servers(local);
     int exit_status = pick_ports(ports, local->server_count);
@@ -228,8 +238,8 @@ int local_create(struct local *local, const struct ctl_options *options)
 
 static void write_cluster(const struct local *local, FILE *file)
 {
-    fprintf(file, "cluster %llx\nshards %u\nrouting %s\n", (unsigned long long)local->cluster_id,
-            local->shards, local->routing);
+    fprintf(file, "cluster %llx\nshards %u\nrouting %s\nengine %s\n",
+            (unsigned long long)local->cluster_id, local->shards, local->routing, local->engine);
     for (size_t g = 0; g < local->group_count; g++) {
         fprintf(file, "group %llu", (unsigned long long)local->groups[g].gid);
         for (size_t i = 0; i < local->groups[g].address_count; i++)

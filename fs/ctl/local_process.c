@@ -98,13 +98,13 @@ struct command_line {
     char *argv[ARGUMENTS_MAX];
     size_t argc;
     char program[LOCAL_PATH_MAX], dir[LOCAL_PATH_MAX], listen[SF_ADDRESS_BYTES_MAX];
-    char peers[4096], masters[4096], gid[24], cluster[24], shards[16], routing[16];
+    char peers[4096], masters[4096], gid[24], cluster[24], shards[16], routing[16], engine[16];
 };
 
 static void add(struct command_line *line, const char *option, char *value)
 {
-    static char names[][16] = {"--dir",     "--listen", "--peers",   "--cluster", "--shards",
-                               "--routing", "--gid",    "--masters", "--create"};
+    static char names[][16] = {"--dir",     "--listen", "--peers", "--cluster", "--shards",
+                               "--routing", "--engine", "--gid",   "--masters", "--create"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         if (strcmp(names[i], option) == 0)
             line->argv[line->argc++] = names[i];
@@ -135,6 +135,7 @@ static void make_command_line(const struct local *local, const struct local_serv
     snprintf(line->cluster, sizeof line->cluster, "%llx", (unsigned long long)local->cluster_id);
     snprintf(line->shards, sizeof line->shards, "%u", local->shards);
     snprintf(line->routing, sizeof line->routing, "%s", local->routing);
+    snprintf(line->engine, sizeof line->engine, "%s", local->engine);
     snprintf(line->gid, sizeof line->gid, "%llu", (unsigned long long)group->gid);
     line->argv[line->argc++] = line->program;
     add(line, "--dir", line->dir);
@@ -143,6 +144,7 @@ static void make_command_line(const struct local *local, const struct local_serv
     add(line, "--cluster", line->cluster);
     add(line, "--shards", line->shards);
     add(line, "--routing", line->routing);
+    add(line, "--engine", line->engine);
     if (group->gid != 0) {
         add(line, "--gid", line->gid);
         add(line, "--masters", line->masters);

@@ -114,13 +114,13 @@ static void table_deinit(struct table *table)
 
 /* The texts of one row; "" where there is nothing to say. */
 struct cells {
-    char group[24], owns[16], term[24], applied[24], serves[24], moving[24], disk[48];
+    char group[24], owns[16], engine[16], term[24], applied[24], serves[24], moving[24], disk[48];
 };
 
 static void print_cells(const struct cells *c, const char *address, const char *role, int width)
 {
-    printf("%-8s %5s  %-*s  %-8s %6s %10s %7s %7s  %s\n", c->group, c->owns, width, address, role,
-           c->term, c->applied, c->serves, c->moving, c->disk);
+    printf("%-8s %5s  %-*s  %-8s %-6s %6s %10s %7s %7s  %s\n", c->group, c->owns, width, address,
+           role, c->engine, c->term, c->applied, c->serves, c->moving, c->disk);
 }
 
 static void fill_cells(const struct table *table, size_t row, struct cells *c)
@@ -137,6 +137,7 @@ static void fill_cells(const struct table *table, size_t row, struct cells *c)
     }
     if (!r)
         return;
+    snprintf(c->engine, sizeof c->engine, "%s", r->engine);
     snprintf(c->term, sizeof c->term, "%llu", (ull)r->term);
     snprintf(c->applied, sizeof c->applied, "%llu", (ull)r->applied);
     snprintf(c->disk, sizeof c->disk, "%.1f GiB%s", (double)probe->disk_free / (1 << 30),
@@ -149,8 +150,8 @@ static void fill_cells(const struct table *table, size_t row, struct cells *c)
 
 static void print_table(const struct table *table)
 {
-    static const struct cells head = {"GROUP",  "OWNS",   "TERM",     "APPLIED",
-                                      "SERVES", "MOVING", "DISK FREE"};
+    static const struct cells head = {"GROUP",   "OWNS",   "ENGINE", "TERM",
+                                      "APPLIED", "SERVES", "MOVING", "DISK FREE"};
     int width = (int)strlen("REPLICA");
     for (size_t row = 0; row < table->count; row++) {
         int n = (int)strlen(table->probes[row].address);
