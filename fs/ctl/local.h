@@ -42,7 +42,7 @@ struct local {
     uint32_t shards;
     char routing[16];
     char engine[16]; /* of every group, the masters too */
-    bool joined; /* the groups were joined once; after that it is the operator's matter */
+    bool joined;     /* the groups were joined once; after that it is the operator's matter */
     size_t group_count;
     struct group groups[LOCAL_GROUPS_MAX]; /* [0]: the masters, gid 0; addresses owned */
     size_t server_count;

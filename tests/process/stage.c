@@ -62,6 +62,11 @@ void stage_open(struct stage *stage, const char *name, const char *const *words)
     snprintf(stage->dir, sizeof stage->dir, "%.400s/%s", stage_scratch(), name);
     while (words && *words && count < STAGE_WORDS_MAX)
         line[count++] = *words++;
+    const char *engine = getenv("SHARDFS_PROCESS_ENGINE");
+    if (engine != NULL && count + 2 <= STAGE_WORDS_MAX) {
+        line[count++] = "--engine";
+        line[count++] = engine;
+    }
     stage_must(NULL, line);
     stage_look(stage);
 }
