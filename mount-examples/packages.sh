@@ -5,9 +5,9 @@
 # Works as root, or with sudo. Says what it installs; says nothing where nothing is missing.
 set -eu
 
-build="gcc libc6-dev cmake make ninja-build pkg-config libuv1-dev libfuse3-dev fuse3 libmsgpack-dev
+build="gcc libc6-dev cmake ninja-build pkg-config libuv1-dev libfuse3-dev fuse3 libmsgpack-dev
        librocksdb-dev libxxhash-dev uthash-dev"
-tests="libcmocka-dev python3-minimal attr procps util-linux jq"
+tests="libcmocka-dev procps jq"
 
 case "${1-}" in
 build) wanted=$build ;;
