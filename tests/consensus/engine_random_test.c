@@ -3,7 +3,7 @@
  * looks after every event; when all faults end the group has to make progress, and then to fall
  * silent.
  *
- *   engine_random_test raft|paxos [SEEDS [FIRST]]
+ *   engine_random_test [--engine raft|paxos] [--seeds N] [--seed FIRST]
  */
 #include <assert.h>
 #include <inttypes.h>
@@ -13,6 +13,7 @@
 
 #include "checker.h"
 #include "random.h"
+#include "sim/seeds.h"
 
 #define EVENTS_PER_SEED 20000u
 #define ROUNDS_TO_RECOVER_MAX 2000u
@@ -31,17 +32,12 @@ struct run {
     size_t weights[ACTIONS_MAX];
 };
 
-static struct {
-    enum consensus_engine engine;
-    const char *name;
-    uint64_t seed;
-} current;
+static uint64_t seed_now;
 
 static _Noreturn void fail(const char *condition, const char *file, int line)
 {
-    fprintf(stderr,
-            "%s:%d: %s\nseed %" PRIu64 "; again with: engine_random_test %s 1 %" PRIu64 "\n", file,
-            line, condition, current.seed, current.name, current.seed);
+    fprintf(stderr, "%s:%d: %s\nagain: engine_random_test --engine %s --seed %" PRIu64 "\n", file,
+            line, condition, seeds_engine_name(), seed_now);
     abort();
 }
 
@@ -377,7 +373,7 @@ static void prepare(struct run *run, uint64_t seed)
     *run = (struct run){.random = {seed}};
     static const size_t sizes[] = {3, 5, 3, 5, 3, 5, 2, 1};
     struct group_options options = {
-        .engine = current.engine,
+        .engine = seeds_engine(),
         .size = sizes[seed % 8],
         .seed = random_next(&run->random),
         .election_ticks = 3 + (uint32_t)random_below(&run->random, 8),
@@ -400,7 +396,7 @@ static void prepare(struct run *run, uint64_t seed)
 static void run_seed(uint64_t seed, size_t *committed, size_t *reads)
 {
     struct run run;
-    current.seed = seed;
+    seed_now = seed;
     prepare(&run, seed);
     for (size_t i = 0; i < EVENTS_PER_SEED; i++)
         act(&run);
@@ -412,30 +408,15 @@ static void run_seed(uint64_t seed, size_t *committed, size_t *reads)
     group_deinit(&run.group);
 }
 
-static bool choose_engine(const char *name)
-{
-    current.name = name;
-    if (strcmp(name, "raft") == 0)
-        current.engine = CONSENSUS_RAFT;
-    else if (strcmp(name, "paxos") == 0)
-        current.engine = CONSENSUS_PAXOS;
-    return current.engine != 0;
-}
-
 int main(int argc, char **argv)
 {
-    uint64_t seeds = argc > 2 ? strtoull(argv[2], NULL, 10) : 200;
-    uint64_t first = argc > 3 ? strtoull(argv[3], NULL, 10) : 1;
+    struct seeds seeds = seeds_parse(argc, argv, 200);
     size_t committed = 0, reads = 0;
-    if (argc < 2 || !choose_engine(argv[1])) {
-        fprintf(stderr, "usage: engine_random_test raft|paxos [SEEDS [FIRST]]\n");
-        return 2;
-    }
     sf_assert_slow_enabled = true;
     sf_assert_handler = fail;
-    for (uint64_t seed = first; seed < first + seeds; seed++)
+    for (uint64_t seed = seeds.first; seed < seeds.first + seeds.count; seed++)
         run_seed(seed, &committed, &reads);
-    printf("%s, %" PRIu64 " seeds: %zu entries committed, %zu reads passed\n", current.name, seeds,
-           committed, reads);
+    printf("%s, %" PRIu64 " seeds: %zu entries committed, %zu reads passed\n", seeds_engine_name(),
+           seeds.count, committed, reads);
     return 0;
 }
