@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "sim/seeds.h"
 #include "wal_model.h"
 
 #define SCRIPT_OPERATIONS 120u
@@ -90,25 +91,21 @@ static void random_run(uint64_t seed)
     rig_free(rig);
 }
 
-static uint64_t seed_first = 1, seed_count = 3000;
+static struct seeds seeds;
 
 static void random_runs_survive_random_power_cuts(void **state)
 {
     (void)state;
-    for (uint64_t seed = seed_first; seed < seed_first + seed_count; seed++) {
+    for (uint64_t seed = seeds.first; seed < seeds.first + seeds.count; seed++) {
         print_message("\rseed %llu ", (unsigned long long)seed);
         random_run(seed);
     }
     print_message("\n");
 }
 
-/* Arguments: [first seed [count]]: of the random runs. */
 int main(int argc, char **argv)
 {
-    if (argc > 1)
-        seed_first = strtoull(argv[1], NULL, 10);
-    if (argc > 2)
-        seed_count = strtoull(argv[2], NULL, 10);
+    seeds = seeds_parse(argc, argv, 3000); /* of the random runs */
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(power_cut_at_every_change_of_scripted_runs),
         cmocka_unit_test(random_runs_survive_random_power_cuts),
