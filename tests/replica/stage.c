@@ -450,31 +450,11 @@ static _Noreturn void failed(const char *condition, const char *file, int line)
     abort();
 }
 
-static void take_number(const char *text, uint64_t *out)
-{
-    if (text != NULL && *text != 0)
-        *out = strtoull(text, NULL, 10);
-}
-
 void stage_run_seeds(int argc, char **argv, uint64_t count, void (*run)(uint64_t seed))
 {
-    uint64_t first = 1;
-    count = seeds_default(count);
-    take_number(getenv("SHARDFS_SIM_SEEDS"), &count);
-    take_number(getenv("SHARDFS_SIM_SEED"), &first);
-    for (int i = 1; i + 1 < argc; i += 2) {
-        if (strcmp(argv[i], "--seed") == 0) {
-            take_number(argv[i + 1], &first);
-            count = 1;
-        } else if (strcmp(argv[i], "--seeds") == 0) {
-            take_number(argv[i + 1], &count);
-        } else if (strcmp(argv[i], "--engine") == 0) {
-            bool known = seeds_choose_engine(argv[i + 1]);
-            sf_assert(known);
-        }
-    }
+    struct seeds seeds = seeds_parse(argc, argv, count);
     sf_assert_handler = failed;
     program_now = argv[0];
-    for (seed_now = first; seed_now < first + count; seed_now++)
+    for (seed_now = seeds.first; seed_now < seeds.first + seeds.count; seed_now++)
         run(seed_now);
 }
