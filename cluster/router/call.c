@@ -165,8 +165,8 @@ static void call_done(struct router_call *call, int status, const struct kv_repl
     call->on_done(call, status, reply);
 }
 
-/* True: the word only says to ask again, and that is under way. Some say that this send left no
- * trace and never will. */
+/* True: the word only says to ask again, and that is under way. The send counts even where the word
+ * says that it left no trace: a second copy of the message may be under way, which is admitted. */
 static bool call_asks_again(struct router_call *call, int word, const char *hint)
 {
     switch (word) {
@@ -175,18 +175,12 @@ static bool call_asks_again(struct router_call *call, int word, const char *hint
         return true;
     case SF_OVERLOADED:
     case SF_LOCKED:
-    case SF_SESSIONS_FULL:
-        call->sends--;
-        call_pause(call);
-        return true;
     case SF_NOT_YET:
     case SF_BUSY:
+    case SF_SESSIONS_FULL:
         call_pause(call);
         return true;
     case SF_WRONG_GROUP:
-        call->sends--;
-        call_misplaced_at(call, word);
-        return true;
     case SF_NO_GROUP:
     case SF_MISMATCH:
         call_misplaced_at(call, word);
@@ -218,6 +212,8 @@ static void call_on_rpc(struct rpc_call *rpc_call, int status, const msgpack_obj
     } else if (status == SF_UNKNOWN || status == SF_CLOSED) {
         call_on_silence(call);
     } else {
+        if (status == SF_OVERLOADED)
+            call->sends--; /* it never left: rpc's own queue was full */
         if (!call_asks_again(call, status, ""))
             call_done(call, status, NULL);
     }

@@ -65,9 +65,7 @@ struct router_call {
     uint32_t shard;
     group_id gid;         /* 0: the owner of `shard`; else this group, as the Config has it */
     uint64_t deadline_ms; /* on env_now_ms; 0: none */
-    /* out, in on_done and after cancel: how often it was sent so that it may have been, or may yet
-     * be, carried out. A send that was refused without a trace does not count. */
-    unsigned sends;
+    unsigned sends; /* out: how often it left or may have; valid in on_done and after cancel */
     /* Before each send: may change request.session.first_incomplete. May be NULL. */
     void (*before_send)(struct router_call *call);
     /* router's own */

@@ -361,22 +361,6 @@ static void sessions_follow_their_shards_to_other_groups(void **state)
     stage_free(&stage);
 }
 
-/* A request that was only ever refused cannot have happened: nothing is to be settled. */
-static void an_overloaded_group_is_a_timeout(void **state)
-{
-    struct stage stage = stage_new(32);
-    (void)state;
-    assert_int_equal(do_op(&stage, KV_PUT, "k", "v", 0), SF_OK);
-    stage.cluster->refusal = SF_OVERLOADED;
-    stage.cluster->refusals = 1000;
-    assert_int_equal(do_op(&stage, KV_PUT, "k", "w", 2000), SF_TIMEOUT);
-    stage.cluster->refusals = 0;
-    uint64_t requests = fake_cluster_requests(stage.cluster);
-    assert_int_equal(do_op(&stage, KV_PUT, "k", "x", 0), SF_OK);
-    assert_int_equal(fake_cluster_requests(stage.cluster), requests + 1);
-    stage_free(&stage);
-}
-
 static void a_full_disk_is_told_at_once(void **state)
 {
     struct stage stage = stage_new(14);
@@ -539,7 +523,6 @@ int main(void)
         cmocka_unit_test(numbers_given_up_do_not_block_the_window),
         cmocka_unit_test(without_groups_a_call_waits_for_one_to_join),
         cmocka_unit_test(sessions_follow_their_shards_to_other_groups),
-        cmocka_unit_test(an_overloaded_group_is_a_timeout),
         cmocka_unit_test(a_full_disk_is_told_at_once),
         cmocka_unit_test(a_full_disk_after_a_lost_reply_is_unknown),
         cmocka_unit_test(a_session_that_rested_is_closed_and_opened_anew),
