@@ -9,7 +9,7 @@
  *   READING   replica_read is open; `request` is a copy
  *   WRITING   replica_propose is open
  *   PASSED    the leader of the group was asked in its place
- *   ROUTED    it named no group, and the router looks for the one that serves the key
+ *   ROUTED    it named no group, and the router looks for who leads the one that serves the key
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -361,7 +361,7 @@ static int keep_all(struct pending *p, const struct kv_request *request)
     return status;
 }
 
-/* Nobody here serves the key, and the client left it to us to find out who does. */
+/* Nobody here leads the group of the key, and the client left it to us to find out who does. */
 static void route(struct shardkv *service, struct rpc_request *rpc,
                   const struct kv_request *request)
 {
@@ -449,6 +449,8 @@ static void serve_at(struct shardkv *service, struct rpc_request *rpc, struct kv
         answer_status(rpc, machine, SF_WRONG_GROUP);
     else if (!belongs(machine, &request->op, request->target.shard))
         rpc_reply_error(rpc, SF_INVALID, "a key does not belong to the shard that is named");
+    else if (!replica_leads(machine->base.replica) && request->target.gid == 0)
+        route(service, rpc, request);
     else if (!replica_leads(machine->base.replica))
         pass_on(service, rpc, machine, request);
     else if (kv_is_read(request->op.kind))

@@ -306,6 +306,54 @@ static void a_shard_runs_through_many_hands(void)
     end(&s);
 }
 
+static bool stranger_is_answered;
+
+static void stranger_on_done(struct rpc_call *call, int status, const msgpack_object *result)
+{
+    struct kv_reply reply;
+    (void)call;
+    sf_assert(status == SF_OK);
+    sf_assert(kv_reply_unpack(result, &reply) == SF_OK);
+    sf_assert(reply.status == SF_OK);
+    sf_assert(reply.data.n > 0);
+    kv_reply_free(&reply);
+    stranger_is_answered = true;
+}
+
+static bool stranger_was_answered(struct cluster *cluster)
+{
+    (void)cluster;
+    return stranger_is_answered;
+}
+
+/* kv.get with a key and nothing else, to one server. */
+static void ask_as_a_stranger(struct cluster *cluster, const struct cluster_node *node)
+{
+    struct rpc_call call = {0};
+    struct buffer params = {0};
+    pack_array(&params, 1);
+    pack_bin(&params, slice_str("0"));
+    stranger_is_answered = false;
+    rpc_call_start(cluster->operator_rpc, &call, node->address, "kv.get", &params, 0,
+                   stranger_on_done);
+    sf_assert(cluster_run_until(cluster, stranger_was_answered, SETTLE_MS));
+}
+
+/* He knows nothing of leaders, so the server that he asks sees to it, also while there is none. */
+static void a_stranger_may_ask_any_server(void)
+{
+    struct story s = begin(1u << 0);
+    struct cluster_group *group = &s.cluster->groups[0];
+    struct cluster_node *leader = cluster_leader(group);
+    sf_assert(leader != NULL);
+    sim_node_crash(leader->sim_node);
+    for (size_t i = 0; i < CLUSTER_REPLICAS; i++)
+        if (&group->nodes[i] != leader)
+            ask_as_a_stranger(s.cluster, &group->nodes[i]);
+    cluster_group_start(group);
+    end(&s);
+}
+
 #define STORY(name)                                                                                \
     static void test_##name(void **state)                                                          \
     {                                                                                              \
@@ -326,6 +374,7 @@ STORY(the_very_first_owner_comes_up_late)
 STORY(who_cannot_reach_the_keeper_is_passed_over)
 STORY(a_transfer_goes_on_without_the_masters)
 STORY(a_shard_runs_through_many_hands)
+STORY(a_stranger_may_ask_any_server)
 
 int main(int argc, char **argv)
 {
@@ -347,6 +396,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_who_cannot_reach_the_keeper_is_passed_over),
         cmocka_unit_test(test_a_transfer_goes_on_without_the_masters),
         cmocka_unit_test(test_a_shard_runs_through_many_hands),
+        cmocka_unit_test(test_a_stranger_may_ask_any_server),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
