@@ -1,5 +1,6 @@
 #include "suites/appends.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "suites/clerk.h"
@@ -42,4 +43,22 @@ void random_letters(struct buffer *to, size_t letters)
     buffer_clear(to);
     for (size_t i = 0; i < letters; i++)
         buffer_put_u8(to, (uint8_t)alphabet[suite_random_below(sizeof alphabet - 1)]);
+}
+
+const char *random_decimal(void)
+{
+    return text("%" PRIu64, suite_random_below(1ull << 31));
+}
+
+static uint32_t fnv_1a(uint32_t hash, struct slice bytes)
+{
+    for (size_t i = 0; i < bytes.n; i++)
+        hash = (hash ^ bytes.p[i]) * 16777619u;
+    return hash;
+}
+
+void put_hash_on(struct buffer *old, struct slice value)
+{
+    uint32_t hash = fnv_1a(fnv_1a(2166136261u, buffer_slice(old)), value);
+    buffer_set(old, slice_str(text("%" PRIu32, hash)));
 }

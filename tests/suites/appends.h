@@ -1,5 +1,5 @@
-/* appends: the texts that clients append, each recognisable, and what a value made of them shows.
- */
+/* appends: the texts that clients append, each recognisable, and what a value made of them shows;
+ * random texts; and what PutHash stores. */
 #ifndef TESTS_SUITES_APPENDS_H
 #define TESTS_SUITES_APPENDS_H
 
@@ -11,5 +11,10 @@ const char *append_element(size_t client, size_t j);
 void appends_check(struct slice value, size_t client, size_t count);
 bool slice_contains(struct slice whole, struct slice part);
 void random_letters(struct buffer *to, size_t letters); /* replaces its content */
+
+const char *random_decimal(void); /* in one of the places of text() */
+/* The decimal text of the 32-bit FNV-1a hash of the old value followed by the new one; `old` is
+ * replaced by it. */
+void put_hash_on(struct buffer *old, struct slice value);
 
 #endif
