@@ -11,141 +11,156 @@
 #include "shardkv/completion.h"
 #include "shardkv/ops.h"
 
-void bench_new(struct bench *bench)
+void bench_new(struct bench *b)
 {
-    *bench = (struct bench){.copy = {.shard = 5, .home = 1}, .time_ns = 1000 * BENCH_SECOND_NS};
-    bench->image = store_image_new();
-    bench->store = store_memory_open(bench->image);
-    bench->cache = cache_new();
-    bench->space = (struct space){.store = bench->store, .prefix = {7}};
-    struct store_batch *batch = store_batch_new(&bench->space);
-    shard_create_empty(batch, bench->copy.shard, bench->copy.home);
-    assert_int_equal(store_write(bench->store, batch), SF_OK);
+    *b = (struct bench){.copy = {.shard = 5, .home = 1}, .time_ns = 1000 * BENCH_SECOND_NS};
+    b->image = store_image_new();
+    b->store = store_memory_open(b->image);
+    b->cache = cache_new();
+    b->space = (struct space){.store = b->store, .prefix = {7}};
+    struct store_batch *batch = store_batch_new(&b->space);
+    shard_create_empty(batch, b->copy.shard, b->copy.home);
+    assert_int_equal(store_write(b->store, batch), SF_OK);
     store_batch_free(batch);
     struct kv_op op = {.kind = KV_SESSION_OPEN, .data = slice_str("the bench's own.")};
-    bench->session.session = bench_apply(bench, &(struct kv_session){0}, &op)->session;
-    assert_true(bench->session.session != 0);
-    bench->session.sequence = bench->session.first_incomplete = 1;
+    b->session.session = bench_apply(b, &(struct kv_session){0}, &op)->session;
+    assert_true(b->session.session != 0);
+    b->session.sequence = b->session.first_incomplete = 1;
 }
 
-static void release(struct bench *bench)
+static void release(struct bench *b)
 {
-    if (bench->page != NULL)
-        scan_page_free(bench->page);
-    else if (!bench->reads)
-        kv_reply_free(&bench->reply);
-    if (bench->reads)
-        assert_int_equal(access_close(&bench->reading), SF_OK);
-    bench->page = NULL;
-    bench->reads = false;
-    bench->reply = (struct kv_reply){0};
-    buffer_clear(&bench->answer);
+    if (b->page != NULL)
+        scan_page_free(b->page);
+    else if (!b->reads)
+        kv_reply_free(&b->reply);
+    if (b->reads)
+        assert_int_equal(access_close(&b->reading), SF_OK);
+    b->page = NULL;
+    b->reads = false;
+    b->reply = (struct kv_reply){0};
+    buffer_clear(&b->answer);
 }
 
-void bench_free(struct bench *bench)
+void bench_free(struct bench *b)
 {
-    release(bench);
-    buffer_deinit(&bench->answer);
-    cache_free(bench->cache);
-    store_close(bench->store);
-    store_image_free(bench->image);
+    release(b);
+    buffer_deinit(&b->answer);
+    cache_free(b->cache);
+    store_close(b->store);
+    store_image_free(b->image);
 }
 
-void bench_restart(struct bench *bench)
+struct bench bench;
+
+int bench_setup(void **state)
 {
-    release(bench);
-    assert_int_equal(store_flush(bench->store), SF_OK);
-    cache_clear(bench->cache);
-    store_close(bench->store);
-    store_image_crash(bench->image, 0);
-    bench->store = store_memory_open(bench->image);
-    bench->space.store = bench->store;
+    (void)state;
+    bench_new(&bench);
+    return 0;
+}
+
+int bench_teardown(void **state)
+{
+    (void)state;
+    bench_free(&bench);
+    return 0;
+}
+
+void bench_restart(struct bench *b)
+{
+    release(b);
+    assert_int_equal(store_flush(b->store), SF_OK);
+    cache_clear(b->cache);
+    store_close(b->store);
+    store_image_crash(b->image, 0);
+    b->store = store_memory_open(b->image);
+    b->space.store = b->store;
 }
 
 /* The place of the next entry, with a batch of its own. */
-static struct access_at begin_entry(struct bench *bench)
+static struct access_at begin_entry(struct bench *b)
 {
-    return (struct access_at){.space = &bench->space,
-                              .batch = store_batch_new(&bench->space),
-                              .cache = bench->cache,
-                              .copy = bench->copy,
-                              .time_ns = bench->time_ns};
+    return (struct access_at){.space = &b->space,
+                              .batch = store_batch_new(&b->space),
+                              .cache = b->cache,
+                              .copy = b->copy,
+                              .time_ns = b->time_ns};
 }
 
-static void end_entry(struct bench *bench, const struct access_at *at)
+static void end_entry(struct bench *b, const struct access_at *at)
 {
-    assert_int_equal(store_write(bench->store, at->batch), SF_OK);
+    assert_int_equal(store_write(b->store, at->batch), SF_OK);
     store_batch_free(at->batch);
-    bench->time_ns += 1000;
+    b->time_ns += 1000;
 }
 
-const struct kv_reply *bench_apply(struct bench *bench, const struct kv_session *session,
+const struct kv_reply *bench_apply(struct bench *b, const struct kv_session *session,
                                    const struct kv_op *op)
 {
-    struct kv_request asked = {.target.shard = bench->copy.shard, .session = *session, .op = *op};
+    struct kv_request asked = {.target.shard = b->copy.shard, .session = *session, .op = *op};
     struct request request;
     struct buffer body = {0};
     const char *what = "";
-    release(bench);
+    release(b);
     if (kv_op_check(op, &what) != SF_OK)
         fail_msg("the operation is not valid: %s", what);
     request_pack(&body, &asked);
     assert_int_equal(request_unpack(buffer_slice(&body), &request), SF_OK);
-    struct access_at at = begin_entry(bench);
-    assert_int_equal(apply_request(&at, &request, &bench->answer), SF_OK);
-    end_entry(bench, &at);
+    struct access_at at = begin_entry(b);
+    assert_int_equal(apply_request(&at, &request, &b->answer), SF_OK);
+    end_entry(b, &at);
     request_deinit(&request);
     buffer_deinit(&body);
-    assert_int_equal(completion_unpack(buffer_slice(&bench->answer), &bench->reply), SF_OK);
-    return &bench->reply;
+    assert_int_equal(completion_unpack(buffer_slice(&b->answer), &b->reply), SF_OK);
+    return &b->reply;
 }
 
-const struct kv_reply *bench_do(struct bench *bench, const struct kv_op *op)
+const struct kv_reply *bench_do(struct bench *b, const struct kv_op *op)
 {
-    struct kv_session session = bench->session;
-    bench->session.first_incomplete = ++bench->session.sequence;
-    return bench_apply(bench, &session, op);
+    struct kv_session session = b->session;
+    b->session.first_incomplete = ++b->session.sequence;
+    return bench_apply(b, &session, op);
 }
 
-const struct kv_reply *bench_read(struct bench *bench, const struct kv_op *op)
+const struct kv_reply *bench_read(struct bench *b, const struct kv_op *op)
 {
-    release(bench);
+    release(b);
     assert_int_equal(kv_op_check(op, NULL), SF_OK);
-    access_open_read(&bench->reading, &bench->space, NULL, bench->copy);
-    bench->reads = true;
-    ops_execute(&bench->reading, op, &bench->reply);
-    return &bench->reply;
+    access_open_read(&b->reading, &b->space, NULL, b->copy);
+    b->reads = true;
+    ops_execute(&b->reading, op, &b->reply);
+    return &b->reply;
 }
 
-const struct kv_reply *bench_scan(struct bench *bench, const struct kv_op *op)
+const struct kv_reply *bench_scan(struct bench *b, const struct kv_op *op)
 {
-    release(bench);
+    release(b);
     assert_int_equal(kv_op_check(op, NULL), SF_OK);
-    assert_int_equal(scan_run(&bench->space, &bench->copy, 1, op, &bench->reply, &bench->page),
-                     SF_OK);
-    return &bench->reply;
+    assert_int_equal(scan_run(&b->space, &b->copy, 1, op, &b->reply, &b->page), SF_OK);
+    return &b->reply;
 }
 
-void bench_tick(struct bench *bench)
+void bench_tick(struct bench *b)
 {
     size_t limit = 1000;
-    struct access_at at = begin_entry(bench);
+    struct access_at at = begin_entry(b);
     assert_int_equal(apply_tick(&at, &limit), SF_OK);
-    end_entry(bench, &at);
+    end_entry(b, &at);
 }
 
-void bench_trash_done(struct bench *bench, uint64_t number)
+void bench_trash_done(struct bench *b, uint64_t number)
 {
-    struct access_at at = begin_entry(bench);
+    struct access_at at = begin_entry(b);
     assert_int_equal(apply_trash_done(&at, number), SF_OK);
-    end_entry(bench, &at);
+    end_entry(b, &at);
 }
 
-uint64_t bench_hash(struct bench *bench)
+uint64_t bench_hash(struct bench *b)
 {
     uint64_t hash = 0;
     struct slice all = slice_of(NULL, 0);
-    struct store_iter *iter = store_iter_new(&bench->space, NULL, all, all);
+    struct store_iter *iter = store_iter_new(&b->space, NULL, all, all);
     for (; store_iter_valid(iter); store_iter_next(iter)) {
         hash = bytes_hash_seed(store_iter_key(iter), hash);
         hash = bytes_hash_seed(store_iter_value(iter), hash);
@@ -154,14 +169,14 @@ uint64_t bench_hash(struct bench *bench)
     return hash;
 }
 
-size_t bench_count(struct bench *bench, char section)
+size_t bench_count(struct bench *b, char section)
 {
     struct key from, to;
     size_t count = 0;
-    keys_section(&from, bench->copy, section);
+    keys_section(&from, b->copy, section);
     to = from;
     keys_after_prefix(&to);
-    struct store_iter *iter = store_iter_new(&bench->space, NULL, key_slice(&from), key_slice(&to));
+    struct store_iter *iter = store_iter_new(&b->space, NULL, key_slice(&from), key_slice(&to));
     for (; store_iter_valid(iter); store_iter_next(iter))
         count++;
     store_iter_free(iter);
@@ -180,16 +195,16 @@ struct kv_op bench_put_op(const char *key, const char *value)
     return op;
 }
 
-int bench_put(struct bench *bench, const char *key, const char *value)
+int bench_put(struct bench *b, const char *key, const char *value)
 {
     struct kv_op op = bench_put_op(key, value);
-    return bench_do(bench, &op)->status;
+    return bench_do(b, &op)->status;
 }
 
-void bench_expect(struct bench *bench, const char *key, const char *value)
+void bench_expect(struct bench *b, const char *key, const char *value)
 {
     struct kv_op op = bench_op(KV_GET, key);
-    const struct kv_reply *reply = bench_read(bench, &op);
+    const struct kv_reply *reply = bench_read(b, &op);
     assert_int_equal(reply->status, value == NULL ? SF_NOT_FOUND : SF_OK);
     if (value == NULL)
         return;

@@ -27,30 +27,37 @@ struct bench {
     struct scan_page *page;
 };
 
-void bench_new(struct bench *bench);
-void bench_free(struct bench *bench);
+void bench_new(struct bench *b);
+void bench_free(struct bench *b);
+
+/* A test that has `bench` to itself. */
+extern struct bench bench;
+int bench_setup(void **state);
+int bench_teardown(void **state);
+#define BENCH_TEST(test) cmocka_unit_test_setup_teardown(test, bench_setup, bench_teardown)
+
 /* The process ends and starts again on the same store. */
-void bench_restart(struct bench *bench);
+void bench_restart(struct bench *b);
 
 /* A mutation under the next number of the bench's session, which is finished at once. */
-const struct kv_reply *bench_do(struct bench *bench, const struct kv_op *op);
+const struct kv_reply *bench_do(struct bench *b, const struct kv_op *op);
 /* One with a session part of its own. */
-const struct kv_reply *bench_apply(struct bench *bench, const struct kv_session *session,
+const struct kv_reply *bench_apply(struct bench *b, const struct kv_session *session,
                                    const struct kv_op *op);
 /* GET, GET_RANGE, STAT. */
-const struct kv_reply *bench_read(struct bench *bench, const struct kv_op *op);
-const struct kv_reply *bench_scan(struct bench *bench, const struct kv_op *op);
-void bench_tick(struct bench *bench);
-void bench_trash_done(struct bench *bench, uint64_t number);
+const struct kv_reply *bench_read(struct bench *b, const struct kv_op *op);
+const struct kv_reply *bench_scan(struct bench *b, const struct kv_op *op);
+void bench_tick(struct bench *b);
+void bench_trash_done(struct bench *b, uint64_t number);
 /* Hash over all keys and values of the space. */
-uint64_t bench_hash(struct bench *bench);
+uint64_t bench_hash(struct bench *b);
 /* Number of store keys in a section of the copy (keys.h). */
-size_t bench_count(struct bench *bench, char section);
+size_t bench_count(struct bench *b, char section);
 
 /* Plain operations on a text key. */
 struct kv_op bench_op(enum kv_kind kind, const char *key);
 struct kv_op bench_put_op(const char *key, const char *value);
-int bench_put(struct bench *bench, const char *key, const char *value);     /* the status */
-void bench_expect(struct bench *bench, const char *key, const char *value); /* NULL: NOT_FOUND */
+int bench_put(struct bench *b, const char *key, const char *value);     /* the status */
+void bench_expect(struct bench *b, const char *key, const char *value); /* NULL: NOT_FOUND */
 
 #endif

@@ -7,22 +7,6 @@
 
 #include "shardkv/bench.h"
 
-static struct bench bench;
-
-static int setup(void **state)
-{
-    (void)state;
-    bench_new(&bench);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    bench_free(&bench);
-    return 0;
-}
-
 static const struct kv_reply *mini(const struct kv_op *checks, size_t check_count,
                                    const struct kv_op *ops, size_t op_count)
 {
@@ -181,19 +165,17 @@ static void its_replies_together_are_no_larger_than_a_value(void **state)
     assert_int_equal(mini(NULL, 0, ops, 2)->status, SF_OK);
 }
 
-#define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(all_of_it_happens),
-        T(or_nothing),
-        T(a_check_that_fails_stops_it),
-        T(a_prefix_must_be_empty),
-        T(a_slot_must_be_zero),
-        T(a_record_moves_with_its_identity),
-        T(a_duplicate_gets_all_the_replies),
-        T(its_replies_together_are_no_larger_than_a_value),
+        BENCH_TEST(all_of_it_happens),
+        BENCH_TEST(or_nothing),
+        BENCH_TEST(a_check_that_fails_stops_it),
+        BENCH_TEST(a_prefix_must_be_empty),
+        BENCH_TEST(a_slot_must_be_zero),
+        BENCH_TEST(a_record_moves_with_its_identity),
+        BENCH_TEST(a_duplicate_gets_all_the_replies),
+        BENCH_TEST(its_replies_together_are_no_larger_than_a_value),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

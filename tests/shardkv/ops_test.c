@@ -7,22 +7,6 @@
 
 #include "shardkv/bench.h"
 
-static struct bench bench;
-
-static int setup(void **state)
-{
-    (void)state;
-    bench_new(&bench);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    bench_free(&bench);
-    return 0;
-}
-
 static const struct kv_reply *perform(const struct kv_op *op, int status)
 {
     const struct kv_reply *reply = bench_do(&bench, op);
@@ -351,28 +335,26 @@ static void scan_tells_when_the_set_of_plain_keys_changed(void **state)
     assert_true(bench_scan(&bench, &op)->stat.mtime_ns > made);
 }
 
-#define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(put_then_get),
-        T(put_keeps_attr_unless_given),
-        T(put_carries_created_and_a_shown_time),
-        T(append_grows_and_tells),
-        T(append_past_the_head_is_refused),
-        T(put_hash_stores_the_hash_of_both),
-        T(preconditions_hold_or_change_nothing),
-        T(a_delete_leaves_nothing),
-        T(set_attr_changes_no_mtime_but_the_shown_one),
-        T(mtime_grows_also_where_the_clock_stands),
-        T(add_counts_and_takes_maxima),
-        T(directories_and_references_are_not_values),
-        T(reserve_only_moves_the_end),
-        T(if_tail_compares_the_whole_tail),
-        T(new_ids_are_a_block),
-        T(scan_pages_through_a_prefix),
-        T(scan_tells_when_the_set_of_plain_keys_changed),
+        BENCH_TEST(put_then_get),
+        BENCH_TEST(put_keeps_attr_unless_given),
+        BENCH_TEST(put_carries_created_and_a_shown_time),
+        BENCH_TEST(append_grows_and_tells),
+        BENCH_TEST(append_past_the_head_is_refused),
+        BENCH_TEST(put_hash_stores_the_hash_of_both),
+        BENCH_TEST(preconditions_hold_or_change_nothing),
+        BENCH_TEST(a_delete_leaves_nothing),
+        BENCH_TEST(set_attr_changes_no_mtime_but_the_shown_one),
+        BENCH_TEST(mtime_grows_also_where_the_clock_stands),
+        BENCH_TEST(add_counts_and_takes_maxima),
+        BENCH_TEST(directories_and_references_are_not_values),
+        BENCH_TEST(reserve_only_moves_the_end),
+        BENCH_TEST(if_tail_compares_the_whole_tail),
+        BENCH_TEST(new_ids_are_a_block),
+        BENCH_TEST(scan_pages_through_a_prefix),
+        BENCH_TEST(scan_tells_when_the_set_of_plain_keys_changed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

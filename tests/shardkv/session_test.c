@@ -9,22 +9,6 @@
 #include "shardkv/bench.h"
 #include "shardkv/session.h"
 
-static struct bench bench;
-
-static int setup(void **state)
-{
-    (void)state;
-    bench_new(&bench);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    bench_free(&bench);
-    return 0;
-}
-
 static struct kv_op append_op(const char *text)
 {
     struct kv_op op = bench_op(KV_APPEND, "log");
@@ -267,25 +251,23 @@ static void two_replicas_come_to_the_same_state(void **state)
     assert_int_equal(hashes[0], hashes[1]);
 }
 
-#define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(opening_again_gives_the_same_number),
-        T(a_duplicate_gets_the_first_answer),
-        T(a_failed_precondition_is_a_result),
-        T(below_first_incomplete_is_stale),
-        T(completion_records_go_when_they_are_passed),
-        T(no_more_than_the_window_is_open),
-        T(abandon_answers_what_was_done),
-        T(what_was_abandoned_is_never_done),
-        T(an_unknown_session_is_refused),
-        T(a_closed_session_leaves_nothing),
-        T(a_session_idle_for_an_hour_is_dropped),
-        T(a_leap_of_the_clock_counts_a_minute),
-        T(the_session_idle_longest_makes_room),
-        T(two_replicas_come_to_the_same_state),
+        BENCH_TEST(opening_again_gives_the_same_number),
+        BENCH_TEST(a_duplicate_gets_the_first_answer),
+        BENCH_TEST(a_failed_precondition_is_a_result),
+        BENCH_TEST(below_first_incomplete_is_stale),
+        BENCH_TEST(completion_records_go_when_they_are_passed),
+        BENCH_TEST(no_more_than_the_window_is_open),
+        BENCH_TEST(abandon_answers_what_was_done),
+        BENCH_TEST(what_was_abandoned_is_never_done),
+        BENCH_TEST(an_unknown_session_is_refused),
+        BENCH_TEST(a_closed_session_leaves_nothing),
+        BENCH_TEST(a_session_idle_for_an_hour_is_dropped),
+        BENCH_TEST(a_leap_of_the_clock_counts_a_minute),
+        BENCH_TEST(the_session_idle_longest_makes_room),
+        BENCH_TEST(two_replicas_come_to_the_same_state),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

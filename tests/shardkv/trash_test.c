@@ -10,22 +10,6 @@
 
 #define MIB (1ull << 20)
 
-static struct bench bench;
-
-static int setup(void **state)
-{
-    (void)state;
-    bench_new(&bench);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    bench_free(&bench);
-    return 0;
-}
-
 /* Expects exactly these entries, in their order; a data id of 0 ends the list. */
 static void expect_trash(const struct trash *expected)
 {
@@ -199,16 +183,18 @@ static void removed_trash_is_gone(void **state)
     expect_trash((struct trash[]){OPEN(12, 1, 5), {0}});
 }
 
-#define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(a_replaced_value_is_trash),    T(a_deleted_value_is_trash),
-        T(a_cut_loses_what_lies_beyond), T(a_cut_within_extents_needs_a_new_tail),
-        T(take_trashes_nothing),         T(what_a_failed_mini_lost_is_kept),
-        T(a_put_consumes_its_intent),    T(intents_of_a_dropped_session_are_trash),
-        T(removed_trash_is_gone),
+        BENCH_TEST(a_replaced_value_is_trash),
+        BENCH_TEST(a_deleted_value_is_trash),
+        BENCH_TEST(a_cut_loses_what_lies_beyond),
+        BENCH_TEST(a_cut_within_extents_needs_a_new_tail),
+        BENCH_TEST(take_trashes_nothing),
+        BENCH_TEST(what_a_failed_mini_lost_is_kept),
+        BENCH_TEST(a_put_consumes_its_intent),
+        BENCH_TEST(intents_of_a_dropped_session_are_trash),
+        BENCH_TEST(removed_trash_is_gone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
