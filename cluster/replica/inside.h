@@ -220,7 +220,7 @@ char *host_text(const char *format, ...) SF_PRINTF(1, 2);
 SF_MUST_CHECK int replica_new(struct host *host, const struct identity_replica *identity,
                               struct machine *machine, struct replica **out, char **why);
 void replica_free(struct replica *r);
-/* Too many entries are in memory: the store cannot keep up, or cannot be flushed. */
+/* Too many entries are in memory, because the store cannot keep up or cannot be flushed. */
 bool replica_is_behind(const struct replica *r);
 /* Takes every update of the engine and carries it out; true if there was one. */
 bool replica_step(struct replica *r);

@@ -127,8 +127,12 @@ static void carry_out(struct replica *r, struct consensus_update *u)
 bool replica_is_behind(const struct replica *r)
 {
     struct consensus_status status;
+    if (r->queue.bytes > APPLY_QUEUE_BYTES_MAX)
+        return true;
+    if (r->applied.index <= r->durable)
+        return false; /* the log cannot become shorter by waiting for the store */
     consensus_status(r->consensus, &status);
-    return status.log_bytes > LOG_BYTES_MAX || r->queue.bytes > APPLY_QUEUE_BYTES_MAX;
+    return status.log_bytes > LOG_BYTES_MAX;
 }
 
 bool replica_step(struct replica *r)

@@ -381,6 +381,55 @@ static void a_full_store_keeps_its_batch_and_goes_on(void **state)
     stage_free(stage);
 }
 
+static void propose_megabytes(struct stage *stage, struct stage_node *leader, int count,
+                              uint64_t pause_ms)
+{
+    struct buffer body = {0};
+    toy_body(&body, 1, 1u << 20, 'x');
+    for (int i = 0; i < count; i++) {
+        assert_int_equal(replica_propose(leader->replica, buffer_slice(&body), NULL), SF_OK);
+        run_ms(stage, pause_ms);
+    }
+    buffer_deinit(&body);
+}
+
+static size_t log_bytes(const struct stage_node *node)
+{
+    struct consensus_status status;
+    replica_consensus_status(node->replica, &status);
+    return status.log_bytes;
+}
+
+/* A leader that kept log for a follower away, and was then cut off with much that nobody else has,
+ * holds more than the bound, and none of it goes by itself. It must still take its successor's. */
+static void who_led_with_a_long_log_follows_again(void **state)
+{
+    struct stage_options options = calm_options(3);
+    options.booted = NULL;
+    options.halting = NULL;
+    options.slack_bytes = 4u << 20;
+    struct stage *stage = stage_up(18, &options);
+    struct stage_node *old = stage_leader(stage), *away = some_follower(stage);
+    struct stage_node *other = &stage->nodes[3 - old->position - away->position];
+    (void)state;
+    isolate(stage, away);
+    propose_megabytes(stage, old, 26, 50);
+    run_ms(stage, 1000);
+    sim_heal_all(stage->sim);
+    isolate(stage, old);
+    propose_megabytes(stage, old, 31, 1);
+    assert_true(log_bytes(old) > 48u << 20);
+    run_ms(stage, 5000);
+    struct stage_node *leader = stage_wait_leader(stage, 10000);
+    assert_ptr_not_equal(leader, old);
+    sim_node_crash(leader == away ? other->node : away->node);
+    sim_heal_all(stage->sim);
+    uint64_t applied = replica_applied(leader->replica);
+    propose_megabytes(stage, leader, 1, 5000);
+    assert_true(replica_applied(leader->replica) > applied);
+    stage_free(stage);
+}
+
 /* Reads are served while one disk is full, also that of who leads. */
 static void who_has_a_full_disk_gives_the_lead_away(void **state)
 {
@@ -506,6 +555,7 @@ int main(void)
         cmocka_unit_test(a_follower_that_lags_a_little_gets_the_log),
         cmocka_unit_test(a_full_disk_stops_admission_until_there_is_space),
         cmocka_unit_test(a_full_store_keeps_its_batch_and_goes_on),
+        cmocka_unit_test(who_led_with_a_long_log_follows_again),
         cmocka_unit_test(who_has_a_full_disk_gives_the_lead_away),
         cmocka_unit_test(nobody_looks_at_a_store_that_is_ahead),
         cmocka_unit_test(a_follower_whose_store_is_full_is_heard_and_bounded),
