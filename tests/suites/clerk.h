@@ -52,7 +52,8 @@ struct config *clerk_query(struct clerk *clerk, int64_t num); /* the caller's */
 
 /* -- text ---------------------------------------------------------------------------------- */
 
-/* Formatted, in one of 16 places that are used in turn: for arguments of the calls above. */
+/* Formatted, in one of 16 places that are used in turn: for an argument of one of the calls above,
+ * which copy it before they wait. */
 const char *text(const char *format, ...) SF_PRINTF(1, 2);
 
 #endif

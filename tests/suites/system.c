@@ -68,6 +68,14 @@ static uint64_t bytes_in(const struct space *space)
     return bytes;
 }
 
+/* Of one that runs: with everything that is applied. */
+static uint64_t state_bytes(const struct server *server, struct replica *replica)
+{
+    int status = server_is_up(server) ? replica_settle(replica) : SF_OK;
+    sf_assert(status == SF_OK || status == SF_BUSY);
+    return bytes_in(replica_space(replica));
+}
+
 static bool has_snapshot(const struct replica *replica)
 {
     struct consensus_status status;
@@ -82,12 +90,12 @@ static void measure(struct server *server)
     server->log_bytes = wal_live_bytes(server->host->wal);
     server->snapshot_bytes = 0;
     for (size_t i = 0; i < server->replica_count; i++) {
-        const struct replica *replica = server->replicas[i].replica;
+        struct replica *replica = server->replicas[i].replica;
         if (replica == NULL)
             continue;
         server->log_bytes += 2 * WAL_HEADER_BYTES; /* hard state and cut */
         if (has_snapshot(replica))
-            server->snapshot_bytes += bytes_in(replica_space(replica));
+            server->snapshot_bytes += state_bytes(server, replica);
     }
 }
 
@@ -101,6 +109,14 @@ uint64_t server_snapshot_bytes(const struct server *server)
 {
     measure((struct server *)(uintptr_t)server);
     return server->snapshot_bytes;
+}
+
+uint64_t server_store_bytes(const struct server *server)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < server->replica_count; i++)
+        bytes += state_bytes(server, server->replicas[i].replica);
+    return bytes;
 }
 
 /* -- processes ----------------------------------------------------------------------------- */

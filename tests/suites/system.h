@@ -100,6 +100,7 @@ void server_link(const struct server *a, const struct server *b, bool linked);
 
 uint64_t server_log_bytes(const struct server *server);
 uint64_t server_snapshot_bytes(const struct server *server);
+uint64_t server_store_bytes(const struct server *server); /* keys and values in its store, now */
 
 /* The server that leads the group, as far as anyone can tell; NULL: nobody. */
 struct server *group_leader(const struct system_group *group);
