@@ -2,7 +2,7 @@
 # Builds shardfs and runs its tests. Installs what is missing first (Debian; root or sudo).
 #
 #   sh tests/run.sh                     everything, as CI does
-#   sh tests/run.sh unit|sim|process|mount|fuzz [more ctest options]
+#   sh tests/run.sh unit|sim|suites|process|mount|fuzz [more ctest options]
 #                                       one kind of test (ctest's labels)
 #   sh tests/run.sh sim --seeds N [--seed FIRST]
 #                                       every simulation over N seeds, from FIRST on
@@ -15,11 +15,11 @@ set -eu
 here=$(cd "$(dirname "$0")/.." && pwd)
 say() { printf '\n== %s\n' "$*"; }
 usage() {
-    sed -n '2,14s/^# \{0,1\}//p' "$0" >&2
+    sed -n '2,12s/^# \{0,1\}//p' "$0" >&2
     exit 2
 }
 
-sanitize="" build="" seeds="" seed=""
+sanitize="" build=""
 while [ $# -gt 0 ]; do
     case "$1" in
     --sanitize) sanitize="address,undefined" ;;
@@ -28,7 +28,9 @@ while [ $# -gt 0 ]; do
         build=$2
         shift
         ;;
-    --help | -h) usage ;;
+    --help | -h)
+        (usage) 2>&1 || exit 0
+        ;;
     -*) usage ;;
     *) break ;;
     esac
@@ -65,56 +67,87 @@ run_ctest() { # DIR, then ctest options
     ctest --test-dir "$dir" --output-on-failure --no-tests=error "$@"
 }
 
+# Simulations find in the environment how many seeds to run, and from which on. Many are run in
+# slices that each test's time limit has room for.
+run_seeds() { # COUNT FIRST, then ctest options
+    left=$1 first=$2
+    shift 2
+    while [ "$left" -gt 0 ]; do
+        count=$((left < 200 ? left : 200))
+        say "tests: sim, seeds $first to $((first + count - 1))"
+        SHARDFS_SIM_SEEDS=$count SHARDFS_SIM_SEED=$first run_ctest "$build" -j "$jobs" -L '^sim$' "$@"
+        left=$((left - count))
+        first=$((first + count))
+    done
+}
+
+is_number() {
+    case "$1" in
+    "" | *[!0-9]*) return 1 ;;
+    esac
+}
+
+run_sim() { # [--seeds N] [--seed FIRST], ctest options
+    seeds="" seed=""
+    while [ $# -gt 0 ]; do
+        case "$1" in
+        --seeds) seeds=${2-} ;;
+        --seed) seed=${2-} ;;
+        *) break ;;
+        esac
+        is_number "${2-}" || usage
+        shift 2
+    done
+    if [ -n "$seeds" ]; then
+        run_seeds "$seeds" "${seed:-1}" "$@"
+    elif [ -n "$seed" ]; then
+        run_seeds 1 "$seed" "$@"
+    else
+        say "tests: sim"
+        run_ctest "$build" -j "$jobs" -L '^sim$' "$@"
+    fi
+}
+
+# Each part runs, whatever became of those before it.
+run_all() { # ctest options
+    failed=""
+    say "tests without processes"
+    run_ctest "$build" -j "$jobs" -LE 'process|mount' "$@" || failed="$failed, tests"
+    say "tests with real processes and mounts"
+    run_ctest "$build" -L 'process|mount' "$@" || failed="$failed, processes and mounts"
+    if [ -z "$sanitize" ]; then
+        make_build "$here/.build/sanitize" "address,undefined"
+        say "unit tests and a few seeds under the sanitizers"
+        SHARDFS_SIM_SEEDS=3 run_ctest "$here/.build/sanitize" -j "$jobs" -L 'unit|sim|fuzz' "$@" ||
+            failed="$failed, sanitizers"
+    fi
+    [ -n "$failed" ] || { say "everything passed" && return; }
+    say "FAILED: ${failed#, } (see above)"
+    return 1
+}
+
 mkdir -p "$here/.build"
 if [ -n "$sanitize" ]; then
     build=${build:-$here/.build/sanitize}
 else
     build=${build:-$here/.build/tests}
 fi
+jobs=$(nproc)
 export ASAN_OPTIONS="${ASAN_OPTIONS-abort_on_error=0:detect_leaks=1}"
 export UBSAN_OPTIONS="${UBSAN_OPTIONS-print_stacktrace=1}"
 
 make_build "$build" "$sanitize"
 
-# Simulations read how many seeds to run, and from which on, from the environment.
-if [ "$kind" = sim ]; then
-    rest=""
-    while [ $# -gt 0 ]; do
-        case "$1" in
-        --seeds | --seed)
-            [ $# -ge 2 ] || usage
-            [ "$1" = --seeds ] && seeds=$2 || seed=$2
-            shift
-            ;;
-        *) rest="$rest $1" ;;
-        esac
-        shift
-    done
-    # shellcheck disable=SC2086  # a list of words
-    set -- $rest
-    [ -z "$seeds" ] || export SHARDFS_SIM_SEEDS="$seeds"
-    [ -z "$seed" ] || export SHARDFS_SIM_SEED="$seed"
-    # A long run is for the one who asked for it to end.
-    [ -z "$seeds" ] || set -- --timeout 86400 "$@"
-fi
-
 case "$kind" in
-bench)
-    exec sh "$here/tests/bench/bench.sh" "$build" "$@"
-    ;;
-all)
-    say "tests"
-    run_ctest "$build" -j2 -LE 'process|mount' "$@"
-    say "tests with real processes and mounts"
-    run_ctest "$build" -L 'process|mount' "$@"
-    if [ -z "$sanitize" ]; then
-        make_build "$here/.build/sanitize" "address,undefined"
-        say "unit tests and a few seeds under the sanitizers"
-        SHARDFS_SIM_SEEDS=3 run_ctest "$here/.build/sanitize" -j2 -L 'unit|sim|fuzz'
-    fi
+all) run_all "$@" ;;
+sim) run_sim "$@" ;;
+bench) exec sh "$here/tests/bench/bench.sh" "$build" "$@" ;;
+process | mount)
+    say "tests: $kind"
+    run_ctest "$build" -L "^$kind\$" "$@"
     ;;
 *)
     say "tests: $kind"
-    run_ctest "$build" -L "^$kind\$" "$@"
+    run_ctest "$build" -j "$jobs" -L "^$kind\$" "$@"
     ;;
 esac
