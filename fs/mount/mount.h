@@ -42,8 +42,8 @@ struct mount {
     void *ctx;
 };
 
-/* Mounts on options->mountpoint and begins to serve. SF_IO: libfuse has said on standard error why
- * not; nothing is mounted then. */
+/* Mounts on options->mountpoint and begins to serve. SF_IO: the log says why not; nothing is mounted
+ * then. */
 SF_MUST_CHECK int mount_start(struct mount *mount, struct env *env, struct uv_loop_s *loop,
                               struct tree *tree, const struct mount_options *options);
 /* Unmounts (also where that is busy: lazily), answers what still waits, frees. */
