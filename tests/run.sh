@@ -6,6 +6,8 @@
 #                                       one kind of test (ctest's labels)
 #   sh tests/run.sh sim --seeds N [--seed FIRST]
 #                                       every simulation over N seeds, from FIRST on
+#   sh tests/run.sh suites [--seeds N] [--seed FIRST] [--engine raft|paxos]
+#                                       every case of the test suites, over 20 seeds
 #   sh tests/run.sh bench [options]     the benchmark (see tests/bench)
 # Options before the kind:
 #   --sanitize   build with the address and undefined-behaviour sanitizers
@@ -15,7 +17,7 @@ set -eu
 here=$(cd "$(dirname "$0")/.." && pwd)
 say() { printf '\n== %s\n' "$*"; }
 usage() {
-    sed -n '2,12s/^# \{0,1\}//p' "$0" >&2
+    sed -n '2,14s/^# \{0,1\}//p' "$0" >&2
     exit 2
 }
 
@@ -108,6 +110,12 @@ run_sim() { # [--seeds N] [--seed FIRST], ctest options
     fi
 }
 
+# A line for each case and engine. The options are the programs' own: see tests/suites/suite.h.
+run_suites() {
+    say "tests: suites"
+    printf '%s\n' "$build"/tests-bin/suite_* | xargs -P "$jobs" -I{} env {} "$@"
+}
+
 # Each part runs, whatever became of those before it.
 run_all() { # ctest options
     failed=""
@@ -141,6 +149,7 @@ make_build "$build" "$sanitize"
 case "$kind" in
 all) run_all "$@" ;;
 sim) run_sim "$@" ;;
+suites) run_suites "$@" ;;
 bench) exec sh "$here/tests/bench/bench.sh" "$build" "$@" ;;
 process | mount)
     say "tests: $kind"

@@ -23,7 +23,7 @@ struct request {
     uint64_t first, count;
     const char *name;             /* of a case; NULL: all */
     enum consensus_engine engine; /* 0: all that are built */
-    bool list;
+    bool list, twice;
 };
 
 /* The run of one case with one seed. */
@@ -137,8 +137,13 @@ static void run_script(void *ctx)
     c->script();
 }
 
-/* Virtual nanoseconds that it took. */
-static uint64_t run_seed(uint64_t seed)
+/* What a run came to. */
+struct outcome {
+    uint64_t virtual_ns;
+    uint64_t hash; /* over its events */
+};
+
+static struct outcome run_seed(uint64_t seed)
 {
     now.seed = seed;
     now.sim = NULL;
@@ -146,13 +151,26 @@ static uint64_t run_seed(uint64_t seed)
     uint64_t begin_ns = sim_now_ns(suite_sim());
     bool in_time = fiber_run(run_script, (void *)(uintptr_t)now.case_now);
     check(in_time, "not done after %" PRIu64 " s of virtual time", limit_ms() / 1000);
-    uint64_t took_ns = sim_now_ns(now.sim) - begin_ns;
+    struct outcome outcome = {.virtual_ns = sim_now_ns(now.sim) - begin_ns,
+                              .hash = sim_hash(now.sim)};
     while (now.end_count > 0) {
         now.end_count--;
         now.ends[now.end_count].run(now.ends[now.end_count].ctx);
     }
     sim_free(now.sim);
-    return took_ns;
+    now.sim = NULL;
+    return outcome;
+}
+
+/* The same seed gives the same run, event for event. */
+static uint64_t run_checked(uint64_t seed, bool twice)
+{
+    struct outcome first = run_seed(seed);
+    if (!twice)
+        return first.virtual_ns;
+    struct outcome second = run_seed(seed);
+    check(first.hash == second.hash, "the seed gave two runs that differ");
+    return first.virtual_ns + second.virtual_ns;
 }
 
 static double real_seconds(void)
@@ -162,6 +180,15 @@ static double real_seconds(void)
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
+/* What a line begins with: at once where a person watches, else with the rest, so that the lines of
+ * programs that run side by side stay whole. */
+static void print_head(void)
+{
+    printf("%s %s: %s ... ", now.suite->name, engine_text(now.engine), now.case_now->name);
+    if (isatty(STDOUT_FILENO))
+        fflush(stdout);
+}
+
 /* In the child. */
 static _Noreturn void run_seeds(const struct request *request)
 {
@@ -169,8 +196,9 @@ static _Noreturn void run_seeds(const struct request *request)
     uint64_t virtual_ns = 0;
     sf_assert_handler = assert_failed;
     log_level_min = LOG_LEVEL_ERROR;
+    print_head();
     for (uint64_t i = 0; i < request->count; i++)
-        virtual_ns += run_seed(request->first + i);
+        virtual_ns += run_checked(request->first + i, request->twice);
     printf("Passed (%" PRIu64 " seed%s, %.0f s virtual, %.1f s real)\n", request->count,
            request->count == 1 ? "" : "s", (double)virtual_ns / 1e9, real_seconds() - begin);
     fflush(stdout);
@@ -180,7 +208,6 @@ static _Noreturn void run_seeds(const struct request *request)
 /* A process of its own, so that a case that crashes does not end the others. */
 static bool run_case(const struct request *request)
 {
-    printf("%s %s: %s ... ", now.suite->name, engine_text(now.engine), now.case_now->name);
     fflush(stdout);
     pid_t pid = fork();
     if (pid < 0) {
@@ -192,10 +219,10 @@ static bool run_case(const struct request *request)
     int status = 0;
     (void)waitpid(pid, &status, 0);
     if (WIFSIGNALED(status))
-        printf("FAILED by signal %d\n  again: %s --engine %s --seed %" PRIu64 " --seeds %" PRIu64
+        printf("%s FAILED by signal %d\n  again: %s --engine %s --seed %" PRIu64 " --seeds %" PRIu64
                " --case '%s'\n",
-               WTERMSIG(status), now.program, engine_text(now.engine), request->first,
-               request->count, now.case_now->name);
+               now.case_now->name, WTERMSIG(status), now.program, engine_text(now.engine),
+               request->first, request->count, now.case_now->name);
     return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
@@ -227,7 +254,7 @@ static _Noreturn void usage(const char *program)
 {
     fprintf(stderr,
             "usage: %s [--engine raft|paxos] [--seeds N] [--seed FIRST] [--case NAME]\n"
-            "       [--few] [--list]\n",
+            "       [--few] [--twice] [--list]\n",
             program);
     exit(2);
 }
@@ -274,6 +301,8 @@ static struct request parse(int argc, char **argv)
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--list") == 0) {
             request.list = true;
+        } else if (strcmp(argv[i], "--twice") == 0) {
+            request.twice = true;
         } else if (strcmp(argv[i], "--few") == 0) {
             request.count = has_seeds || is_set ? request.count : SEEDS_FEW;
         } else if (i + 1 < argc) {
@@ -311,7 +340,9 @@ int suite_main(const struct suite *suite, int argc, char **argv)
         if (wanted && consensus_engine_is_built((enum consensus_engine)engine))
             good = run_engine(&request, (enum consensus_engine)engine, &ran) && good;
     }
-    if (ran == 0)
+    if (ran == 0 && request.name != NULL) {
         fprintf(stderr, "%s: there is no such case, or not on this engine\n", argv[0]);
-    return good && ran > 0 ? 0 : 1;
+        return 1;
+    }
+    return good ? 0 : 1;
 }

@@ -1,9 +1,10 @@
 /* suite: cases by name, each run over a number of seeds; what a case is told and how it fails.
  *
- *   PROGRAM [--engine raft|paxos] [--seeds N] [--seed FIRST] [--case NAME] [--few] [--list]
+ *   PROGRAM [--engine raft|paxos] [--seeds N] [--seed FIRST] [--case NAME]
+ *           [--few] [--twice] [--list]
  *
  * Seeds: --seeds, else SHARDFS_SIM_SEEDS of the environment, else 20 (with --few: 3); --seed alone
- * runs that one. Each case runs
+ * runs that one. --twice: each seed two times; the runs must not differ in any event. Each case runs
  * in a process of its own and prints one line:
  *   SUITE ENGINE: NAME ... Passed (20 seeds, V s virtual, R s real)
  * A failed check ends the case, and prints its seed and the command that runs it again.
