@@ -1,5 +1,6 @@
 /* The server processes of a local cluster: started in sessions of their own, found again by their
  * pid file and their command line. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -24,8 +25,22 @@ enum found {
     FOUND_OTHER   /* nobody, or after a reboot somebody else who got this number */
 };
 
-/* The process has ended but for being waited for. */
-static bool is_zombie(pid_t pid)
+static size_t count_threads(pid_t pid)
+{
+    char path[64];
+    size_t count = 0;
+    snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
+    DIR *dir = opendir(path);
+    for (const struct dirent *e = dir ? readdir(dir) : NULL; e; e = readdir(dir))
+        count += e->d_name[0] != '.';
+    if (dir)
+        closedir(dir);
+    return count;
+}
+
+/* The process has ended but for being waited for. Its first thread is a zombie before the others are
+ * gone, and files and ports are closed with the last. */
+static bool has_ended(pid_t pid)
 {
     char path[64], state = 'X';
     snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
@@ -34,7 +49,7 @@ static bool is_zombie(pid_t pid)
         state = 'X';
     if (file)
         fclose(file);
-    return state == 'Z' || state == 'X';
+    return state == 'X' || (state == 'Z' && count_threads(pid) <= 1);
 }
 
 /* Was this process called with "--dir DIR"? */
@@ -49,7 +64,7 @@ static enum found look_at(pid_t pid, const char *dir)
     ssize_t n = read(fd, words, sizeof words - 1);
     close(fd);
     if (n <= 0)
-        return is_zombie(pid) ? FOUND_OTHER : FOUND_ENDING;
+        return has_ended(pid) ? FOUND_OTHER : FOUND_ENDING;
     words[n] = 0;
     for (const char *word = words; word < words + n; word += strlen(word) + 1) {
         if (strcmp(before, "--dir") == 0 && strcmp(word, dir) == 0)
