@@ -1,0 +1,149 @@
+#include "paxos/journal.h"
+
+#include <stdlib.h>
+#include <utlist.h>
+
+#include "env/memory.h"
+
+#define KEY 1u  /* of the one replica that the log knows */
+#define TERM 1u /* of all its entries */
+#define SEGMENT_BYTES (16u << 20)
+#define DEAD_ENTRIES_MAX 64u /* beside as many as are alive */
+
+struct journal {
+    struct env *env;
+    struct env_lock *lock;
+    struct wal *wal;
+    struct env_hook hook;
+    struct journal_events events;
+    struct journal_place *places; /* by index, rising */
+    size_t place_count;
+    uint64_t last; /* index of the newest record */
+    uint64_t cut;  /* the log begins after this */
+    uint64_t committed_position;
+};
+
+/* -- places -------------------------------------------------------------------------------- */
+
+void journal_keep(struct journal *journal, struct journal_place *place, uint64_t index)
+{
+    journal_drop(journal, place);
+    place->index = index;
+    DL_APPEND(journal->places, place);
+    journal->place_count++;
+}
+
+void journal_drop(struct journal *journal, struct journal_place *place)
+{
+    if (place->index == 0)
+        return;
+    DL_DELETE(journal->places, place);
+    journal->place_count--;
+    place->index = 0;
+}
+
+void journal_write(struct journal *journal, struct journal_place *place, struct slice bytes)
+{
+    struct entry entry = {journal->last + 1, TERM, payload_new(bytes)};
+    wal_append(journal->wal, KEY, &entry);
+    payload_unref(entry.payload);
+    journal->last = entry.index;
+    journal_keep(journal, place, entry.index);
+}
+
+/* -- the end of a turn --------------------------------------------------------------------- */
+
+static void rewrite_oldest(struct journal *journal)
+{
+    uint64_t alive_max = 2 * journal->place_count + DEAD_ENTRIES_MAX;
+    if (journal->places != NULL && journal->last - journal->places->index > alive_max)
+        journal->events.on_rewrite(journal->events.ctx, journal->places);
+}
+
+static void cut_dead(struct journal *journal)
+{
+    uint64_t below = journal->places != NULL ? journal->places->index - 1 : journal->last;
+    if (below <= journal->cut)
+        return;
+    wal_cut(journal->wal, KEY, below, TERM);
+    journal->cut = below;
+}
+
+static void on_turn(struct env_hook *hook)
+{
+    struct journal *journal = container_of(hook, struct journal, hook);
+    if (wal_position(journal->wal) == journal->committed_position)
+        return;
+    rewrite_oldest(journal);
+    cut_dead(journal);
+    journal->committed_position = wal_position(journal->wal);
+    wal_commit(journal->wal);
+}
+
+static void on_synced(void *ctx, uint64_t position)
+{
+    struct journal *journal = ctx;
+    journal->events.on_synced(journal->events.ctx, position);
+}
+
+uint64_t journal_position(const struct journal *journal)
+{
+    return wal_position(journal->wal);
+}
+
+uint64_t journal_synced(const struct journal *journal)
+{
+    return wal_synced(journal->wal);
+}
+
+/* -- life ---------------------------------------------------------------------------------- */
+
+int journal_open(struct env *env, const char *dir, uint64_t owner_hash,
+                 const struct journal_events *events, struct journal **out, char **why)
+{
+    const struct wal_options options = {.cluster_hash = owner_hash, .segment_bytes = SEGMENT_BYTES};
+    struct journal *journal = sf_calloc(1, sizeof *journal);
+    journal->env = env;
+    journal->events = *events;
+    int status = env_dir_create(env, dir);
+    if (status == SF_OK)
+        status = env_dir_lock(env, dir, &journal->lock);
+    if (status == SF_OK)
+        status = wal_open(env, dir, &options, &journal->wal, why);
+    if (status != SF_OK) {
+        journal_close(journal);
+        return status;
+    }
+    journal->committed_position = wal_position(journal->wal);
+    journal->hook.run = on_turn;
+    env_hook_add(env, &journal->hook);
+    wal_on_synced(journal->wal, on_synced, journal);
+    *out = journal;
+    return SF_OK;
+}
+
+void journal_read(struct journal *journal,
+                  void (*visit)(void *ctx, uint64_t index, struct slice bytes), void *ctx)
+{
+    const struct wal_restored *found = wal_restored(journal->wal, KEY);
+    if (found != NULL) {
+        journal->cut = found->base_index;
+        journal->last = found->base_index + found->entry_count;
+    }
+    for (size_t i = 0; found != NULL && i < found->entry_count; i++)
+        visit(ctx, found->entries[i].index, payload_slice(found->entries[i].payload));
+    wal_restored_free(journal->wal);
+}
+
+void journal_close(struct journal *journal)
+{
+    if (journal == NULL)
+        return;
+    if (journal->hook.run != NULL)
+        env_hook_remove(journal->env, &journal->hook);
+    if (journal->wal != NULL)
+        wal_close(journal->wal);
+    if (journal->lock != NULL)
+        env_dir_unlock(journal->lock);
+    free(journal);
+}
