@@ -45,6 +45,7 @@ static const struct command commands[] = {
 
 /* -- messages ------------------------------------------------------------------------------ */
 
+static void say(const char *format, va_list args) SF_PRINTF(1, 0);
 static void say(const char *format, va_list args)
 {
     progress_end();
