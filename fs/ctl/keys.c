@@ -119,6 +119,11 @@ int command_append(const struct ctl_options *options, size_t argc, char **argv)
 
 /* -- get ------------------------------------------------------------------------------------- */
 
+static bool write_out(struct slice data)
+{
+    return data.n == 0 || (fwrite(data.p, 1, data.n, stdout) == data.n && fflush(stdout) == 0);
+}
+
 static int copy_out(struct session *s, const struct target *target)
 {
     struct buffer data = {0};
@@ -130,7 +135,7 @@ static int copy_out(struct session *s, const struct target *target)
         int status = session_value(s, &call, &data);
         if (status != SF_OK)
             exit_status = target_fail(target->name, status);
-        else if (fwrite(data.p, 1, data.n, stdout) != data.n || fflush(stdout) != 0)
+        else if (!write_out(buffer_slice(&data)))
             exit_status = fail("standard output: %s", strerror(errno));
         if (data.n < GET_BYTES)
             break;
