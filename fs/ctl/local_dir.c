@@ -7,10 +7,13 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "ctl/local.h"
 
+#define LOCK_MS 300
+#define LOCK_POLL_MS 10
 #define NAME_ROOM 128u /* for what stands below the directory */
 
 void local_path(char *to, const struct local *local, const char *format, ...)
@@ -144,8 +147,13 @@ static int lock_dir(struct local *local)
     local->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
     if (local->lock < 0)
         return fail("%s: %s", path, strerror(errno));
-    if (flock(local->lock, LOCK_EX | LOCK_NB) == 0)
-        return 0;
+    /* A child of one that was killed may hold it until it has become a server. */
+    for (long waited = 0; waited <= LOCK_MS; waited += LOCK_POLL_MS) {
+        struct timespec pause = {.tv_nsec = LOCK_POLL_MS * 1000000};
+        if (flock(local->lock, LOCK_EX | LOCK_NB) == 0)
+            return 0;
+        nanosleep(&pause, NULL);
+    }
     return fail("another 'shardctl up' or 'down' works in %s just now", local->dir);
 }
 

@@ -17,17 +17,24 @@ struct ready {
     struct probe probes[LOCAL_SERVERS_MAX]; /* of local->servers */
     struct config *config;                  /* the newest; NULL before the groups joined */
     uint64_t progress, progress_ms;         /* last seen, and when it changed */
+    char lack[256];                         /* what the step waits for */
 };
 
-/* A step: is it done? Sets *progress to a number that grows as long as it is worth waiting. */
+/* A step: is it done? Sets *progress to a number that grows as long as it is worth waiting, and
+ * ready->lack to what is missing. */
 typedef bool ready_step(struct ready *ready, uint64_t *progress);
 
 /* -- steps --------------------------------------------------------------------------------- */
 
 static bool all_answer(struct ready *ready, uint64_t *progress)
 {
-    for (size_t i = 0; i < ready->local->server_count; i++)
-        *progress += ready->probes[i].status == SF_OK;
+    for (size_t i = 0; i < ready->local->server_count; i++) {
+        int status = ready->probes[i].status;
+        *progress += status == SF_OK;
+        if (status != SF_OK)
+            snprintf(ready->lack, sizeof ready->lack, "%s does not answer (%s)",
+                     ready->local->servers[i].name, sf_error_text(status));
+    }
     progress_show("%" PRIu64 " of %zu servers answer", *progress, ready->local->server_count);
     return *progress == ready->local->server_count;
 }
@@ -41,8 +48,14 @@ static const struct probe_replica *leader_of(struct ready *ready, const struct g
 
 static bool all_led(struct ready *ready, uint64_t *progress)
 {
-    for (size_t g = 0; g < ready->local->group_count; g++)
-        *progress += leader_of(ready, &ready->local->groups[g]) != NULL;
+    for (size_t g = 0; g < ready->local->group_count; g++) {
+        const struct group *group = &ready->local->groups[g];
+        bool led = leader_of(ready, group) != NULL;
+        *progress += led;
+        if (!led)
+            snprintf(ready->lack, sizeof ready->lack, "nobody leads %s %" PRIu64,
+                     g == 0 ? "the masters, group" : "group", group->gid);
+    }
     progress_show("%" PRIu64 " of %zu groups have a leader", *progress, ready->local->group_count);
     return *progress == ready->local->group_count;
 }
@@ -63,9 +76,14 @@ static bool all_served(struct ready *ready, uint64_t *progress)
         const struct group *group = &ready->local->groups[g];
         const struct probe_replica *leader = leader_of(ready, group);
         uint32_t owned = count_owned(ready->config, group->gid);
+        bool knows = leader && leader->config >= ready->config->num;
+        uint64_t serves = knows ? leader->serving : 0;
         wanted += owned;
-        if (leader && leader->config >= ready->config->num)
-            served += leader->serving < owned ? leader->serving : owned;
+        served += serves < owned ? serves : owned;
+        if (serves < owned)
+            snprintf(ready->lack, sizeof ready->lack,
+                     "group %" PRIu64 " serves %" PRIu64 " of its %u shards", group->gid, serves,
+                     owned);
     }
     progress_show("%" PRIu64 " of %" PRIu64 " shards are served", served, wanted);
     *progress = served;
@@ -96,7 +114,7 @@ static void ask_all(struct ready *ready)
     probe_all(&ready->session, ready->probes, local->server_count);
 }
 
-static int await(struct ready *ready, ready_step *step, const char *what)
+static int await(struct ready *ready, ready_step *step)
 {
     ready->progress = 0;
     ready->progress_ms = env_now_ms(ready->session.env);
@@ -113,7 +131,7 @@ static int await(struct ready *ready, ready_step *step, const char *what)
             ready->progress_ms = now_ms;
         ready->progress = progress;
         if (now_ms - ready->progress_ms > READY_MS)
-            return fail("not all %s after %u s (see 'shardctl status', and %s/log)", what,
+            return fail("%s after %u s (see 'shardctl status', and %s/log)", ready->lack,
                         READY_MS / 1000, ready->local->dir);
         session_pause(&ready->session, POLL_MS);
     }
@@ -154,15 +172,15 @@ int local_make_ready(struct local *local)
     ready->local = local;
     int exit_status = session_connect(&ready->session, &options);
     if (exit_status == 0)
-        exit_status = await(ready, all_answer, "servers answer");
+        exit_status = await(ready, all_answer);
     if (exit_status == 0)
-        exit_status = await(ready, all_led, "groups have a leader");
+        exit_status = await(ready, all_led);
     if (exit_status == 0 && !local->joined)
         exit_status = join_groups(local, &ready->session);
     if (exit_status == 0)
         exit_status = find_config(ready);
     if (exit_status == 0)
-        exit_status = await(ready, all_served, "shards are served");
+        exit_status = await(ready, all_served);
     progress_end();
     probe_all_deinit(ready->probes, local->server_count);
     config_free(ready->config);
