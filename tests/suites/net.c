@@ -9,8 +9,6 @@
 
 #define HOP_US_MIN 500u
 #define HOP_US_MAX 700u
-#define SYNC_US_MIN 100u
-#define SYNC_US_MAX 300u
 
 static_assert(NET_NODES_MAX == SIM_NODES_MAX, "a net knows every node of its sim");
 
@@ -77,8 +75,6 @@ struct net *net_new(struct sim *sim, enum net_model model)
     net->model = model;
     faults->delay_us_min = HOP_US_MIN;
     faults->delay_us_max = HOP_US_MAX;
-    faults->sync_us_min = SYNC_US_MIN;
-    faults->sync_us_max = SYNC_US_MAX;
     sim_on_message(sim, judge, net);
     return net;
 }

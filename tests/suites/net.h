@@ -9,8 +9,7 @@
  *   a message between replicas, or its answer      is lost without a word: nobody waits for it
  *   a call to who is not linked                    a dial fails; on an open connection as above
  *
- * Where a model says that something takes no time, a message takes 0.5 to 0.7 ms, and a sync of the
- * disk 0.1 to 0.3 ms.
+ * Where a model says that something takes no time, a message takes 0.5 to 0.7 ms.
  *
  *   P   Calls fail at once. Who is unreliable discards 10 % of the requests, and loses the answers
  *       to 20 % of the others. What was called while a link stood is still answered after it is

@@ -14,6 +14,11 @@
 #include "suites/suite.h"
 
 #define CLUSTER_ID 7u
+/* A sync of the disk takes from 0.1 ms up to one of these, drawn for the whole run: shorter than any
+ * message takes, so that what waits for both waits for messages; and the other way round. */
+#define SYNC_US_MIN 100u
+#define SYNC_US_MAX 300u
+#define SLOW_SYNC_US_MAX 5000u
 #define SEGMENT_BYTES (64u << 10)
 #define LIMITED_FLUSH_MS 1000u
 #define NEVER_MS (1000u * 3600u * 24u)
@@ -254,6 +259,8 @@ struct system *system_new(const struct system_options *options)
     sf_assert(system_now == NULL);
     system->sim = suite_sim();
     system->net = net_new(system->sim, options->model);
+    sim_faults(system->sim)->sync_us_min = SYNC_US_MIN;
+    sim_faults(system->sim)->sync_us_max = suite_chance(50) ? SYNC_US_MAX : SLOW_SYNC_US_MAX;
     system->options = *options;
     system_now = system;
     replica_on_apply = on_apply;
