@@ -3,6 +3,7 @@
  * or after (UNKNOWN, and it is settled in the background), a session that the cluster dropped, a
  * refusal. */
 #include "client/inner.h"
+#include "env/mark.h"
 
 #define SETTLE_PAUSE_MS 1000u
 
@@ -159,10 +160,13 @@ static void mutation_on_expired(struct op *op)
     bool sent_once = op->router_call.sends == 1;
     session_expire(op->session);
     session_leave(op);
-    if (sent_once)
+    if (sent_once) {
+        SF_MARK("client: sent again in a new session");
         op_begin(op);
-    else
+    } else {
+        SF_MARK("client: session gone, the outcome is unknown");
         op_finish(op, SF_UNKNOWN, NULL);
+    }
 }
 
 static void mutation_on_reply(struct op *op, const struct kv_reply *reply)
@@ -173,6 +177,7 @@ static void mutation_on_reply(struct op *op, const struct kv_reply *reply)
         return;
     case SF_STALE:
     case SF_ABANDONED:
+        SF_MARK("client: request answered STALE or ABANDONED");
         op_answer_unknown(op);
         return;
     case SF_NO_SPACE: /* a refusal, which says nothing of an earlier send */
@@ -231,6 +236,7 @@ static void op_begin_mutation(struct op *op)
 {
     struct hold *hold = hold_find(op->client, op->call->op);
     if (hold) {
+        SF_MARK("client: mutation waits until an earlier one is settled");
         op->state = OP_HELD;
         op->hold = hold;
         DL_APPEND(hold->waiters, op);

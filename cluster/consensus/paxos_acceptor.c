@@ -4,6 +4,7 @@
  * PREPARE from below the floor, an ACCEPT that leaves a gap (one before it was lost): refused with
  * what there is. */
 #include "consensus/paxos.h"
+#include "env/mark.h"
 
 static uint64_t smaller(uint64_t a, uint64_t b)
 {
@@ -18,7 +19,10 @@ bool paxos_is_bound(const struct paxos *x, const struct consensus_msg *msg)
         return false;
     if (x->role == PAXOS_PROPOSER) /* it hears a quorum, or would have stepped down */
         return true;
-    return x->leader != 0 && election_timer_is_fresh(&x->timer);
+    bool bound = x->leader != 0 && election_timer_is_fresh(&x->timer);
+    if (bound)
+        SF_MARK("paxos: preparer ignored by who hears a proposer");
+    return bound;
 }
 
 void paxos_step_pre_vote(struct paxos *x, const struct consensus_msg *msg)
@@ -35,6 +39,7 @@ void paxos_step_pre_vote(struct paxos *x, const struct consensus_msg *msg)
 /* X5. Of the ballot that was asked for: nothing is promised. */
 static void answer_forgotten(struct paxos *x, const struct consensus_msg *msg)
 {
+    SF_MARK("paxos: PREPARE from below the floor");
     paxos_send(x, (struct consensus_msg){.type = MSG_PROMISE,
                                          .to = msg->from,
                                          .term = msg->term,
@@ -85,10 +90,12 @@ void paxos_step_prepare(struct paxos *x, const struct consensus_msg *msg)
 void paxos_accept(struct paxos *x, struct payload *value)
 {
     uint64_t index = x->reach + 1, ballot = x->acceptor.promised;
-    if (index <= entry_log_last(&x->log))
+    if (index <= entry_log_last(&x->log)) {
+        SF_MARK("paxos: accepted again in a higher ballot");
         entry_log_replace(&x->log, index, ballot, payload_ref(value));
-    else
+    } else {
         entry_log_append(&x->log, ballot, payload_ref(value));
+    }
     x->reach = index;
 }
 
@@ -108,9 +115,12 @@ void paxos_step_accept(struct paxos *x, const struct consensus_msg *msg)
     if (x->installing_index != 0)
         return;
     if (msg->index > x->reach) { /* X4 */
+        SF_MARK("paxos: ACCEPT refused, it leaves a gap");
         answer(x, msg, false);
         return;
     }
+    if (msg->index < x->log.base_index)
+        SF_MARK("paxos: late ACCEPT from below the floor");
     for (size_t i = 0; i < msg->entry_count; i++) {
         if (msg->entries[i].index == x->reach + 1)
             paxos_accept(x, msg->entries[i].payload);

@@ -1,6 +1,7 @@
 /* Heartbeats: a proposer shows that it is there, says what is chosen, and learns who hears it. They
  * carry the newest read round, so that one exchange confirms any number of reads. */
 #include "consensus/paxos.h"
+#include "env/mark.h"
 
 static uint64_t smaller(uint64_t a, uint64_t b)
 {
@@ -37,6 +38,7 @@ void paxos_tick_proposer(struct paxos *x)
     for (size_t i = 0; i < x->peer_count; i++)
         progress_tick(&x->peers[i]);
     if (!hears_a_quorum(x)) {
+        SF_MARK("paxos: proposer steps down, it hears no quorum");
         paxos_become_follower(x, 0);
         return;
     }

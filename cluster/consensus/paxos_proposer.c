@@ -5,6 +5,7 @@
  * ACCEPT asks how far the acceptor is), an acceptor that restarted or missed something (it says how
  * far it is), one that is behind the floor (paxos_snapshot.c). */
 #include "consensus/paxos.h"
+#include "env/mark.h"
 
 /* Payload bytes that may be proposed and not yet chosen. */
 #define UNCOMMITTED_BYTES_MAX (32u << 20)
@@ -16,6 +17,8 @@ static void inherit(struct paxos *x)
 {
     const struct paxos_takeover *t = &x->takeover;
     sf_assert(x->reach == t->from && x->log.commit == t->from);
+    if (t->found_count > 0)
+        SF_MARK("paxos: proposer inherits what was accepted");
     for (size_t i = 0; i < t->found_count; i++) {
         x->uncommitted_bytes += t->found[i].value->bytes;
         paxos_accept(x, t->found[i].value);
@@ -53,8 +56,10 @@ static bool proposal_fits(const struct paxos *x, const struct payload *payload)
 {
     if (!x->has_proposed)
         return true;
-    if (x->transferee != 0) /* the peer that takes over has to catch up with the log's end */
+    if (x->transferee != 0) { /* the peer that takes over has to catch up with the log's end */
+        SF_MARK("paxos: proposal refused while the role is handed over");
         return false;
+    }
     return x->uncommitted_bytes == 0 ||
            x->uncommitted_bytes + payload->bytes <= UNCOMMITTED_BYTES_MAX;
 }
@@ -177,6 +182,7 @@ void paxos_step_accepted(struct paxos *x, const struct consensus_msg *msg)
 {
     struct progress *p = paxos_peer(x, msg->from);
     if (msg->term > x->acceptor.promised) {
+        SF_MARK("paxos: proposer met a higher promise");
         paxos_hear_ballot(x, msg->term);
         return;
     }
@@ -200,9 +206,11 @@ void paxos_recover_lost(struct paxos *x, struct progress *p)
     if (p->state != PROGRESS_REPLICATE || p->inflights.count == 0)
         return;
     if (p->next <= x->log.base_index) { /* what comes next is compacted away */
+        SF_MARK("paxos: what an acceptor needs next is compacted away");
         progress_become_probe(p, p->match + 1);
         return;
     }
+    SF_MARK("paxos: acceptor asked what it has, nothing moves");
     /* Asks whether the acceptor has all of it. It says yes, or how far it is. */
     send_accept(x, p, 0);
     p->stalled_ticks = 0;

@@ -2,6 +2,7 @@
  * forgotten, and comes as a snapshot. The engine finds out that one is needed and what becomes of
  * the log; the caller moves the bytes. */
 #include "consensus/paxos.h"
+#include "env/mark.h"
 
 /* -- proposer -------------------------------------------------------------------------------- */
 
@@ -17,6 +18,7 @@ bool paxos_snapshot_is_wanted(const struct paxos *x, const struct progress *p)
 
 void paxos_want_snapshot(struct paxos *x, struct progress *p)
 {
+    SF_MARK("paxos: snapshot wanted");
     progress_become_snapshot(p);
     p->snapshot_busy = true;
     outbox_want_snapshot(&x->outbox, p->id);
@@ -85,6 +87,7 @@ void paxos_step_snapshot(struct paxos *x, const struct consensus_msg *msg)
         x->outbox.offered_from = msg->from;
         return;
     }
+    SF_MARK("paxos: snapshot offered of what the log has");
     entry_log_commit(&x->log, msg->index); /* a snapshot is of what is chosen */
     confirm(x, msg->from, msg->index);
 }

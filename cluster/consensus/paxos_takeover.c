@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "consensus/array.h"
+#include "env/mark.h"
 
 /* -- what is found --------------------------------------------------------------------------- */
 
@@ -141,6 +142,7 @@ void paxos_maybe_count_own_promise(struct paxos *x)
 static void note_refusal(struct paxos *x, const struct consensus_msg *msg)
 {
     if (msg->term > x->takeover.ballot) {
+        SF_MARK("paxos: preparer met a higher promise");
         paxos_hear_ballot(x, msg->term);
         return;
     }
@@ -179,6 +181,7 @@ static void note_page(struct paxos *x, const struct consensus_msg *msg)
     promise->commit = msg->commit;
     election_timer_heard(&x->timer);
     if (promise->heard < msg->context) {
+        SF_MARK("paxos: promise in several pages");
         ask_to_promise(x, msg->from);
         return;
     }

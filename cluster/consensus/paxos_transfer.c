@@ -2,6 +2,7 @@
  * date, and tells it to prepare a ballot of its own at once. Given up after an election time-out.
  */
 #include "consensus/paxos.h"
+#include "env/mark.h"
 
 int paxos_transfer(struct consensus *c, replica_id peer)
 {
@@ -38,6 +39,7 @@ void paxos_tick_transfer(struct paxos *x)
 
 void paxos_step_timeout_now(struct paxos *x, const struct consensus_msg *msg)
 {
+    SF_MARK("paxos: PREPARE at the proposer's word");
     paxos_follow(x, msg);
     if (x->installing_index == 0)
         paxos_prepare(x, true);

@@ -3,6 +3,7 @@
  * Source: dissertation, figure 3.1, AppendEntries receiver steps 1 to 5. */
 #include "consensus/raft.h"
 #include "consensus/raft_log.h"
+#include "env/mark.h"
 
 static void accept(struct raft *r, const struct consensus_msg *msg, uint64_t matched)
 {
@@ -25,6 +26,7 @@ static void refuse(struct raft *r, const struct consensus_msg *msg)
                                   .after_sync = true};
     bool held = entry_log_term_at(&r->log, reply.index, &reply.log_term);
     sf_assert(held);
+    SF_MARK("raft: append refused, the log does not match");
     raft_send(r, reply);
 }
 
@@ -36,8 +38,10 @@ static void add_entries(struct raft *r, const struct consensus_msg *msg)
         const struct entry *entry = &msg->entries[i];
         if (entry->index <= r->log.commit || entry_log_matches(&r->log, entry->index, entry->term))
             continue;
-        if (entry->index <= entry_log_last(&r->log))
+        if (entry->index <= entry_log_last(&r->log)) {
+            SF_MARK("raft: end of a log cut off");
             entry_log_truncate(&r->log, entry->index);
+        }
         entry_log_append(&r->log, entry->term, payload_ref(entry->payload));
     }
 }

@@ -3,6 +3,7 @@
  * Source: dissertation, sections 3.4, 3.6.1 and 9.6; a bound follower: section 4.2.3. */
 #include "consensus/raft.h"
 #include "consensus/raft_log.h"
+#include "env/mark.h"
 
 static size_t ballot_count(const struct raft *r, enum raft_ballot kind)
 {
@@ -54,12 +55,14 @@ static void ask_for_votes(struct raft *r, bool transfer)
 
 static void conclude(struct raft *r)
 {
-    if (election_is_lost(r))
+    if (election_is_lost(r)) {
+        SF_MARK("raft: election lost");
         raft_become_follower(r, r->hard.term, 0);
-    else if (election_is_won(r) && r->role == RAFT_PRE_CANDIDATE)
+    } else if (election_is_won(r) && r->role == RAFT_PRE_CANDIDATE) {
         ask_for_votes(r, false);
-    else if (election_is_won(r))
+    } else if (election_is_won(r)) {
         raft_become_leader(r);
+    }
 }
 
 void raft_campaign(struct raft *r)
@@ -72,6 +75,7 @@ void raft_campaign(struct raft *r)
 
 void raft_campaign_transferred(struct raft *r)
 {
+    SF_MARK("raft: campaign at the leader's word");
     ask_for_votes(r, true);
 }
 
@@ -90,12 +94,18 @@ bool raft_is_bound_to_leader(const struct raft *r, const struct consensus_msg *m
         return false;
     if (r->role == RAFT_LEADER) /* it hears a quorum, or would have stepped down */
         return true;
-    return r->leader != 0 && election_timer_is_fresh(&r->timer);
+    bool bound = r->leader != 0 && election_timer_is_fresh(&r->timer);
+    if (bound)
+        SF_MARK("raft: candidate ignored by who hears a leader");
+    return bound;
 }
 
 void raft_step_pre_vote(struct raft *r, const struct consensus_msg *msg)
 {
-    bool grant = msg->term > r->hard.term && raft_log_admits(&r->log, msg->index, msg->log_term);
+    bool admits = raft_log_admits(&r->log, msg->index, msg->log_term);
+    bool grant = msg->term > r->hard.term && admits;
+    if (!admits)
+        SF_MARK("raft: pre-vote refused for an old log");
     /* A grant is about the term asked for. A refusal says the own term: who asks may be behind. */
     raft_send(r, (struct consensus_msg){.type = MSG_PRE_VOTE_REPLY,
                                         .to = msg->from,
@@ -106,8 +116,13 @@ void raft_step_pre_vote(struct raft *r, const struct consensus_msg *msg)
 
 void raft_step_vote(struct raft *r, const struct consensus_msg *msg)
 {
-    bool grant = (r->hard.vote == 0 || r->hard.vote == msg->from) &&
-                 raft_log_admits(&r->log, msg->index, msg->log_term);
+    bool is_free = r->hard.vote == 0 || r->hard.vote == msg->from;
+    bool admits = raft_log_admits(&r->log, msg->index, msg->log_term);
+    bool grant = is_free && admits;
+    if (!admits)
+        SF_MARK("raft: vote refused for an old log");
+    if (!is_free)
+        SF_MARK("raft: vote refused, another has it");
     if (grant && r->hard.vote == 0) {
         r->hard.vote = msg->from;
         r->hard_changed = true;

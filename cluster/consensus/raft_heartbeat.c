@@ -1,6 +1,7 @@
 /* Heartbeats: a leader shows that it is there, says what is committed, and learns who hears it.
  * They carry the newest read round, so that one exchange confirms any number of reads. */
 #include "consensus/raft.h"
+#include "env/mark.h"
 
 static uint64_t smaller(uint64_t a, uint64_t b)
 {
@@ -37,6 +38,7 @@ void raft_tick_leader(struct raft *r)
     for (size_t i = 0; i < r->peer_count; i++)
         progress_tick(&r->peers[i]);
     if (!hears_a_quorum(r)) {
+        SF_MARK("raft: leader steps down, it hears no quorum");
         raft_become_follower(r, r->hard.term, 0);
         return;
     }

@@ -6,6 +6,7 @@
  * that is behind the compacted log (raft_snapshot.c). Source: dissertation, sections 3.5, 3.6.2. */
 #include "consensus/raft.h"
 #include "consensus/raft_log.h"
+#include "env/mark.h"
 
 /* Payload bytes that may be proposed and not yet committed. */
 #define UNCOMMITTED_BYTES_MAX (32u << 20)
@@ -23,8 +24,10 @@ static bool proposal_fits(const struct raft *r, const struct payload *payload)
 {
     if (!has_own_entry(r))
         return true;
-    if (r->transferee != 0) /* the peer that takes over has to catch up with the log's end */
+    if (r->transferee != 0) { /* the peer that takes over has to catch up with the log's end */
+        SF_MARK("raft: proposal refused while the lead is handed over");
         return false;
+    }
     return r->uncommitted_bytes == 0 ||
            r->uncommitted_bytes + payload->bytes <= UNCOMMITTED_BYTES_MAX;
 }
@@ -56,8 +59,12 @@ void raft_maybe_commit(struct raft *r)
 {
     uint64_t before = r->log.commit, term;
     uint64_t reached = raft_quorum_reached(r, r->log.persisted, match_of);
-    if (reached <= before || !entry_log_term_at(&r->log, reached, &term) || term != r->hard.term)
+    if (reached <= before || !entry_log_term_at(&r->log, reached, &term))
         return;
+    if (term != r->hard.term) {
+        SF_MARK("raft: an earlier term's entry has a majority and is not committed by it");
+        return;
+    }
     entry_log_commit(&r->log, reached);
     for (uint64_t index = before + 1; index <= reached; index++) {
         const struct entry *entry = entry_log_at(&r->log, index);
@@ -166,9 +173,11 @@ void raft_recover_lost(struct raft *r, struct progress *p)
     if (p->state != PROGRESS_REPLICATE || p->inflights.count == 0)
         return;
     if (p->next <= r->log.base_index) { /* what comes next is compacted away */
+        SF_MARK("raft: what a follower needs next is compacted away");
         progress_become_probe(p, p->match + 1);
         return;
     }
+    SF_MARK("raft: follower asked what it has, nothing moves");
     /* Asks whether the follower has all of it. It answers yes, or refuses and says how far it is.
      */
     send_append(r, p, 0);

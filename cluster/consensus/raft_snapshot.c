@@ -2,6 +2,7 @@
  * is needed and what becomes of the log; the caller moves the bytes. Source: dissertation,
  * chapter 5. */
 #include "consensus/raft.h"
+#include "env/mark.h"
 
 /* -- leader ---------------------------------------------------------------------------------- */
 
@@ -17,6 +18,7 @@ bool raft_snapshot_is_wanted(const struct raft *r, const struct progress *p)
 
 void raft_want_snapshot(struct raft *r, struct progress *p)
 {
+    SF_MARK("raft: snapshot wanted");
     progress_become_snapshot(p);
     p->snapshot_busy = true;
     outbox_want_snapshot(&r->outbox, p->id);
@@ -89,6 +91,7 @@ void raft_step_snapshot(struct raft *r, const struct consensus_msg *msg)
         r->outbox.offered_from = msg->from;
         return;
     }
+    SF_MARK("raft: snapshot offered of what the log has");
     entry_log_commit(&r->log, msg->index);
     confirm(r, msg->from, msg->index);
 }
@@ -96,8 +99,10 @@ void raft_step_snapshot(struct raft *r, const struct consensus_msg *msg)
 bool raft_snapshot_begin(struct consensus *c, uint64_t index, uint64_t term)
 {
     struct raft *r = raft_of(c);
-    if (r->role == RAFT_LEADER || log_reaches(r, index, term))
+    if (r->role == RAFT_LEADER || log_reaches(r, index, term)) {
+        SF_MARK("raft: the log reached a snapshot before it was installed");
         return false;
+    }
     r->installing_index = index;
     raft_check(r);
     return true;

@@ -1,6 +1,7 @@
 /* Leadership transfer: the leader stops taking proposals, brings the peer up to date, and tells it
  * to campaign at once. Given up after an election time-out. Source: dissertation, section 3.10. */
 #include "consensus/raft.h"
+#include "env/mark.h"
 
 int raft_transfer(struct consensus *c, replica_id peer)
 {
@@ -29,10 +30,12 @@ void raft_tick_transfer(struct raft *r)
 {
     if (r->transferee == 0)
         return;
-    if (++r->transfer_elapsed_ticks >= r->election_ticks)
+    if (++r->transfer_elapsed_ticks >= r->election_ticks) {
+        SF_MARK("raft: handing over the lead given up");
         r->transferee = 0;
-    else if (r->transfer_elapsed_ticks % r->heartbeat_ticks == 0) /* it may have been lost */
+    } else if (r->transfer_elapsed_ticks % r->heartbeat_ticks == 0) { /* it may have been lost */
         raft_maybe_finish_transfer(r, raft_peer(r, r->transferee));
+    }
 }
 
 void raft_step_timeout_now(struct raft *r, const struct consensus_msg *msg)

@@ -12,6 +12,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "env/mark.h"
 #include "env/memory.h"
 #include "replica/envelope.h"
 #include "replica/inside.h"
@@ -100,6 +101,7 @@ static bool write_batch(struct replica *r)
     } else if (r->stalled == SF_BUSY) {
         env_timer_start_ms(&r->write_timer, RETRY_BUSY_MS);
     } else if (r->stalled == SF_NO_SPACE) {
+        SF_MARK("replica: store full, nothing is applied");
         env_timer_start_ms(&r->write_timer, RETRY_NO_SPACE_MS);
     } else {
         host_fatal(r->host, "the store of %s cannot be written: %s", r->host->options.dir,

@@ -9,11 +9,11 @@
 #include <utlist.h>
 
 #include "env/log.h"
+#include "env/mark.h"
 #include "replica/envelope.h"
 #include "replica/inside.h"
 
-#define YIELD_NS ENV_SECOND_NS /* before a try to give the lead away: others may have been heard   \
-                                */
+#define YIELD_NS ENV_SECOND_NS /* before a try to give the lead away: others may have been heard */
 
 /* -- proposals ----------------------------------------------------------------------------- */
 
@@ -82,10 +82,12 @@ void leader_applied(struct replica *r, const struct entry *entry)
 {
     while (r->proposals != NULL && r->proposals->index <= entry->index) {
         const struct replica_proposal *first = r->proposals;
-        if (first->index == entry->index && first->term == entry->term)
+        if (first->index == entry->index && first->term == entry->term) {
             finish_first(r, SF_OK, buffer_slice(&r->reply));
-        else
+        } else {
+            SF_MARK("replica: another entry in the place of a proposal");
             finish_first(r, SF_NOT_LEADER, slice_of(NULL, 0));
+        }
     }
 }
 

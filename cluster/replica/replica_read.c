@@ -8,6 +8,7 @@
  */
 #include <utlist.h>
 
+#include "env/mark.h"
 #include "replica/inside.h"
 
 int replica_read(struct replica *replica, struct replica_read *read)
@@ -74,6 +75,7 @@ static void fail(struct replica *r, uint64_t id)
             read = read->next;
         if (read == NULL)
             return;
+        SF_MARK("replica: read refused, the lead was lost before its barrier");
         end(read, SF_NOT_LEADER);
     }
 }

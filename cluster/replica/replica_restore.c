@@ -11,6 +11,7 @@
 #include <inttypes.h>
 
 #include "env/log.h"
+#include "env/mark.h"
 #include "replica/envelope.h"
 #include "replica/inside.h"
 
@@ -64,6 +65,7 @@ bool restore_begin_log(struct replica *r, uint64_t last)
 static void begin_log_after(struct replica *r, struct consensus_restore *log)
 {
     size_t gone = log->entry_count;
+    SF_MARK("replica: install ended by the start");
     if (restore_begin_log(r, log->base_index + log->entry_count))
         gone = (size_t)(r->applied.index - log->base_index);
     log->base_index = r->applied.index;
@@ -128,6 +130,7 @@ static void drop_generation(struct replica *r, uint32_t generation)
     struct space space = applied_space(store, r->identity.key, generation);
     if (!holds_anything(&space))
         return;
+    SF_MARK("replica: unfinished snapshot dropped by the start");
     struct store_batch *batch = store_batch_new(&space);
     applied_drop_generation(batch, r->identity.key, generation);
     int status = store_write(store, batch);

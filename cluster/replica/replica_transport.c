@@ -14,6 +14,7 @@
 #include <string.h>
 #include <utlist.h>
 
+#include "env/mark.h"
 #include "env/memory.h"
 #include "proto/codec.h"
 #include "replica/inside.h"
@@ -50,6 +51,8 @@ void transport_send(struct replica *r, const struct consensus_msg *msg)
     pack_bool(&params, replica_disk_is_low(r));
     pack_u64(&params, r->needs);
     codec_pack_msg(&params, msg);
+    if (r->needs != 0)
+        SF_MARK("replica: asks for a snapshot, its state is below its log");
     rpc_peer way = is_answer(msg->type) && peer->has_back ? peer->back : transport_way(r, peer);
     rpc_notify_peer(rpc, way, METHOD, &params);
 }

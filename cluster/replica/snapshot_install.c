@@ -20,6 +20,7 @@
  */
 #include <stdlib.h>
 
+#include "env/mark.h"
 #include "env/memory.h"
 #include "proto/codec.h"
 #include "replica/inside.h"
@@ -106,6 +107,7 @@ static void adopt(struct replica *r)
     begin_log_after(r);
     flush_restart_samples(r);
     r->install.state = INSTALL_IDLE;
+    SF_MARK("replica: snapshot installed");
     r->machine->ops->restored(r->machine, &r->space, r->applied.index);
     store_reclaim(&old, slice_of(NULL, 0), slice_of(NULL, 0));
     leader_skip_to(r, r->applied.index);
@@ -223,6 +225,8 @@ static bool add_pairs(struct store_batch *batch, struct slice pairs)
 static void begin(struct replica *r)
 {
     struct install *in = &r->install;
+    if (in->state != INSTALL_IDLE)
+        SF_MARK("replica: another snapshot in place of one half received");
     give_up(r, SF_GONE);
     in->from = in->chunk.from;
     in->msg_term = in->chunk.msg_term;
@@ -265,6 +269,7 @@ static void take_chunk(struct replica *r)
     struct install_chunk *c = &in->chunk;
     bool ours = is_of_this_snapshot(in);
     if (ours && c->sequence + 1 == in->next_sequence && !install_holds_apply(r)) {
+        SF_MARK("replica: chunk of a snapshot came twice");
         answer(&c->request, SF_OK); /* it is stored; the answer was lost */
     } else if (install_holds_apply(r) || in->batch != NULL) {
         answer(&c->request, SF_BUSY);

@@ -14,6 +14,7 @@
  */
 #include <stdlib.h>
 
+#include "env/mark.h"
 #include "env/memory.h"
 #include "proto/codec.h"
 #include "replica/inside.h"
@@ -118,8 +119,13 @@ static void on_answer(struct rpc_call *call, int status, const msgpack_object *r
     if (status == SF_OK)
         status = answer_status(result);
     if (is_worth_another_try(status) && s->tries < TRIES_MAX) {
+        SF_MARK("replica: chunk of a snapshot sent again");
         env_timer_start_ms(&s->pause, PAUSE_MS);
     } else if (status != SF_OK || s->last) {
+        if (status == SF_OK)
+            SF_MARK("replica: snapshot sent");
+        else
+            SF_MARK("replica: snapshot refused");
         end(s, status == SF_OK);
     } else {
         s->sequence++;
@@ -202,8 +208,10 @@ void snapshot_send_needed(struct replica *r)
         return;
     for (size_t i = 0; i < r->peer_count; i++) {
         struct peer *peer = &r->peers[i];
-        if (peer->needs != 0 && peer->needs <= r->applied.index && peer->send == NULL)
+        if (peer->needs != 0 && peer->needs <= r->applied.index && peer->send == NULL) {
+            SF_MARK("replica: snapshot for a follower that asks for it");
             begin(r, peer);
+        }
     }
 }
 

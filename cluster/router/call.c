@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "env/mark.h"
 #include "router/inner.h"
 
 static void call_try(struct router_call *call);
@@ -134,6 +135,7 @@ static void call_try_another(struct router_call *call, const char *hinted)
     }
     for (unsigned i = 0; i < group->address_count; i++) {
         if (i != call->replica && strcmp(group->addresses[i], hinted) == 0) {
+            SF_MARK("router: hint to the leader followed");
             route->leader = i;
             route->leader_known = true;
         }

@@ -9,6 +9,7 @@
  * the Config's entry; the leader finds the others by walking back through the Configs when it needs
  * them.
  */
+#include "env/mark.h"
 #include "shardkv/handoff_inside.h"
 
 #define PATIENCE_MS 3000u /* with an owner that does not answer, or has not frozen the shard */
@@ -53,6 +54,7 @@ static void next_owner(struct task *task)
     task->at_since_ms = handoff_now_ms(task->handoff);
     task->leader[0] = 0;
     task->replica = 0;
+    SF_MARK("hand-off: an earlier owner asked for the shard");
     task->at++;
     if (task->at >= task->chain.count && !extend(task))
         task->at = 0;

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "env/mark.h"
 #include "env/memory.h"
 #include "shardkv/apply.h"
 #include "shardkv/cache.h"
@@ -108,6 +109,7 @@ static void apply_mutation(const struct applying *applying, struct buffer *reply
         struct access_at at = place(applying, copy);
         check_store(applying->machine, apply_request(&at, &request, reply));
     } else {
+        SF_MARK("shardkv: shard lost between proposal and apply");
         completion_pack(reply, &(struct kv_reply){.status = SF_WRONG_GROUP});
     }
     request_deinit(&request);

@@ -9,6 +9,7 @@
  * A group that has not begun looks at every Config from number 1 on, to find the first that names
  * it: for a shard that had no owner before, that is where it is made.
  */
+#include "env/mark.h"
 #include "shardkv/handoff_inside.h"
 
 #include <inttypes.h>
@@ -79,6 +80,7 @@ static void change_to(struct handoff *handoff, const struct config *config)
         return;
     }
     if (handoff->shards->num == 0 && !config_names(config, self->gid, self->group_identity)) {
+        SF_MARK("hand-off: Config skipped, it does not name the group");
         poll->scanned = config->num;
         go_on(handoff);
         return;

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <utlist.h>
 
+#include "env/mark.h"
 #include "env/memory.h"
 #include "shardkv/completion.h"
 #include "shardkv/ops.h"
@@ -277,8 +278,12 @@ static void start_write(struct shardkv *service, struct rpc_request *rpc,
 {
     struct shard_copy copy;
     int status = replica_admits(machine->base.replica);
-    if (status == SF_NO_SPACE && frees_space(&request->op))
+    if (status == SF_NO_SPACE && frees_space(&request->op)) {
+        SF_MARK("shardkv: admitted without space, as it frees some");
         status = SF_OK;
+    }
+    if (status == SF_NO_SPACE)
+        SF_MARK("shardkv: refused as NO_SPACE");
     if (status == SF_OK && !machine_serves(machine, request->target.shard, &copy))
         status = SF_WRONG_GROUP;
     if (status != SF_OK) {
@@ -328,6 +333,7 @@ static void pass_on(struct shardkv *service, struct rpc_request *rpc, struct kv_
         answer_status(rpc, machine, SF_NOT_LEADER);
         return;
     }
+    SF_MARK("shardkv: request passed on to the leader");
     struct pending *p = pending_new(service, rpc, machine, request);
     struct kv_request once = *request;
     struct buffer params = {0};
@@ -462,6 +468,7 @@ static void serve_at(struct shardkv *service, struct rpc_request *rpc, struct kv
 void pending_serve(struct shardkv *service, struct rpc_request *rpc, struct kv_request *request)
 {
     if (is_too_much(service, request)) {
+        SF_MARK("shardkv: refused as OVERLOADED");
         answer_status(rpc, NULL, SF_OVERLOADED);
         return;
     }
@@ -503,6 +510,7 @@ void pending_shard_lost(struct shardkv *service, struct kv_machine *machine, uin
     {
         if (p->machine != machine || p->shard != shard || p->state != PENDING_READING)
             continue;
+        SF_MARK("shardkv: shard lost under a read that waits");
         cancel(p);
         finish_status(p, SF_WRONG_GROUP);
     }

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "env/mark.h"
 #include "shardkv/cache.h"
 #include "shardkv/completion.h"
 #include "shardkv/trash.h"
@@ -155,8 +156,10 @@ static void evict(struct access *access)
         store_iter_next(iter);
     }
     end_iteration(access, iter);
-    if (chosen.number != 0)
-        drop(access, &chosen);
+    if (chosen.number == 0)
+        return;
+    SF_MARK("session: dropped to make room for another");
+    drop(access, &chosen);
 }
 
 /* The session of a client id; 0: none. */
@@ -200,6 +203,7 @@ void session_open(struct access *access, struct slice client_id, struct kv_reply
     keys_client(&client, access->copy, client_id);
     uint64_t number = find_client(access, &client);
     if (number != 0 && load(access, number, &session)) {
+        SF_MARK("session: opened twice by one client");
         use(access, &session);
         save(access, &session);
         reply->session = number;
@@ -246,7 +250,7 @@ static bool is_new(struct access *access, const struct session *session, uint64_
     if (sequence < session->first_incomplete)
         answer_status(answer, sequence == 0 ? SF_INVALID : SF_STALE);
     else if (find_completion(access, session, sequence, answer))
-        return false;
+        SF_MARK("session: duplicate answered from its completion record");
     else if (sequence - session->first_incomplete >= SF_SESSION_OPEN_MAX)
         answer_status(answer, SF_SESSIONS_FULL);
     else
@@ -314,6 +318,7 @@ size_t session_drop_idle(struct access *access, size_t limit)
             break;
         if (access->meta.age_ns - session.used_age_ns < SESSION_IDLE_NS)
             break;
+        SF_MARK("session: expired");
         drop(access, &session);
     }
     end_iteration(access, iter);

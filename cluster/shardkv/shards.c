@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <utlist.h>
 
+#include "env/mark.h"
 #include "env/memory.h"
 #include "proto/pack.h"
 #include "shardkv/keys.h"
@@ -189,6 +190,7 @@ static void shards_pass(struct shards *shards, struct store_batch *batch, uint32
     struct row *newest = shards_newest(shards, shard);
     if (!frozen || frozen == newest || !row_is_waiting(newest))
         return;
+    SF_MARK("hand-off: owner thawed its own copy");
     add_duties(shards, batch, newest, frozen->lost);
     DL_DELETE(shards->rows[shard], frozen);
     frozen->gained = newest->gained;
@@ -226,9 +228,12 @@ int shards_lose(struct shards *shards, struct store_batch *batch, uint64_t num, 
     if (!row || row->lost != 0)
         return SF_INVALID;
     if (row->state == ROW_PULLING) {
+        SF_MARK("hand-off: shard lost while it is pulled");
         remove_copy(shards, batch, row);
         return SF_OK;
     }
+    if (row->state == ROW_COPIED)
+        SF_MARK("hand-off: shard lost before custody came");
     row->lost = num;
     if (row->state == ROW_SERVING) {
         row->state = ROW_FROZEN;
@@ -242,8 +247,10 @@ int shards_lose(struct shards *shards, struct store_batch *batch, uint64_t num, 
 static void begin(struct shards *shards, struct store_batch *batch, struct row *row,
                   const struct chunk *chunk)
 {
-    if (row->begun)
+    if (row->begun) {
+        SF_MARK("hand-off: pull begins again from the first pair");
         delete_data(shards, batch, row);
+    }
     chain_deinit(&row->chain);
     chain_copy(&row->chain, &chunk->chain);
     row->begun = true;
@@ -310,8 +317,10 @@ int shards_chunk(struct shards *shards, struct store_batch *batch, const struct 
         return SF_STALE;
     if (chunk->from.n == 0)
         begin(shards, batch, row, chunk);
-    else if (!continues(row, chunk))
+    else if (!continues(row, chunk)) {
+        SF_MARK("hand-off: chunk logged twice");
         return SF_STALE;
+    }
     put_pairs(batch, row, chunk);
     buffer_set(&row->cursor, chunk->to);
     if (chunk->last)

@@ -3,6 +3,7 @@
 
 #include <utlist.h>
 
+#include "env/mark.h"
 #include "shardkv/keys.h"
 
 static bool is_over(const struct row *row, uint64_t lost)
@@ -31,6 +32,16 @@ int shards_answer_pull(const struct shards *shards, uint32_t shard, uint64_t los
     return may_come ? SF_NOT_YET : SF_GONE;
 }
 
+static int answer_given(const struct row *row, const struct taker *taker)
+{
+    if (!taker_equal(&row->taker, taker)) {
+        SF_MARK("hand-off: custody asked for by who was passed over");
+        return SF_GONE;
+    }
+    SF_MARK("hand-off: custody asked for twice");
+    return SF_OK;
+}
+
 int shards_answer_custody(const struct shards *shards, uint32_t shard, uint64_t lost,
                           const struct taker *taker, bool *give)
 {
@@ -43,7 +54,7 @@ int shards_answer_custody(const struct shards *shards, uint32_t shard, uint64_t 
         if (row->lost != lost || lost == 0)
             continue;
         if (row->state == ROW_GIVEN)
-            return taker_equal(&row->taker, taker) ? SF_OK : SF_GONE;
+            return answer_given(row, taker);
         *give = row->state == ROW_FROZEN;
         return SF_NOT_YET;
     }

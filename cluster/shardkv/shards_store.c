@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <utlist.h>
 
+#include "env/mark.h"
 #include "env/memory.h"
 #include "shardkv/keys.h"
 
@@ -150,8 +151,17 @@ static bool read_pair(struct shards *shards, struct slice key, struct slice valu
     }
 }
 
+static bool is_moving(const struct shards *shards)
+{
+    for (uint32_t shard = 0; shard < shards->options.shard_count; shard++)
+        if (shards->rows[shard] && shards->rows[shard]->state != ROW_SERVING)
+            return true;
+    return false;
+}
+
 int shards_restored(struct shards *shards, const struct space *space)
 {
+    bool again = shards->num != 0;
     shards_clear(shards);
     shards->space = *space;
     struct store_iter *iter = store_iter_new(space, NULL, slice_str("C"), slice_str("D"));
@@ -162,5 +172,7 @@ int shards_restored(struct shards *shards, const struct space *space)
     store_iter_free(iter);
     if (status != SF_OK)
         return status;
+    if (again && is_moving(shards))
+        SF_MARK("hand-off: snapshot installed in the middle of one");
     return ok && shards_check(shards) ? SF_OK : SF_CORRUPT;
 }

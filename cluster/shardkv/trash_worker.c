@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "env/mark.h"
 #include "env/memory.h"
 #include "shardkv/request.h"
 #include "shardkv/service.h"
@@ -116,6 +117,7 @@ static void forgotten(struct replica_proposal *proposal, int status, struct slic
 static void forget(struct trash_worker *worker)
 {
     struct buffer body = {0};
+    SF_MARK("trash: extents removed");
     buffer_put_u8(&body, ENTRY_TRASH_DONE);
     buffer_put_u32(&body, worker->copy.shard);
     buffer_put_u64(&body, worker->copy.home);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "env/log.h"
+#include "env/mark.h"
 #include "env/memory.h"
 #include "shardmaster/clients.h"
 #include "shardmaster/history.h"
@@ -63,6 +64,7 @@ static int find_answer(struct shardmaster *m, const struct master_op *op,
         return SF_OK;
     if (status != SF_OK || op->sequence > record.sequence)
         return status;
+    SF_MARK("shardmaster: operation answered from its record");
     *found = true;
     *reply = record.reply;
     if (op->sequence < record.sequence)

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "env/log.h"
+#include "env/mark.h"
 #include "env/memory.h"
 #include "storage/wal_segment.h"
 #include "storage/wal_tend.h"
@@ -189,6 +190,8 @@ static void on_batch_synced(struct env_sync *sync, int status)
     batch_end(wal);
     if (wal->on_synced != NULL)
         wal->on_synced(wal->on_synced_ctx, wal->synced);
+    if (wal->batches != NULL)
+        SF_MARK("wal: records added while a batch was synced");
     wal->wanted = true; /* what was added meanwhile follows by itself */
     write_next(wal);
     wal_tend_arm(wal);
@@ -196,6 +199,7 @@ static void on_batch_synced(struct env_sync *sync, int status)
 
 static void on_no_space(struct wal *wal)
 {
+    SF_MARK("wal: batch waits for space");
     if (!wal->full)
         log_warn("wal", "%s: no space left; nothing is acknowledged until there is", wal->dir);
     wal->full = true;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "env/mark.h"
 #include "env/memory.h"
 #include "storage/wal_segment.h"
 
@@ -173,6 +174,7 @@ int wal_chain_damaged(struct wal_chain *chain, uint64_t number, uint64_t positio
 {
     char path[WAL_PATH_BYTES_MAX];
     wal_segment_path(chain->wal, "wal", number, path);
+    SF_MARK("wal: damage found where it was synced");
     return wal_chain_complain(chain, SF_CORRUPT,
                               "%s: damaged at offset %" PRIu64 " (position %" PRIu64
                               " of the log): this is not what was synced there",

@@ -1,6 +1,7 @@
 #include "storage/wal_prepare.h"
 
 #include "env/log.h"
+#include "env/mark.h"
 #include "env/memory.h"
 #include "storage/wal_segment.h"
 #include "storage/wal_tend.h"
@@ -43,6 +44,7 @@ static int prepare_spare(struct wal *wal, const char *path, uint64_t number)
         env_file_close(file);
         return status;
     }
+    SF_MARK("wal: segment recycled");
     wal->prepare = (struct wal_prepare){.phase = WAL_PREPARE_READY, .file = file, .number = number};
     return SF_OK;
 }
@@ -121,6 +123,8 @@ static int step(struct wal *wal)
 void wal_prepare_step(struct wal *wal)
 {
     int status = step(wal);
+    if (status == SF_NO_SPACE)
+        SF_MARK("wal: no space for another segment");
     if (status == SF_NO_SPACE && !wal->prepare.starved)
         log_warn("wal", "%s: no space for another log segment", wal->dir);
     else if (status != SF_OK && status != SF_NO_SPACE)

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "env/log.h"
+#include "env/mark.h"
 #include "env/memory.h"
 #include "storage/wal_batch.h"
 #include "storage/wal_replica.h"
@@ -67,6 +68,7 @@ static bool rewrite(struct wal *wal, struct wal_replica *replica, uint64_t index
         wal_die(wal, "an entry of the log that is still needed cannot be read");
         return false;
     }
+    SF_MARK("wal: live record written again at the head");
     record.flags |= WAL_REWRITTEN;
     wal_replica_put(wal, replica, index, wal_batch_add(wal, &record));
     return true;

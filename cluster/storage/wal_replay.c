@@ -1,5 +1,6 @@
 #include "storage/wal_replay.h"
 
+#include "env/mark.h"
 #include "env/memory.h"
 #include "storage/wal_replica.h"
 #include "storage/wal_segment.h"
@@ -27,9 +28,11 @@ static int replay_mark(struct wal *wal, const struct wal_record *record)
     case WAL_TRUNCATE:
         if (record->a <= replica->base_index)
             return SF_CORRUPT;
+        SF_MARK("wal: replay of a log whose end was cut off");
         wal_replica_truncate(wal, replica, record->a);
         return SF_OK;
     case WAL_RESET:
+        SF_MARK("wal: replay of a log that a snapshot reset");
         wal_replica_reset(wal, replica, record->a, record->b);
         return SF_OK;
     case WAL_HARD_STATE:

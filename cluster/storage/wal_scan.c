@@ -1,5 +1,6 @@
 #include "storage/wal_scan.h"
 
+#include "env/mark.h"
 #include "shardfs/error.h"
 
 static bool record_at(const struct wal_scan *scan, uint64_t position, struct wal_record *out)
@@ -34,6 +35,8 @@ static int scan_batch(struct wal_scan *scan, uint64_t batch_end, bool *whole)
         status = visit(scan, &record);
     }
     *whole = scan->end >= batch_end;
+    if (!*whole && scan->limit == 0)
+        SF_MARK("wal: torn batch at the end of the log");
     return status;
 }
 
