@@ -17,6 +17,13 @@ enum event_kind {
     EVENT_SYNC,
     EVENT_WORK,
     EVENT_HOST,
+    /* These are only noted: what was done to the world. */
+    EVENT_HELD,
+    EVENT_CLOCK,
+    EVENT_PAUSE,
+    EVENT_LINK,
+    EVENT_DISK,
+    EVENT_CRASH,
 };
 
 /* The head of each event. `run` makes it happen and takes the event; `drop` frees one that will

@@ -31,6 +31,12 @@ static bool is_dead(struct env *env)
     return process_of(env)->dead;
 }
 
+/* False: the process is dead. */
+static bool passes(struct env *env, enum sim_point point)
+{
+    return !is_dead(env) && node_passes(process_of(env)->node, point);
+}
+
 /* -- files --------------------------------------------------------------------------------- */
 
 static void file_release(struct env_file *file)
@@ -44,7 +50,7 @@ static void file_release(struct env_file *file)
 static int file_open(struct env *env, const char *path, unsigned flags, struct env_file **out)
 {
     struct vfile *vfile;
-    if (is_dead(env))
+    if ((flags & ENV_FILE_CREATE) != 0 ? !passes(env, SIM_AT_NAME) : is_dead(env))
         return SF_IO;
     int status = volume_open(volume_of(env), path, flags, &vfile);
     if (status != SF_OK)
@@ -84,7 +90,7 @@ static int file_read(struct env_file *file, uint64_t offset, void *to, size_t n,
 
 static int can_write(const struct env_file *file)
 {
-    if (is_dead(file->env))
+    if (!passes(file->env, SIM_AT_WRITE))
         return SF_IO;
     return file->read_only ? SF_PERMISSION : SF_OK;
 }
@@ -124,25 +130,52 @@ static void sync_drop(struct event *event)
     free(s);
 }
 
-static void sync_run(struct event *event)
+static int sync_volume(struct process *process, struct vfile *vfile, uint64_t mark)
 {
-    struct sync_event *s = container_of(event, struct sync_event, event);
+    struct sim *sim = process->sim;
+    struct volume *volume = &process->node->volume;
+    if (random_chance_ppm(&sim->world, sim->faults.sync_fail_ppm))
+        volume->fail_sync = true;
+    return volume_sync(volume, vfile, mark);
+}
+
+static void sync_end(struct sync_event *s)
+{
     struct env_file *file = s->file;
     struct process *process = process_of(file->env);
     if (!file->closed && process_enter(process)) {
-        s->sync->status = volume_sync(volume_of(file->env), file->vfile, s->mark);
-        s->sync->on_done(s->sync, s->sync->status);
+        s->sync->status = sync_volume(process, file->vfile, s->mark);
+        if (passes(file->env, SIM_AT_SYNCED))
+            s->sync->on_done(s->sync, s->sync->status);
         process_leave(process);
     }
-    sync_drop(event);
+}
+
+static void sync_run(struct event *event)
+{
+    struct sync_event *s = container_of(event, struct sync_event, event);
+    const struct sim_node *node = process_of(s->file->env)->node;
+    if (node->stalled_ns > node->sim->now_ns) {
+        world_hold(node->sim, event, node->stalled_ns);
+    } else {
+        sync_end(s);
+        sync_drop(event);
+    }
+}
+
+static uint64_t sync_ns(struct sim *sim)
+{
+    const struct sim_faults *f = &sim->faults;
+    uint64_t ns = random_between(&sim->world, f->sync_us_min * 1000ull, f->sync_us_max * 1000ull);
+    if (random_chance(&sim->world, f->stall))
+        ns += random_between(&sim->world, 0, f->stall_us_max * 1000ull);
+    return ns;
 }
 
 static void file_sync(struct env_file *file, struct env_sync *sync)
 {
     struct process *process = process_of(file->env);
-    struct sim *sim = process->sim;
-    const struct sim_faults *faults = &sim->faults;
-    if (process->dead)
+    if (!passes(file->env, SIM_AT_SYNC))
         return;
     struct sync_event *s = sf_malloc(sizeof *s);
     *s = (struct sync_event){
@@ -155,16 +188,14 @@ static void file_sync(struct env_file *file, struct env_sync *sync)
         .mark = vfile_mark(file->vfile),
     };
     file->refs++;
-    world_post(
-        sim, &s->event,
-        random_between(&sim->world, faults->sync_us_min * 1000ull, faults->sync_us_max * 1000ull));
+    world_post(process->sim, &s->event, sync_ns(process->sim));
 }
 
 static int file_sync_now(struct env_file *file)
 {
-    if (is_dead(file->env))
+    if (!passes(file->env, SIM_AT_SYNC))
         return SF_IO;
-    return volume_sync(volume_of(file->env), file->vfile, vfile_mark(file->vfile));
+    return sync_volume(process_of(file->env), file->vfile, vfile_mark(file->vfile));
 }
 
 /* -- directories --------------------------------------------------------------------------- */
@@ -217,12 +248,12 @@ static void file_dir_unlock(struct env_lock *lock)
 
 static int file_rename(struct env *env, const char *from, const char *to)
 {
-    return is_dead(env) ? SF_IO : volume_rename(volume_of(env), from, to);
+    return !passes(env, SIM_AT_NAME) ? SF_IO : volume_rename(volume_of(env), from, to);
 }
 
 static int file_remove(struct env *env, const char *path)
 {
-    return is_dead(env) ? SF_IO : volume_remove(volume_of(env), path);
+    return !passes(env, SIM_AT_NAME) ? SF_IO : volume_remove(volume_of(env), path);
 }
 
 static int file_space(struct env *env, const char *path, uint64_t *free_bytes,

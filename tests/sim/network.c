@@ -95,6 +95,30 @@ static bool link_is_cut(const struct link *link, int from)
     return a == NULL || b == NULL || a->cut_to[b->number - 1];
 }
 
+/* Is this direction clogged? Then the event waits. */
+static bool link_holds(const struct link *link, int from, struct event *event)
+{
+    struct sim *sim = link->sim;
+    const struct sim_node *a = link->node[from], *b = link->node[1 - from];
+    if (sim->clogged_ns <= sim->now_ns || a == NULL || b == NULL)
+        return false;
+    uint64_t until_ns = a->clogged_ns[b->number - 1];
+    if (until_ns <= sim->now_ns)
+        return false;
+    world_hold(sim, event, until_ns);
+    return true;
+}
+
+/* By chance, as something is sent. */
+static void link_maybe_clog(struct link *link, int from)
+{
+    struct sim *sim = link->sim;
+    const struct sim_faults *f = &sim->faults;
+    if (link->node[1 - from] != NULL && random_chance(&sim->world, f->clog))
+        sim_clog(sim, link->node[from], link->node[1 - from],
+                 random_between(&sim->world, 0, f->clog_us_max * 1000ull));
+}
+
 static void unit_free(struct unit *unit)
 {
     if (!unit->is_copy)
@@ -206,6 +230,7 @@ static void dispatch(struct unit *unit)
     struct link *link = unit->link;
     struct sim *sim = link->sim;
     const struct sim_faults *faults = &sim->faults;
+    link_maybe_clog(link, unit->from);
     if (link_is_cut(link, unit->from) || random_chance(&sim->world, faults->loss)) {
         unit_free(unit);
         return;
@@ -380,6 +405,8 @@ static void unit_run(struct event *event)
 {
     struct unit *unit = container_of(event, struct unit, event);
     struct env_conn *conn = unit->link->end[1 - unit->from];
+    if (link_holds(unit->link, unit->from, event))
+        return;
     if (link_is_cut(unit->link, unit->from))
         unit_free(unit);
     else if (conn == NULL)
@@ -524,6 +551,8 @@ static void open_run(struct event *event)
     struct link_event *e = container_of(event, struct link_event, event);
     struct link *link = e->link;
     struct env_conn *conn = link->end[0];
+    if (link_holds(link, 1, event))
+        return;
     if (conn != NULL) {
         struct process *process = process_of(conn->env);
         conn->open = true;
@@ -565,6 +594,8 @@ static void connect_run(struct event *event)
     struct link *link = e->link;
     struct sim *sim = link->sim;
     struct sim_node *node = link->node[1];
+    if (link_holds(link, 0, event))
+        return;
     bool up = node != NULL && sim_node_is_up(node);
     struct env_listener *listener = up ? listener_find(node->process, link->port) : NULL;
     struct sim_verdict verdict = {.fate = SIM_DELIVER};
@@ -618,7 +649,7 @@ static void network_conn_accept(struct env_conn *conn, const struct env_conn_eve
 static void network_conn_send(struct env_conn *conn, uint8_t *bytes, size_t n)
 {
     struct process *process = process_of(conn->env);
-    if (process->dead || conn->ending || n == 0) {
+    if (process->dead || conn->ending || n == 0 || !node_passes(process->node, SIM_AT_SEND)) {
         free(bytes);
         return;
     }

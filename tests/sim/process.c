@@ -5,8 +5,6 @@
 #include "env/log.h"
 #include "env/memory.h"
 
-/* 2024-01-01 in UTC: where the wall clocks start, each with a skew of its own. */
-#define WALL_START_NS 1704067200000000000u
 #define WORK_US_MIN 100
 #define WORK_US_MAX 5000
 
@@ -28,16 +26,9 @@ static void die(struct process *process)
     if (process->dead)
         return;
     process->dead = true;
+    clock_pause_until(process->node, 0);
     turn_stop(&process->turn);
     network_process_died(process);
-}
-
-/* A timer that halt left armed would be read after its owner was freed. */
-static void check_timers(const struct process *process)
-{
-    const struct timer_heap *heap = &process->sim->timers;
-    for (size_t i = 0; i < heap->count; i++)
-        sf_assert(heap->timers[i]->env != &process->env);
 }
 
 static void bury(struct process *process)
@@ -47,7 +38,7 @@ static void bury(struct process *process)
     process->buried = true;
     if (!process->halted)
         node->program.halt(node->program.ctx, node);
-    check_timers(process);
+    sf_assert(timer_heap_top(&node->clock.timers) == NULL); /* its owner was freed */
     network_process_buried(process);
     file_process_buried(process);
     node->process = NULL;
@@ -59,6 +50,12 @@ void process_kill(struct process *process)
     die(process);
     if (!process->in_turn && !process->buried)
         bury(process);
+}
+
+void process_collapse(struct process *process)
+{
+    die(process);
+    process_touch(process);
 }
 
 void process_stop(struct process *process)
@@ -99,7 +96,9 @@ void process_leave(struct process *process)
 
 void process_settle(struct process *process)
 {
-    if (!process->in_turn && process_enter(process))
+    if (sim_node_is_paused(process->node))
+        process_touch(process);
+    else if (!process->in_turn && process_enter(process))
         process_leave(process);
 }
 
@@ -155,21 +154,19 @@ static void process_fatal(struct env *env, const char *why)
         return;
     log_error(process->node->name, "%s", why);
     process->node->failed = true;
-    die(process);
-    process_touch(process);
+    process_collapse(process);
 }
 
 /* -- time, randomness ---------------------------------------------------------------------- */
 
 static uint64_t process_now_ns(struct env *env)
 {
-    return process_of(env)->sim->now_ns;
+    return clock_now_ns(process_of(env)->node);
 }
 
 static uint64_t process_wall_ns(struct env *env)
 {
-    const struct process *process = process_of(env);
-    return WALL_START_NS + process->sim->now_ns + (uint64_t)process->node->wall_skew_ns;
+    return clock_wall_ns(process_of(env)->node);
 }
 
 static uint64_t process_random(struct env *env)
@@ -182,14 +179,13 @@ static void process_timer_arm(struct env *env, struct env_timer *timer)
     struct process *process = process_of(env);
     if (process->dead)
         return;
-    timer->sequence = ++process->sim->sequence;
-    timer_heap_insert(&process->sim->timers, timer);
+    clock_timer_arm(process->node, timer);
     process_touch(process);
 }
 
 static void process_timer_stop(struct env *env, struct env_timer *timer)
 {
-    timer_heap_remove(&process_of(env)->sim->timers, timer);
+    clock_timer_stop(process_of(env)->node, timer);
 }
 
 /* -- work ---------------------------------------------------------------------------------- */

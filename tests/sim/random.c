@@ -52,3 +52,17 @@ bool random_chance(struct random *random, uint32_t per_mille)
 {
     return per_mille > 0 && random_below(random, 1000) < per_mille;
 }
+
+bool random_chance_ppm(struct random *random, uint32_t per_million)
+{
+    return per_million > 0 && random_below(random, 1000000) < per_million;
+}
+
+uint64_t random_exponential(struct random *random, uint64_t mean)
+{
+    uint64_t draw = random_next(random), halvings = 0;
+    while (halvings < 20 && (draw >> halvings & 1) == 1)
+        halvings++;
+    uint64_t fraction = draw >> 44; /* 20 bits of its own */
+    return (2 * mean * halvings + (2 * mean * fraction >> 20)) / 3;
+}

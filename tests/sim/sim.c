@@ -14,6 +14,14 @@ void world_post(struct sim *sim, struct event *event, uint64_t delay_ns)
     event_queue_push(&sim->queue, event);
 }
 
+void world_hold(struct sim *sim, struct event *event, uint64_t until_ns)
+{
+    world_note(sim, EVENT_HELD, event->node, until_ns);
+    event->at_ns = until_ns;
+    event->sequence = ++sim->held_sequence;
+    event_queue_push(&sim->queue, event);
+}
+
 void world_drop(struct event *event)
 {
     free(event);
@@ -22,57 +30,71 @@ void world_drop(struct event *event)
 uint64_t world_delay_ns(struct sim *sim)
 {
     const struct sim_faults *f = &sim->faults;
-    return random_between(&sim->world, f->delay_us_min * 1000ull, f->delay_us_max * 1000ull);
+    uint64_t min_ns = f->delay_us_min * 1000ull, mean_ns = f->delay_us_mean * 1000ull;
+    if (mean_ns > min_ns)
+        return min_ns + random_exponential(&sim->world, mean_ns - min_ns);
+    return random_between(&sim->world, min_ns, f->delay_us_max * 1000ull);
 }
 
-static void note(struct sim *sim, enum event_kind kind, uint32_t node, size_t size)
+void world_note(struct sim *sim, enum event_kind kind, uint32_t node, uint64_t what)
 {
-    uint64_t value = sim->now_ns ^ (uint64_t)kind << 56 ^ (uint64_t)node << 40 ^ (uint64_t)size;
+    uint64_t value = sim->now_ns ^ (uint64_t)kind << 56 ^ (uint64_t)node << 40 ^ what;
     sim->hash = random_mix(sim->hash * 31 + value);
-    sim->event_count++;
 }
 
 static void fire_timer(struct sim *sim, struct env_timer *timer)
 {
     struct process *process = process_of(timer->env);
-    timer_heap_remove(&sim->timers, timer);
-    note(sim, EVENT_TIMER, process->node->number, 0);
+    clock_timer_stop(process->node, timer);
+    world_note(sim, EVENT_TIMER, process->node->number, 0);
     if (process_enter(process)) {
         timer->on_fire(timer);
         process_leave(process);
     }
 }
 
-/* The time of what happens next; UINT64_MAX: nothing. *timer tells whether it is a timer. */
-static uint64_t next_ns(const struct sim *sim, bool *is_timer)
+static void run_event(struct sim *sim, struct event *event)
+{
+    if (sim->now_ns < sim->paused_until_ns && event->node != 0) {
+        const struct sim_node *node = sim->nodes[event->node - 1];
+        if (sim_node_is_paused(node)) {
+            world_hold(sim, event, node->paused_until_ns);
+            return;
+        }
+    }
+    world_note(sim, event->kind, event->node, event->size);
+    event->run(event);
+}
+
+/* What happens next is this timer, where there is one, else the top of the queue. UINT64_MAX:
+ * nothing will happen. */
+static uint64_t next_ns(const struct sim *sim, struct env_timer **out)
 {
     const struct event *event = event_queue_top(&sim->queue);
-    const struct env_timer *timer = timer_heap_top(&sim->timers);
-    if (timer == NULL || timer->due_ns == UINT64_MAX) {
-        *is_timer = false;
-        return event == NULL ? UINT64_MAX : event->at_ns;
-    }
-    *is_timer = event == NULL || timer->due_ns < event->at_ns ||
-                (timer->due_ns == event->at_ns && timer->sequence < event->sequence);
-    return *is_timer ? timer->due_ns : event->at_ns;
+    uint64_t at_ns;
+    struct env_timer *timer = clock_first(sim, &at_ns);
+    bool is_timer = timer != NULL && (event == NULL || at_ns < event->at_ns ||
+                                      (at_ns == event->at_ns && timer->sequence < event->sequence));
+    *out = is_timer ? timer : NULL;
+    if (is_timer)
+        return at_ns;
+    return event == NULL ? UINT64_MAX : event->at_ns;
 }
 
 /* The next event, unless it lies beyond limit_ns. */
 static bool step(struct sim *sim, uint64_t limit_ns)
 {
-    bool is_timer;
-    uint64_t at_ns = next_ns(sim, &is_timer);
+    struct env_timer *timer;
+    uint64_t at_ns = next_ns(sim, &timer);
     if (at_ns == UINT64_MAX || at_ns > limit_ns)
         return false;
     sf_assert(at_ns >= sim->now_ns);
     sim->now_ns = at_ns;
-    if (is_timer) {
-        fire_timer(sim, timer_heap_top(&sim->timers));
-    } else {
-        struct event *event = event_queue_pop(&sim->queue);
-        note(sim, event->kind, event->node, event->size);
-        event->run(event);
-    }
+    sim->event_count++;
+    if (timer != NULL)
+        fire_timer(sim, timer);
+    else
+        run_event(sim, event_queue_pop(&sim->queue));
     if (sim->check != NULL)
         sim->check(sim->check_ctx, sim);
     return true;
@@ -96,8 +118,8 @@ struct sim *sim_new(uint64_t seed)
     sim->hash = random_mix(seed);
     random_init(&sim->world, seed);
     random_init(&sim->test, ~seed);
-    sim->faults = (struct sim_faults){
-        .delay_us_min = 500, .delay_us_max = 1500, .sync_us_min = 100, .sync_us_max = 300};
+    sim->sequence = SIM_SEQUENCE_FIRST;
+    sim->faults = fault_none;
     sf_assert_slow_enabled = true;
     return sim;
 }
@@ -109,7 +131,6 @@ void sim_free(struct sim *sim)
             process_kill(sim->nodes[i]->process);
     }
     event_queue_deinit(&sim->queue);
-    timer_heap_deinit(&sim->timers);
     while (sim->processes != NULL) {
         struct process *process = sim->processes;
         sim->processes = process->next;
@@ -143,11 +164,6 @@ uint64_t sim_hash(const struct sim *sim)
 uint64_t sim_event_count(const struct sim *sim)
 {
     return sim->event_count;
-}
-
-struct sim_faults *sim_faults(struct sim *sim)
-{
-    return &sim->faults;
 }
 
 void sim_on_event(struct sim *sim, void (*check)(void *ctx, struct sim *sim), void *ctx)

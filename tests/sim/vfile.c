@@ -147,6 +147,11 @@ void vfile_truncate(struct vfile *file, uint64_t bytes)
 
 /* -- durability ---------------------------------------------------------------------------- */
 
+bool vfile_has_unsynced(const struct vfile *file)
+{
+    return file->changes != NULL;
+}
+
 uint64_t vfile_mark(const struct vfile *file)
 {
     return file->last_number;

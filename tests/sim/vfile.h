@@ -19,6 +19,7 @@ size_t vfile_read(const struct vfile *file, uint64_t offset, void *to, size_t n)
 void vfile_write(struct vfile *file, uint64_t offset, struct slice from);
 void vfile_truncate(struct vfile *file, uint64_t bytes);
 
+bool vfile_has_unsynced(const struct vfile *file);
 /* The mark of what was written so far. Committing a mark makes durable what stands before it. */
 uint64_t vfile_mark(const struct vfile *file);
 void vfile_commit(struct vfile *file, uint64_t mark);

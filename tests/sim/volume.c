@@ -275,6 +275,14 @@ uint64_t volume_used_bytes(const struct volume *volume)
     return bytes;
 }
 
+bool volume_has_unsynced(const struct volume *volume)
+{
+    bool has = volume->changes != NULL;
+    for (size_t i = 0; i < volume->now.count && !has; i++)
+        has = vfile_has_unsynced(volume->now.list[i].file);
+    return has;
+}
+
 int volume_damage(struct volume *volume, const char *path, uint64_t offset)
 {
     char *clean = path_clean(path);

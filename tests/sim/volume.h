@@ -58,6 +58,7 @@ SF_MUST_CHECK int volume_dir_sync(struct volume *volume, const char *path); /* S
 SF_MUST_CHECK int volume_rename(struct volume *volume, const char *from, const char *to);
 SF_MUST_CHECK int volume_remove(struct volume *volume, const char *path);
 uint64_t volume_used_bytes(const struct volume *volume);
+bool volume_has_unsynced(const struct volume *volume); /* is anything not durable? */
 
 /* What was not durable survives or not, drawn from `random`. No file is open. */
 void volume_power_cut(struct volume *volume, struct random *random);
