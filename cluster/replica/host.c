@@ -4,7 +4,7 @@
  *
  *   replica_step   every replica: the engine's updates -> records to the WAL, messages away or
  *                  held, committed entries into the queue, reads noted
- *   apply_run      every replica, together at most APPLY_BYTES_PER_TURN; replies; reads served
+ *   apply_run      every replica, together at most apply_bytes; replies; reads served
  *                  (these two again, as long as applying gave an engine something to do)
  *   wal_commit     once for all; where this process leads, after what it sent has left
  *
@@ -28,6 +28,11 @@
 #define DEFAULT_SLACK_BYTES (4u << 20)
 #define DEFAULT_RESERVE_BYTES (256ull << 20)
 #define DEFAULT_CHUNK_BYTES (1u << 20)
+#define DEFAULT_APPLY_BYTES (1u << 20)
+#define DEFAULT_INFLIGHT 128u
+#define DEFAULT_INFLIGHT_BYTES (4u << 20)
+#define DEFAULT_PROPOSALS 8192u
+#define DEFAULT_LOG_BYTES (48u << 20)
 #define SPACE_CHECK_MS 1000u
 
 char *host_text(const char *format, ...)
@@ -90,7 +95,7 @@ static void on_commit_time(struct env_timer *timer)
 static void host_turn(struct env_hook *hook)
 {
     struct host *host = container_of(hook, struct host, hook);
-    size_t budget = APPLY_BYTES_PER_TURN;
+    size_t budget = host->options.apply_bytes;
     bool again = true;
     while (again && !host->dead) {
         again = step_all(host);
@@ -162,6 +167,11 @@ static void set_defaults(struct host_options *o)
     o->slack_bytes = o->slack_bytes ? o->slack_bytes : DEFAULT_SLACK_BYTES;
     o->reserve_bytes = o->reserve_bytes ? o->reserve_bytes : DEFAULT_RESERVE_BYTES;
     o->chunk_bytes = o->chunk_bytes ? o->chunk_bytes : DEFAULT_CHUNK_BYTES;
+    o->apply_bytes = o->apply_bytes ? o->apply_bytes : DEFAULT_APPLY_BYTES;
+    o->inflight_max = o->inflight_max ? o->inflight_max : DEFAULT_INFLIGHT;
+    o->inflight_bytes = o->inflight_bytes ? o->inflight_bytes : DEFAULT_INFLIGHT_BYTES;
+    o->proposals_max = o->proposals_max ? o->proposals_max : DEFAULT_PROPOSALS;
+    o->log_bytes_max = o->log_bytes_max ? o->log_bytes_max : DEFAULT_LOG_BYTES;
 }
 
 static int claim_directory(struct host *host, char **why)

@@ -23,12 +23,7 @@
 #include "replica/identity.h"
 #include "replica/replica.h"
 
-#define APPLY_BYTES_PER_TURN (1u << 20)
 #define APPLY_QUEUE_BYTES_MAX (24u << 20) /* above it a leader admits nothing */
-#define PROPOSALS_OPEN_MAX 8192u          /* likewise */
-#define LOG_BYTES_MAX                                                                              \
-    (48u << 20) /* of entries in memory: above it a leader admits nothing, and a                   \
-                   follower takes no more */
 #define REPLICA_BODY_BYTES_MAX (4u << 20) /* of one entry: it must fit in a message with others */
 #define ENTRY_OVERHEAD_BYTES 64u          /* what an entry costs in the log beside its payload */
 #define RETRY_BUSY_MS 5u

@@ -8,9 +8,6 @@
 #include "env/memory.h"
 #include "replica/inside.h"
 
-#define INFLIGHT_MAX 128u
-#define INFLIGHT_BYTES_MAX (4u << 20)
-
 void (*replica_on_apply)(const struct replica *replica, const struct entry *entry);
 
 /* -- life ---------------------------------------------------------------------------------- */
@@ -36,8 +33,8 @@ static struct consensus *make_engine(struct replica *r, const struct consensus_r
                                       .election_ticks = o->election_ticks,
                                       .heartbeat_ticks = o->heartbeat_ticks,
                                       .seed = env_random(r->host->env),
-                                      .inflight_max = INFLIGHT_MAX,
-                                      .inflight_bytes_max = INFLIGHT_BYTES_MAX};
+                                      .inflight_max = o->inflight_max,
+                                      .inflight_bytes_max = o->inflight_bytes};
     for (size_t i = 0; i < config.peer_count; i++)
         config.peers[i] = (replica_id)(i + 1);
     return consensus_new(&config, restore);
@@ -132,7 +129,7 @@ bool replica_is_behind(const struct replica *r)
     if (r->applied.index <= r->durable)
         return false; /* the log cannot become shorter by waiting for the store */
     consensus_status(r->consensus, &status);
-    return status.log_bytes > LOG_BYTES_MAX;
+    return status.log_bytes > r->host->options.log_bytes_max;
 }
 
 bool replica_step(struct replica *r)

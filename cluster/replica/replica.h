@@ -106,6 +106,12 @@ struct host_options {
     size_t slack_bytes; /* log kept below the durable applied index for slow followers; 0: 4 MiB */
     uint64_t reserve_bytes; /* free disk space below which NO_SPACE is answered; 0: 256 MiB */
     size_t chunk_bytes;     /* of a snapshot; 0: 1 MiB */
+    size_t apply_bytes;     /* applied in one turn, and what may wait to be written; 0: 1 MiB */
+    size_t inflight_max, inflight_bytes; /* messages and bytes under way to a follower; 0: 128, 4
+                                            MiB */
+    size_t proposals_max;                /* open; above it a leader admits nothing; 0: 8,192 */
+    size_t log_bytes_max; /* of entries in memory, where the store is behind: above it a leader
+                             admits nothing and a follower takes no more; 0: 48 MiB */
 };
 
 /* A replica to be hosted. The group's identity is in the directory; on a directory that is another

@@ -17,8 +17,7 @@
 #include "replica/envelope.h"
 #include "replica/inside.h"
 
-#define WRITE_MS 100u          /* so long a batch waits for more */
-#define WRITE_BYTES (1u << 20) /* or until it is so large */
+#define WRITE_MS 100u /* so long a batch waits for more, or until it has options.apply_bytes */
 
 /* -- the queue ----------------------------------------------------------------------------- */
 
@@ -222,7 +221,7 @@ static bool apply_head(struct replica *r)
     if (!r->head_waits && !write_batch(r))
         return false;
     finish(r);
-    if (store_batch_bytes(r->batch) >= WRITE_BYTES)
+    if (store_batch_bytes(r->batch) >= r->host->options.apply_bytes)
         (void)write_batch(r); /* where that fails, nothing more is applied until it is done */
     return true;
 }

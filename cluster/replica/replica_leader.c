@@ -223,8 +223,11 @@ int replica_admits(const struct replica *replica)
         return SF_NOT_LEADER;
     if (some_disk_is_low(replica))
         return SF_NO_SPACE;
-    if (replica_is_behind(replica) || replica->proposal_count >= PROPOSALS_OPEN_MAX)
+    if (replica_is_behind(replica) ||
+        replica->proposal_count >= replica->host->options.proposals_max) {
+        SF_MARK("replica: leader admits nothing more");
         return SF_OVERLOADED;
+    }
     return SF_OK;
 }
 

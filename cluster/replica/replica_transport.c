@@ -100,7 +100,9 @@ static void on_consensus(void *ctx, rpc_peer back, const msgpack_object *params)
         struct peer *peer = replica_peer(r, msg.from);
         note_peer(r, peer, back, low);
         peer->needs = needs;
-        if (!must_wait(r, &msg))
+        if (must_wait(r, &msg))
+            SF_MARK("replica: entries not taken, the store is behind");
+        else
             consensus_step(r->consensus, &msg);
     } else {
         host->refused++;

@@ -7,6 +7,7 @@
 #define SHARDKV_ACCESS_H
 
 #include "shardkv/draft.h"
+#include "shardkv/limits.h"
 #include "shardkv/shard.h"
 
 struct access_chunk;
@@ -21,7 +22,8 @@ struct access {
     uint64_t session;            /* who asks; 0: nobody that has a session here */
     uint32_t intents;            /* that this session owns (trash.h) */
     uint32_t held_intents;
-    struct cache *cache; /* NULL in a read */
+    const struct shardkv_limits *limits; /* NULL in a read, as is: */
+    struct cache *cache;
     struct access_chunk *chunks;
 };
 
@@ -29,6 +31,7 @@ struct access {
 struct access_at {
     const struct space *space;
     struct store_batch *batch;
+    const struct shardkv_limits *limits;
     struct cache *cache; /* NULL: none is kept */
     struct shard_copy copy;
     uint64_t time_ns;

@@ -8,7 +8,6 @@
 
 #define POLL_MS 100u
 #define TIMEOUT_MS 2000u
-#define CHUNK_BYTES (512u << 10)
 
 /* -- the list of tasks --------------------------------------------------------------------- */
 
@@ -273,8 +272,7 @@ struct handoff *handoff_new(const struct handoff_options *options)
         handoff->options.poll_ms = POLL_MS;
     if (options->timeout_ms == 0)
         handoff->options.timeout_ms = TIMEOUT_MS;
-    if (options->chunk_bytes == 0)
-        handoff->options.chunk_bytes = CHUNK_BYTES;
+    sf_assert(options->chunk_bytes > 0);
     sf_assert(options->router || (options->fixed && options->fixed->num > 0));
     if (options->fixed)
         handoff->fixed = config_copy(options->fixed);

@@ -76,7 +76,7 @@ struct handoff_options {
                                    1 or more; copied. NULL: ask the masters */
     uint64_t poll_ms;           /* between questions for a new Config; 0: 100 ms */
     uint64_t timeout_ms;        /* of one request to another group; 0: 2 s */
-    size_t chunk_bytes;         /* of data in one chunk, the first pair aside; 0: 512 KiB */
+    size_t chunk_bytes;         /* of data in one chunk, the first pair aside */
 };
 
 struct handoff *handoff_new(const struct handoff_options *options);

@@ -11,7 +11,6 @@
 #include "shardkv/service.h"
 #include "shardkv/trash_worker.h"
 
-#define TICK_MS 60000u
 #define TICK_DROPS_MAX 4096u /* sessions that one tick may drop in all shards */
 
 static_assert(ENTRY_TRASH_DONE < SHARDS_ENTRY_FIRST, "the kinds of the two planes differ");
@@ -63,7 +62,8 @@ static void begin(struct kv_machine *machine)
     machine->shards = shards_new(&table);
     struct handoff_options moves = {.shards = machine->shards,
                                     .router = service_router(machine->service),
-                                    .fixed = service_fixed_config(machine->service)};
+                                    .fixed = service_fixed_config(machine->service),
+                                    .chunk_bytes = machine->limits.chunk_bytes};
     machine->handoff = handoff_new(&moves);
 }
 
@@ -92,6 +92,7 @@ static struct access_at place(const struct applying *applying, struct shard_copy
 {
     return (struct access_at){.space = &applying->machine->space,
                               .batch = applying->batch,
+                              .limits = &applying->machine->limits,
                               .cache = applying->machine->cache,
                               .copy = copy,
                               .time_ns = applying->entry->time_ns};
@@ -202,7 +203,7 @@ static void on_tick(struct env_timer *timer)
 {
     struct kv_machine *machine = container_of(timer, struct kv_machine, tick);
     struct tick_wish wish = {.machine = machine};
-    env_timer_start_ms(timer, TICK_MS);
+    env_timer_start_ms(timer, machine->limits.tick_ms);
     shards_each_serving(machine->shards, ask_shard, &wish);
     if (!wish.wanted)
         return;
@@ -218,7 +219,7 @@ static void on_lead(struct machine *base, bool leads, uint64_t term)
     if (machine->service == NULL)
         return;
     if (leads)
-        env_timer_start_ms(&machine->tick, TICK_MS);
+        env_timer_start_ms(&machine->tick, machine->limits.tick_ms);
     else
         env_timer_stop(&machine->tick);
     handoff_lead(machine->handoff, leads);
@@ -268,6 +269,7 @@ struct kv_machine *machine_new(struct shardkv *service, group_id gid)
     machine->base.ops = &ops;
     machine->service = service;
     machine->gid = gid;
+    machine->limits = service->limits;
     machine->trash = trash_worker_new(machine);
     machine->cache = cache_new();
     env_timer_init(shardkv_env(service), &machine->tick, on_tick);

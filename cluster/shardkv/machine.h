@@ -11,6 +11,7 @@
 #include "replica/replica.h"
 #include "shardkv/handoff.h"
 #include "shardkv/keys.h"
+#include "shardkv/limits.h"
 #include "shardkv/shards.h"
 
 struct shardkv;
@@ -21,6 +22,7 @@ struct kv_machine {
     struct kv_machine *next; /* of the same process */
     struct shardkv *service; /* NULL once it is gone */
     group_id gid;
+    struct shardkv_limits limits;
     struct space space;
     struct cache *cache;
     struct shards *shards; /* NULL until the state was restored */

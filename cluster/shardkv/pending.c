@@ -441,7 +441,7 @@ static void find_shard(struct shardkv *service, struct kv_request *request)
 
 static bool is_too_much(const struct shardkv *service, const struct kv_request *request)
 {
-    return service->pending_count >= SERVICE_PENDING_MAX ||
+    return service->pending_count >= service->limits.pending_max ||
            service->pending_bytes + op_bytes(&request->op) > SERVICE_PENDING_BYTES_MAX;
 }
 

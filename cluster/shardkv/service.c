@@ -5,6 +5,16 @@
 
 #include "env/memory.h"
 
+const struct shardkv_limits shardkv_limits_default = {
+    .session_idle_ns = 3600 * ENV_SECOND_NS,
+    .session_step_ns = 60 * ENV_SECOND_NS,
+    .session_open_max = SF_SESSION_OPEN_MAX,
+    .sessions_max = SF_SESSIONS_MAX,
+    .tick_ms = 60000,
+    .pending_max = 8192,
+    .chunk_bytes = 512u << 10,
+};
+
 struct router *shardkv_router(struct shardkv *shardkv)
 {
     return shardkv->router;
@@ -112,6 +122,7 @@ struct shardkv *shardkv_new(struct env *env, struct rpc *rpc, const struct shard
     struct shardkv *service = sf_calloc(1, sizeof(*service));
     service->env = env;
     service->rpc = rpc;
+    service->limits = options->limits != NULL ? *options->limits : shardkv_limits_default;
     if (options->config != NULL) {
         service->fixed = config_copy(options->config);
         service->router = router_new_static(env, rpc, options->config);

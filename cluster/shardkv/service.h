@@ -6,7 +6,6 @@
 #include "shardkv/machine.h"
 #include "shardkv/shardkv.h"
 
-#define SERVICE_PENDING_MAX 8192u
 #define SERVICE_PENDING_BYTES_MAX (24u << 20)
 
 struct pending;
@@ -21,6 +20,7 @@ struct shardkv {
     struct env *env;
     struct rpc *rpc;
     struct router *router;
+    struct shardkv_limits limits;
     struct config *fixed; /* static placement; else NULL */
     struct kv_machine *machines;
     struct service_method methods[KV_KIND_LIMIT];

@@ -65,7 +65,7 @@ static void use(struct access *access, struct session *session)
 {
     struct key key;
     uint64_t age_ns = access->meta.age_ns;
-    if (age_ns - session->used_age_ns < SESSION_USED_STEP_NS)
+    if (age_ns - session->used_age_ns < access->limits->session_step_ns)
         return;
     keys_idle(&key, access->copy, session->used_age_ns, session->number);
     draft_delete(&access->draft, key_slice(&key));
@@ -184,7 +184,7 @@ static void open_new(struct access *access, struct slice client_id, const struct
     struct buffer b = {0};
     struct key idle;
     memcpy(session.client, client_id.p, sizeof(session.client));
-    if (access->meta.session_count >= SF_SESSIONS_MAX)
+    if (access->meta.session_count >= access->limits->sessions_max)
         evict(access);
     access->meta.session_count++;
     save(access, &session);
@@ -251,7 +251,7 @@ static bool is_new(struct access *access, const struct session *session, uint64_
         answer_status(answer, sequence == 0 ? SF_INVALID : SF_STALE);
     else if (find_completion(access, session, sequence, answer))
         SF_MARK("session: duplicate answered from its completion record");
-    else if (sequence - session->first_incomplete >= SF_SESSION_OPEN_MAX)
+    else if (sequence - session->first_incomplete >= access->limits->session_open_max)
         answer_status(answer, SF_SESSIONS_FULL);
     else
         return true;
@@ -316,7 +316,7 @@ size_t session_drop_idle(struct access *access, size_t limit)
     for (; dropped < limit && store_iter_valid(iter); store_iter_next(iter), dropped++) {
         if (!load_idle(access, iter, &session))
             break;
-        if (access->meta.age_ns - session.used_age_ns < SESSION_IDLE_NS)
+        if (access->meta.age_ns - session.used_age_ns < access->limits->session_idle_ns)
             break;
         SF_MARK("session: expired");
         drop(access, &session);

@@ -11,18 +11,15 @@
  *   'u'  used age, session   nothing: sessions in the order in which they were used last
  *
  *  X1  Completion records stand only for numbers in [first_incomplete, highest], and
- *      highest < first_incomplete + SF_SESSION_OPEN_MAX.
+ *      highest < first_incomplete + limits.session_open_max.
  *  X2  's', 'i' and 'u' of a session are there together, and session_count of the meta counts them.
- *  X3  used_age_ns is behind the true age of the last use by less than SESSION_USED_STEP_NS: so the
- *      order is kept without a write for each request.
+ *  X3  used_age_ns is behind the true age of the last use by less than limits.session_step_ns: so
+ *      the order is kept without a write for each request.
  */
 #ifndef SHARDKV_SESSION_H
 #define SHARDKV_SESSION_H
 
 #include "shardkv/access.h"
-
-#define SESSION_IDLE_NS 3600000000000ull /* a session that was not used for so long is dropped */
-#define SESSION_USED_STEP_NS 60000000000ull
 
 struct session {
     uint64_t number;
@@ -36,7 +33,7 @@ struct session {
 /* -- the requests about sessions; none of them leaves a completion record of its own --------- */
 
 /* The session of a client: the same number again for the same id. Where the shard has
- * SF_SESSIONS_MAX, the one that was idle longest makes room. */
+ * limits.sessions_max, the one that was idle longest makes room. */
 void session_open(struct access *access, struct slice client_id, struct kv_reply *reply);
 /* Also of one that is not there: SF_OK. */
 void session_close(struct access *access, uint64_t session, struct kv_reply *reply);
@@ -61,7 +58,7 @@ void session_record(struct access *access, struct session *session, uint64_t seq
 
 /* -- time ---------------------------------------------------------------------------------- */
 
-/* Drops sessions that were idle for SESSION_IDLE_NS, at most `limit`; how many. */
+/* Drops sessions that were idle for limits.session_idle_ns, at most `limit`; how many. */
 size_t session_drop_idle(struct access *access, size_t limit);
 
 #endif

@@ -14,15 +14,18 @@
 #include "placement/placement.h"
 #include "replica/replica.h"
 #include "router/router.h"
+#include "shardkv/limits.h"
 
 /* The service of a process. */
 struct shardkv;
 
-/* Where the process's own requests to other groups find them. Borrowed until return. */
+/* Where the process's own requests to other groups find them, and its limits. Borrowed until
+ * return. */
 struct shardkv_options {
     const char *const *masters; /* addresses of the shardmasters; none: static placement */
     size_t master_count;
-    const struct config *config; /* static placement: all there is to know; else NULL */
+    const struct config *config;         /* static placement: all there is to know; else NULL */
+    const struct shardkv_limits *limits; /* NULL: shardkv_limits_default */
 };
 
 /* Registers kv.* on rpc, which outlives it. */

@@ -83,6 +83,7 @@ static struct access_at begin_entry(struct bench *b)
 {
     return (struct access_at){.space = &b->space,
                               .batch = store_batch_new(&b->space),
+                              .limits = &shardkv_limits_default,
                               .cache = b->cache,
                               .copy = b->copy,
                               .time_ns = b->time_ns};

@@ -5,7 +5,6 @@
 #include "storm/cluster.h"
 
 struct shards;
-struct handoff;
 
 /* -- process.c ----------------------------------------------------------------------------- */
 
@@ -13,7 +12,6 @@ void process_boot(void *ctx, struct sim_node *node, struct env *env);
 void process_halt(void *ctx, struct sim_node *node);
 struct cluster_node *process_node(struct cluster *cluster, const struct sim_node *node);
 const struct shards *process_shards(const struct cluster_node *node); /* NULL: none (yet) */
-struct handoff *process_handoff(const struct cluster_node *node);
 
 /* -- check.c ------------------------------------------------------------------------------- */
 

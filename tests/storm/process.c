@@ -4,7 +4,6 @@
 #include <stdlib.h>
 
 #include "env/memory.h"
-#include "shardkv/handoff_inside.h"
 #include "shardkv/machine.h"
 #include "shardkv/shardkv.h"
 #include "shardmaster/shardmaster.h"
@@ -36,7 +35,10 @@ static struct machine *make_machine(struct cluster_node *n, struct env *env)
 {
     if (is_master(n))
         return shardmaster_new();
-    struct shardkv_options options = {.masters =
+    struct shardkv_limits limits = shardkv_limits_default;
+    limits.chunk_bytes = n->group->cluster->options.chunk_bytes;
+    struct shardkv_options options = {.limits = &limits,
+                                      .masters =
                                           (const char *const *)n->group->cluster->master_addresses,
                                       .master_count = CLUSTER_MASTERS};
     n->shardkv = shardkv_new(env, host_rpc(n->host), &options);
@@ -71,8 +73,6 @@ void process_boot(void *ctx, struct sim_node *node, struct env *env)
     n->create = false;
     if (is_master(n))
         shardmaster_serve(n->machine);
-    else
-        process_handoff(n)->options.chunk_bytes = n->group->cluster->options.chunk_bytes;
     host_start(n->host);
 }
 
@@ -113,9 +113,4 @@ static const struct kv_machine *machine_of(const struct cluster_node *n)
 const struct shards *process_shards(const struct cluster_node *n)
 {
     return n->machine && !is_master(n) ? machine_of(n)->shards : NULL;
-}
-
-struct handoff *process_handoff(const struct cluster_node *n)
-{
-    return machine_of(n)->handoff;
 }
