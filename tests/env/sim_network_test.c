@@ -458,6 +458,127 @@ static void a_model_of_the_tests_own_breaks_connections(void **state)
     sim_free(w.sim);
 }
 
+/* -- delays, clogs, partitions ------------------------------------------------------------- */
+
+/* Numbers are the times at which they were sent; overtaking makes each delay a draw of its own. */
+static void delays_have_the_mean_that_was_asked_for(void **state)
+{
+    (void)state;
+    static const uint64_t means_us[] = {1000, 20000, 100000};
+    for (size_t m = 0; m < 3; m++) {
+        struct world w;
+        uint64_t sum_us = 0, longest_us = 0;
+        world_init(&w, m);
+        world_dial(&w);
+        sim_faults(w.sim)->delay_us_mean = (uint32_t)means_us[m];
+        sim_faults(w.sim)->reorder = 1000;
+        for (uint64_t i = 0; i < 3000; i++) {
+            uint64_t sent_ns = sim_now_ns(w.sim);
+            w.b.got_count = 0;
+            party_send(&w.a, i);
+            while (w.b.got_count == 0)
+                assert_true(sim_step(w.sim));
+            uint64_t us = (sim_now_ns(w.sim) - sent_ns) / 1000;
+            assert_true(us >= 500);
+            sum_us += us;
+            longest_us = us > longest_us ? us : longest_us;
+        }
+        assert_in_range(sum_us / 3000, means_us[m] * 9 / 10, means_us[m] * 11 / 10);
+        assert_true(longest_us > 500 + (means_us[m] - 500) * 4);
+        sim_free(w.sim);
+    }
+}
+
+static void a_clog_holds_one_direction_and_lets_all_go_in_order(void **state)
+{
+    (void)state;
+    struct world w;
+    world_init(&w, 30);
+    world_dial(&w);
+    party_send(&w.a, 0); /* under way when the clog comes: held as well */
+    sim_run_ns(w.sim, 1000);
+    sim_clog(w.sim, w.node_a, w.node_b, SECOND);
+    uint64_t until_ns = sim_now_ns(w.sim) + SECOND;
+    for (uint64_t i = 1; i <= 50; i++) {
+        party_send(&w.a, i);
+        party_send(&w.b, i);
+        sim_run_ns(w.sim, 10 * ENV_MS_NS);
+    }
+    assert_int_equal(w.b.got_count, 0);
+    assert_in_range(w.a.got_count, 49, 50);
+    while (w.b.got_count < 51)
+        assert_true(sim_step(w.sim));
+    assert_int_equal(sim_now_ns(w.sim), until_ns);
+    for (uint64_t i = 0; i <= 50; i++)
+        assert_int_equal(w.b.got[i], i);
+    sim_free(w.sim);
+}
+
+static void a_clog_holds_dials_too(void **state)
+{
+    (void)state;
+    struct world w;
+    world_init(&w, 31);
+    sim_clog(w.sim, w.node_a, w.node_b, SECOND);
+    world_dial(&w);
+    assert_int_equal(w.a.opened, 0);
+    sim_run_ns(w.sim, SECOND);
+    assert_int_equal(w.a.opened, 1);
+    sim_free(w.sim);
+}
+
+/* How long the longest of 300 messages took, in ms. */
+static uint64_t longest_ms(uint64_t seed, uint32_t clog)
+{
+    struct world w;
+    uint64_t longest_ns = 0;
+    world_init(&w, seed);
+    world_dial(&w);
+    sim_faults(w.sim)->clog = clog;
+    sim_faults(w.sim)->clog_us_max = 300000;
+    for (uint64_t i = 0; i < 300; i++) {
+        uint64_t sent_ns = sim_now_ns(w.sim);
+        w.b.got_count = 0;
+        party_send(&w.a, i);
+        while (w.b.got_count == 0)
+            assert_true(sim_step(w.sim));
+        uint64_t ns = sim_now_ns(w.sim) - sent_ns;
+        longest_ns = ns > longest_ns ? ns : longest_ns;
+    }
+    sim_free(w.sim);
+    return longest_ns / ENV_MS_NS;
+}
+
+static void links_clog_by_chance(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 0; seed < 10; seed++) {
+        assert_in_range(longest_ms(seed, 0), 0, 2);
+        assert_in_range(longest_ms(seed, 50), 50, 310);
+    }
+}
+
+/* sim_partition_test says who is cut; here, that a cut is one. */
+static void a_partition_cuts_the_network(void **state)
+{
+    (void)state;
+    struct world w;
+    world_init(&w, 40);
+    world_dial(&w);
+    struct sim_node *const nodes[] = {w.node_a, w.node_b};
+    sim_partition(w.sim,
+                  &(struct sim_partition){.shape = SIM_ISOLATED, .nodes = nodes, .count = 2});
+    party_send(&w.a, 1);
+    party_send(&w.b, 2);
+    sim_run_ns(w.sim, SECOND);
+    assert_int_equal(w.a.got_count + w.b.got_count, 0);
+    sim_calm(w.sim);
+    party_send(&w.a, 3);
+    sim_run_ns(w.sim, SECOND);
+    assert_int_equal(w.b.got_count, 1);
+    sim_free(w.sim);
+}
+
 static uint64_t storm(uint64_t seed)
 {
     struct world w;
@@ -469,6 +590,8 @@ static uint64_t storm(uint64_t seed)
         .duplicate = 50,
         .reorder = 100,
         .slow_us_max = 10000,
+        .clog = seed % 2 == 0 ? 20 : 0,
+        .clog_us_max = 200000,
     };
     for (int i = 0; i < 300; i++) {
         uint64_t what = sim_random_below(w.sim, 20);
@@ -523,6 +646,11 @@ int main(void)
         cmocka_unit_test(a_crash_breaks_the_connections),
         cmocka_unit_test(a_model_of_the_tests_own_judges_each_message),
         cmocka_unit_test(a_model_of_the_tests_own_breaks_connections),
+        cmocka_unit_test(delays_have_the_mean_that_was_asked_for),
+        cmocka_unit_test(a_clog_holds_one_direction_and_lets_all_go_in_order),
+        cmocka_unit_test(a_clog_holds_dials_too),
+        cmocka_unit_test(links_clog_by_chance),
+        cmocka_unit_test(a_partition_cuts_the_network),
         cmocka_unit_test(the_same_seed_gives_the_same_run),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,7 +4,7 @@
  *   sim.c                 the run: one event after the other
  *   node.c, process.c     machines; the env of the process that runs on one
  *   clock.c               machines' clocks and timers, and pauses
- *   fault.c               cuts, clogs, partitions, calm
+ *   fault.c, mix.c        cuts, clogs, partitions, calm; a draw of faults for a run
  *   network.c             listeners, connections, messages
  *   volume.c, vfile.c     a machine's files and what a crash leaves of them
  *   file.c                env's calls on them
