@@ -4,6 +4,8 @@
  *      after any crash the database is what a prefix of the batches made of it.
  *  D2  Writes never wait (no_slowdown): where RocksDB would stall they answer SF_BUSY.
  *  D3  A range is asked to be compacted only after a flush that holds its tombstone.
+ *  D4  Blobs are moved by compactions only while at least half of what the blob files hold is
+ *      garbage: so moving them costs at most as much as was written.
  *
  * All but flush is for the loop's thread. Source: the RocksDB wiki pages "Write Stalls", "BlobDB",
  * "DeleteRange" and "Memory usage in RocksDB".
@@ -25,10 +27,11 @@
 #define WRITE_BUFFER_COUNT 3 /* one is filled, one is flushed, one waits */
 #define BLOB_BYTES_MIN 4096u /* values at least this long stand in blob files */
 #define BLOB_FILE_BYTES (64u << 20)
-/* Blobs in the older half of the files are moved when their keys are compacted; once half of what
- * these files hold is garbage, they are compacted for that. */
-#define BLOB_GC_AGE 0.5
-#define BLOB_GC_GARBAGE 0.5
+/* D4. RocksDB moves the blobs of the oldest files whenever their keys are compacted, whether there is
+ * garbage in them or not. */
+#define BLOB_GC_AGE 1.0              /* all files, while it is on */
+#define BLOB_GC_GARBAGE 0.25         /* then the oldest are compacted without waiting for writes */
+#define BLOB_GARBAGE_MIN (16u << 20) /* less is not worth it */
 #define SST_FILE_BYTES (16u << 20)
 #define LEVEL_BASE_BYTES (64u << 20)
 #define BLOCK_BYTES 8192u
@@ -59,6 +62,7 @@ struct disk_store {
     rocksdb_flushoptions_t *flush;
     rocksdb_writebatch_t *scratch; /* of store_write */
     struct reclaimer *reclaimer;   /* D3 */
+    bool moves_blobs;              /* D4; of the thread that flushes */
 };
 
 struct disk_view {
@@ -144,7 +148,7 @@ static void options_of_files(struct disk_store *disk)
     rocksdb_options_set_min_blob_size(o, BLOB_BYTES_MIN);
     rocksdb_options_set_blob_file_size(o, BLOB_FILE_BYTES);
     rocksdb_options_set_blob_compression_type(o, rocksdb_no_compression);
-    rocksdb_options_set_enable_blob_gc(o, 1);
+    rocksdb_options_set_enable_blob_gc(o, 0); /* D4 */
     rocksdb_options_set_blob_gc_age_cutoff(o, BLOB_GC_AGE);
     rocksdb_options_set_blob_gc_force_threshold(o, BLOB_GC_GARBAGE);
     rocksdb_options_set_blob_cache(o, disk->cache);
@@ -452,6 +456,30 @@ static void disk_reclaim(struct store *store, struct slice from, struct slice to
     reclaimer_ask(disk_of(store)->reclaimer, from, to);
 }
 
+/* D4 */
+static bool is_half_garbage(const struct disk_store *disk)
+{
+    uint64_t garbage = 0, all = 0;
+    bool known =
+        rocksdb_property_int(disk->db, "rocksdb.live-blob-file-garbage-size", &garbage) == 0 &&
+        rocksdb_property_int(disk->db, "rocksdb.live-blob-file-size", &all) == 0;
+    sf_assert(known);
+    return garbage >= BLOB_GARBAGE_MIN && garbage >= all / 2;
+}
+
+static void tend_blobs(struct disk_store *disk)
+{
+    static const char *const name = "enable_blob_garbage_collection";
+    bool moves = is_half_garbage(disk);
+    const char *value = moves ? "true" : "false";
+    char *text = NULL;
+    if (moves == disk->moves_blobs)
+        return;
+    rocksdb_set_options(disk->db, 1, &name, &value, &text);
+    if (error_take("collecting garbage", text) == SF_OK) /* else again with the next flush */
+        disk->moves_blobs = moves;
+}
+
 static int disk_flush(struct store *store)
 {
     struct disk_store *disk = disk_of(store);
@@ -460,6 +488,8 @@ static int disk_flush(struct store *store)
     rocksdb_flush(disk->db, disk->flush, &text);
     int status = error_take("flushing", text);
     reclaimer_begin(disk->reclaimer, reclaims, status);
+    if (status == SF_OK)
+        tend_blobs(disk);
     return status;
 }
 

@@ -27,7 +27,7 @@ struct wal_options {
     uint64_t cluster_hash; /* mixed into every checksum */
     size_t segment_bytes;  /* of a new log, 0: 16 MiB; simulations use tiny ones, >= 64 KiB. A log
                               that is there keeps its own. A longer record gets a longer one. */
-    size_t segments_spare; /* recycled segments kept ready; 0: 1 */
+    size_t segments_spare; /* recycled segments kept ready; 0: 4 */
 };
 
 /* One replica's log as found at start. */

@@ -20,7 +20,7 @@
 #include "storage/wal_segment.h"
 #include "storage/wal_tend.h"
 
-#define SPARES_DEFAULT 1u
+#define SPARES_DEFAULT 4u
 
 /* -- replay -------------------------------------------------------------------------------- */
 

@@ -1,5 +1,6 @@
 /* What both stores promise, tested on both; then what only one has. */
 #include <ftw.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -598,6 +599,100 @@ static void the_space_of_a_dropped_range_comes_back(void **state)
     free(bytes);
 }
 
+/* Bytes that this process has handed to write(2) and its like. */
+static uint64_t bytes_written(void)
+{
+    char line[64];
+    uint64_t written = 0;
+    FILE *file = fopen("/proc/self/io", "r");
+    assert_non_null(file);
+    while (fgets(line, sizeof line, file) != NULL)
+        (void)sscanf(line, "wchar: %" SCNu64, &written);
+    fclose(file);
+    return written;
+}
+
+enum { BLOBS = 1280, BLOB_BYTES = 32 << 10, BLOBS_A_FLUSH = 80 };
+
+/* Keys of one flush are spread over those of the others, so that compactions meet them all. */
+static void put_blobs(struct stage *stage)
+{
+    uint8_t *bytes = sf_calloc(1, BLOB_BYTES);
+    for (uint32_t i = 0; i < BLOBS; i++) {
+        uint32_t key = i * 2654435761u;
+        struct store_batch *batch = batch_of(stage);
+        store_batch_put(batch, slice_of(&key, sizeof key), slice_of(bytes, BLOB_BYTES));
+        stage_write(stage, batch);
+        if (i % BLOBS_A_FLUSH == BLOBS_A_FLUSH - 1)
+            assert_int_equal(store_flush(stage->store), SF_OK);
+    }
+    free(bytes);
+}
+
+static size_t table_count;
+
+static int count_table(const char *path, const struct stat *stat, int type, struct FTW *ftw)
+{
+    (void)stat, (void)type, (void)ftw;
+    table_count += strstr(path, ".sst") != NULL;
+    return 0;
+}
+
+/* Compacts all there is, with what was written last. */
+static void compact(struct stage *stage)
+{
+    stage_put(stage, "a", "1");
+    store_reclaim(&stage->space, s(""), s(""));
+    assert_int_equal(store_flush(stage->store), SF_OK);
+    table_count = 0;
+    for (unsigned wait = 0; wait < 2000 && table_count != 1; wait++) {
+        usleep(5000); /* another thread does it */
+        table_count = 0;
+        nftw(stage->dir, count_table, 16, FTW_PHYS);
+    }
+    assert_int_equal(table_count, 1);
+}
+
+static void what_nobody_replaces_is_written_once(void **state)
+{
+    struct stage *stage = *state;
+    uint64_t before = bytes_written();
+    put_blobs(stage);
+    for (unsigned i = 0; i < 4; i++)
+        compact(stage);
+    assert_in_range(bytes_written() - before, BLOBS * BLOB_BYTES, BLOBS * BLOB_BYTES / 4 * 5);
+}
+
+/* Each file keeps a quarter of what it held, so none goes by itself. */
+static void the_space_of_replaced_values_comes_back(void **state)
+{
+    struct stage *stage = *state;
+    put_blobs(stage);
+    struct store_batch *batch = batch_of(stage);
+    for (uint32_t i = 0; i < BLOBS; i++) {
+        uint32_t key = i * 2654435761u;
+        if (i % 4 != 0)
+            store_batch_delete(batch, slice_of(&key, sizeof key));
+    }
+    stage_write(stage, batch);
+    for (unsigned wait = 0; wait < 2000 && bytes_of(stage) > BLOBS * BLOB_BYTES / 2; wait++) {
+        stage_put(stage, wait % 2 == 0 ? "a" : "b", "what goes on meanwhile");
+        assert_int_equal(store_flush(stage->store), SF_OK);
+        usleep(5000); /* another thread does it */
+    }
+    assert_true(bytes_of(stage) < BLOBS * BLOB_BYTES / 2);
+    for (uint32_t i = 0; i < BLOBS; i++) {
+        struct store_value value;
+        uint32_t key = i * 2654435761u;
+        int status = store_get(&stage->space, NULL, slice_of(&key, sizeof key), &value);
+        assert_int_equal(status, i % 4 != 0 ? SF_NOT_FOUND : SF_OK);
+        if (status == SF_OK) {
+            assert_int_equal(value.bytes.n, BLOB_BYTES);
+            store_unpin(&value);
+        }
+    }
+}
+
 static void a_second_process_is_kept_out(void **state)
 {
     struct stage *stage = *state;
@@ -690,6 +785,10 @@ int main(void)
     const struct CMUnitTest disk[] = {ON_BOTH(DISK_TEST)};
     const struct CMUnitTest dir[] = {
         cmocka_unit_test_setup_teardown(the_space_of_a_dropped_range_comes_back, open_disk,
+                                        close_stage),
+        cmocka_unit_test_setup_teardown(what_nobody_replaces_is_written_once, open_disk,
+                                        close_stage),
+        cmocka_unit_test_setup_teardown(the_space_of_replaced_values_comes_back, open_disk,
                                         close_stage),
         cmocka_unit_test_setup_teardown(a_second_process_is_kept_out, open_disk, close_stage),
         cmocka_unit_test_setup_teardown(damage_is_told_from_other_errors, open_disk, close_stage),
