@@ -16,7 +16,7 @@
 #include "rpc/stage.h"
 #include "suites/appends.h"
 #include "suites/fiber.h"
-#include "suites/net.h"
+#include "suites/net_inside.h"
 #include "suites/suite.h"
 
 /* -- fibers -------------------------------------------------------------------------------- */
@@ -261,6 +261,52 @@ static void a_dead_link_fails_and_heals(void **state)
     }
 }
 
+static enum sim_fate fate_of(struct net *net, struct net_message message)
+{
+    return net_judge_p(net, &message).fate;
+}
+
+/* The client has dialled the server. Both may call on that connection, as long as it could be dialled
+ * again; what was called is answered all the same. */
+static void a_connection_rests_on_who_dialled_it(void **state)
+{
+    struct stage stage;
+    (void)state;
+    struct net *net = model_begin(&stage, NET_P);
+    const struct sim_node *client = stage.client.node, *server = stage.server.node;
+    struct net_message there = {
+        .from = client, .to = server, .by_dialler = true, .traffic = TRAFFIC_PEER_REQUEST};
+    struct net_message back = {.from = server, .to = client, .traffic = TRAFFIC_PEER_REQUEST};
+    const struct net_message answer = {
+        .from = server, .to = client, .traffic = TRAFFIC_PEER_ANSWER};
+    net_deaf(net, client);
+    assert_int_equal(fate_of(net, back), SIM_DELIVER);
+    net_link(net, client, server, false);
+    assert_int_equal(fate_of(net, there), SIM_BREAK);
+    assert_int_equal(fate_of(net, back), SIM_BREAK);
+    assert_int_equal(fate_of(net, answer), SIM_DELIVER);
+    there.traffic = back.traffic = TRAFFIC_CALL;
+    assert_int_equal(fate_of(net, there), SIM_BREAK);
+    assert_int_equal(fate_of(net, back), SIM_BREAK);
+    model_end(&stage, net);
+}
+
+static void a_dead_link_loses_answers_in_one_model(void **state)
+{
+    struct stage stage;
+    (void)state;
+    for (enum net_model model = NET_L; model <= NET_T; model++) {
+        struct net *net = model_begin(&stage, model);
+        const struct net_message answer = {
+            .from = stage.server.node, .to = stage.client.node, .traffic = TRAFFIC_ANSWER};
+        net_link(net, stage.client.node, stage.server.node, false);
+        struct sim_verdict verdict =
+            model == NET_L ? net_judge_l(net, &answer) : net_judge_t(net, &answer);
+        assert_int_equal(verdict.fate, model == NET_L ? SIM_BREAK : SIM_DELIVER);
+        model_end(&stage, net);
+    }
+}
+
 /* -- failing cases ------------------------------------------------------------------------- */
 
 static void passes(void)
@@ -390,6 +436,8 @@ int main(void)
         cmocka_unit_test(an_unreliable_network_tells_of_what_it_loses),
         cmocka_unit_test(held_answers_come_late),
         cmocka_unit_test(a_dead_link_fails_and_heals),
+        cmocka_unit_test(a_connection_rests_on_who_dialled_it),
+        cmocka_unit_test(a_dead_link_loses_answers_in_one_model),
         cmocka_unit_test(a_case_prints_one_line),
         cmocka_unit_test(a_failure_says_how_to_see_it_again),
         cmocka_unit_test(what_is_wrong_is_found),

@@ -4,18 +4,22 @@
 struct rules {
     uint64_t dead_ms, long_dead_ms; /* a dead link takes below so many to fail */
     uint64_t request_ms;            /* an unreliable request takes below so many */
+    bool answers_pass;              /* by a dead link: T looks at it every 100 ms only */
 };
 
 static const struct rules rules_l = {.dead_ms = 100, .long_dead_ms = 7000, .request_ms = 27};
-static const struct rules rules_t = {.dead_ms = 101, .long_dead_ms = 7000, .request_ms = 28};
+static const struct rules rules_t = {
+    .dead_ms = 101, .long_dead_ms = 7000, .request_ms = 28, .answers_pass = true};
 
 #define HELD_MS_MIN 200u
 #define HELD_SPAN_MS 2000u
 
-static bool is_dead(const struct net *net, const struct net_message *m)
+static bool is_dead(const struct net *net, const struct net_message *m, const struct rules *rules)
 {
     if (m->is_dial && !sim_node_is_up(m->to))
         return true;
+    if (!m->is_dial && !traffic_is_request(m->traffic) && rules->answers_pass)
+        return false;
     return !net_is_linked(net, m->from, m->to) || !net_is_linked(net, m->to, m->from);
 }
 
@@ -49,7 +53,7 @@ static struct sim_verdict judge_answer(struct net *net, const struct net_message
 static struct sim_verdict judge(struct net *net, const struct net_message *m,
                                 const struct rules *rules)
 {
-    if (is_dead(net, m))
+    if (is_dead(net, m, rules))
         return net_fail(m,
                         net_below_ms(net, net->long_delays ? rules->long_dead_ms : rules->dead_ms));
     if (m->is_dial)

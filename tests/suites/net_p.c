@@ -1,11 +1,11 @@
 /* Model P: links are judged when something is called, by who called; answers always come back. */
 #include "suites/net_inside.h"
 
-/* Who dialled the connection is who may use the link; what the other side sends on it rests on that
- * call. */
+/* A connection rests on the link of who dialled it. While that stands, both sides may call on it:
+ * so one that nobody can dial is called by the connections that it opened itself. */
 static bool is_linked(const struct net *net, const struct net_message *m)
 {
-    return !m->by_dialler || net_is_linked(net, m->from, m->to);
+    return m->by_dialler ? net_is_linked(net, m->from, m->to) : net_is_linked(net, m->to, m->from);
 }
 
 static struct sim_verdict judge_call(struct net *net, const struct net_message *m)
