@@ -225,10 +225,43 @@ static void print_shard(const struct session *s, const struct target *target)
            (unsigned long long)s->config->shards[shard]);
 }
 
+static const char *type_of(uint32_t mode)
+{
+    switch (mode & S_IFMT) {
+    case S_IFDIR:
+        return "directory";
+    case S_IFLNK:
+        return "symlink";
+    case S_IFIFO:
+        return "fifo";
+    case S_IFSOCK:
+        return "socket";
+    case S_IFCHR:
+        return "character device";
+    case S_IFBLK:
+        return "block device";
+    default:
+        return "file";
+    }
+}
+
+/* Where a symlink leads to. Status. */
+static int print_link(struct session *s, const struct target *target)
+{
+    struct buffer data = {0};
+    struct value_call call = value_of(target, VALUE_GET);
+    call.length = TREE_TARGET_BYTES_MAX;
+    int status = session_value(s, &call, &data);
+    if (status == SF_OK)
+        printf("%-9s %.*s\n", "leads to", (int)data.n, (const char *)data.p);
+    buffer_deinit(&data);
+    return status;
+}
+
 static void print_inode(const struct tree_inode *inode)
 {
     bool is_directory = S_ISDIR(inode->mode);
-    printf("%-9s %s\n", "type", is_directory ? "directory" : "file");
+    printf("%-9s %s\n", "type", type_of(inode->mode));
     print_number(is_directory ? "entries" : "length", inode->size);
     printf("%-9s %04o\n", "mode", inode->mode & 07777);
     printf("%-9s %u:%u\n", "owner", inode->uid, inode->gid);
@@ -263,7 +296,9 @@ static int print_target(struct session *s, const struct target *target)
         print_record(&stat);
     if (!target->is_walked || target->place.name.n > 0) /* the root is in all shards */
         print_shard(s, target);
-    return 0;
+    bool is_link = target->is_walked && S_ISLNK(target->inode.mode);
+    int status = is_link ? print_link(s, target) : SF_OK;
+    return status == SF_OK ? 0 : target_fail(target->name, status);
 }
 
 int command_stat(const struct ctl_options *options, size_t argc, char **argv)

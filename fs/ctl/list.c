@@ -15,11 +15,31 @@ struct listing {
     size_t last_bytes;
 };
 
+static char type_letter(uint32_t mode)
+{
+    switch (mode & S_IFMT) {
+    case S_IFDIR:
+        return 'd';
+    case S_IFLNK:
+        return 'l';
+    case S_IFIFO:
+        return 'p';
+    case S_IFSOCK:
+        return 's';
+    case S_IFCHR:
+        return 'c';
+    case S_IFBLK:
+        return 'b';
+    default:
+        return '-';
+    }
+}
+
 /* What a listing does not know of a directory (version 0) is left open. */
 static void print_full(const struct tree_inode *inode)
 {
     if (inode->version == 0) {
-        printf("%c %4s %12s %16s ", S_ISDIR(inode->mode) ? 'd' : '-', "-", "-", "-");
+        printf("%c %4s %12s %16s ", type_letter(inode->mode), "-", "-", "-");
         return;
     }
     time_t seconds = (time_t)((int64_t)inode->mtime_ns / 1000000000);
@@ -27,7 +47,7 @@ static void print_full(const struct tree_inode *inode)
     struct tm local;
     if (inode->mtime_ns != 0 && localtime_r(&seconds, &local))
         strftime(text, sizeof text, "%Y-%m-%d %H:%M", &local);
-    printf("%c %04o %12llu %16s ", S_ISDIR(inode->mode) ? 'd' : '-', inode->mode & 07777,
+    printf("%c %04o %12llu %16s ", type_letter(inode->mode), inode->mode & 07777,
            (unsigned long long)inode->size, text);
 }
 

@@ -24,6 +24,8 @@ int target_fail(const char *name, int status)
         return fail_usage("%s: '.' and '..' are no names here (the keys of these names are %%2E "
                           "and %%2E%%2E)",
                           what);
+    case SF_LINKS:
+        return fail("%s: more than %u symbolic links on the way", what, TREE_LINKS_MAX);
     case SF_NAME_TOO_LONG:
         return fail_usage("%s: a name in the mount has at most %u bytes (--key takes keys of up "
                           "to %u)",
@@ -83,28 +85,45 @@ static int take_place(struct target *target)
     return tree_record_key(&target->place, &target->space, target->key, &target->key_bytes);
 }
 
-int target_find(struct session *s, const struct ctl_options *options, const char *name,
-                struct target *out)
+/* A copy of what the walk has found. */
+static void take_walk(const struct tree_walk *walk, struct target *target)
+{
+    target->place = walk->place;
+    target->inode = walk->inode;
+    if (walk->place.name.n > TREE_NAME_BYTES_MAX) /* no such name is ever found */
+        target->place.name.n = 0;
+    if (target->place.name.n > 0)
+        memcpy(target->last_name, walk->place.name.p, target->place.name.n);
+    target->place.name.p = (const uint8_t *)target->last_name;
+}
+
+static int find(struct session *s, const struct ctl_options *options, const char *name,
+                bool no_follow, struct target *out)
 {
     *out = (struct target){.name = name};
     if (is_key(options)) {
         take_key(name, out);
         return 0;
     }
-    struct tree_walk walk = {.path = slice_str(name)};
+    struct tree_walk walk = {.path = slice_str(name), .no_follow = no_follow};
     int status = session_walk(s, &walk);
     out->is_walked = true;
-    out->place = walk.place;
-    out->inode = walk.inode;
-    if (status == SF_OK && walk.place.name.n > 0)
+    take_walk(&walk, out);
+    if (status == SF_OK && out->place.name.n > 0)
         status = take_place(out);
     return status == SF_OK ? 0 : target_fail(name, status);
+}
+
+int target_find(struct session *s, const struct ctl_options *options, const char *name,
+                struct target *out)
+{
+    return find(s, options, name, true, out);
 }
 
 int target_to_read(struct session *s, const struct ctl_options *options, const char *name,
                    struct target *out)
 {
-    int exit_status = target_find(s, options, name, out);
+    int exit_status = find(s, options, name, false, out);
     if (exit_status == 0 && out->is_walked && out->place.is_directory)
         return target_fail(name, SF_IS_DIRECTORY);
     return exit_status;
@@ -135,7 +154,7 @@ int target_to_write(struct session *s, const struct ctl_options *options, const 
                              .uid = getuid(),
                              .gid = getgid()};
     int status = session_walk(s, &walk);
-    out->place = walk.place;
+    take_walk(&walk, out);
     if (status == SF_OK && walk.place.is_directory)
         status = SF_IS_DIRECTORY;
     if (status == SF_NOT_FOUND && walk.place.name.n > 0)

@@ -12,7 +12,8 @@ struct target {
     struct kv_pre pre; /* a file below a directory must still be this one */
     /* What target_find saw. Unset after target_to_write, and where the name is a key (--key). */
     bool is_walked;
-    struct tree_place place;
+    struct tree_place place; /* its name points into last_name */
+    char last_name[TREE_NAME_BYTES_MAX];
     struct tree_inode inode;
 };
 
@@ -20,10 +21,10 @@ struct target {
 
 /* What can be said without the cluster: an empty name, a key that is too long. */
 SF_MUST_CHECK int target_check(const struct ctl_options *options, const char *name);
-/* A key (--key), or whatever the name leads to: a file, a directory, the root. */
+/* A key (--key), or whatever the name leads to: a file, a directory, the root, a symlink. */
 SF_MUST_CHECK int target_find(struct session *s, const struct ctl_options *options,
                               const char *name, struct target *out);
-/* The same, but a directory is refused. */
+/* The same, but symlinks are followed to the end, and a directory is refused. */
 SF_MUST_CHECK int target_to_read(struct session *s, const struct ctl_options *options,
                                  const char *name, struct target *out);
 /* Directories on the way are made, and a file below one is created. */

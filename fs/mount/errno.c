@@ -21,6 +21,10 @@ int mount_errno(int status)
         return ENOTDIR;
     case SF_NOT_EMPTY:
         return ENOTEMPTY;
+    case SF_LINKS:
+        return ELOOP;
+    case SF_NO_XATTR:
+        return ENODATA;
     case SF_NAME_TOO_LONG:
         return ENAMETOOLONG;
     case SF_FILE_TOO_BIG:

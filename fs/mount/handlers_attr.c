@@ -11,7 +11,7 @@ static void attr_then(struct request *r, int status)
         request_fail(r, status);
         return;
     }
-    nodes_see_mode(nodes_at(&r->mount->nodes, r->node_id), r->call.inode.mode);
+    nodes_see(nodes_at(&r->mount->nodes, r->node_id), &r->call.inode);
     request_stat(r->mount, &r->call.inode, &stat);
     fuse_reply_attr(r->fuse, &stat, r->mount->options->attr_timeout_s);
     request_end(r);

@@ -49,6 +49,8 @@ static void create_then(struct request *r, int status)
 {
     if (status == SF_OK && S_ISDIR(r->call.inode.mode))
         status = SF_IS_DIRECTORY;
+    else if (status == SF_OK && !S_ISREG(r->call.inode.mode))
+        status = SF_STALE_FILE; /* made since the kernel looked: it looks again */
     if (status != SF_OK) {
         request_fail(r, status);
         return;
@@ -71,7 +73,8 @@ static void handle_create(fuse_req_t fuse, fuse_ino_t parent, const char *name, 
     if (!request_entry(r, parent, name))
         return;
     r->file = *file;
-    r->call.mode = mode;
+    r->call.mode = mode & 07777;
+    request_inherit(r, parent);
     r->call.exclusive = file->flags & O_EXCL;
     request_submit(r, TREE_CREATE, create_then);
 }
@@ -161,7 +164,7 @@ static void dropped_then(struct request *r, int status)
         request_fail(r, status);
         return;
     }
-    nodes_see_mode(nodes_at(&r->mount->nodes, r->node_id), r->call.inode.mode);
+    nodes_see(nodes_at(&r->mount->nodes, r->node_id), &r->call.inode);
     send_write(r);
 }
 

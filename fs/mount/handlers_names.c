@@ -1,9 +1,10 @@
-/* lookup, forget, create (of a name), mkdir, unlink, rmdir, rename. */
+/* lookup, forget, mkdir, mknod, symlink, readlink, unlink, rmdir, rename. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "env/memory.h"
 #include "mount/request.h"
 
 static void entry_then(struct request *r, int status)
@@ -44,25 +45,58 @@ static void handle_mkdir(fuse_req_t fuse, fuse_ino_t parent, const char *name, m
     struct request *r = request_new(fuse);
     if (!request_entry(r, parent, name))
         return;
-    r->call.mode = mode;
+    r->call.mode = S_IFDIR | mode;
+    request_inherit(r, parent);
     request_submit(r, TREE_MKDIR, entry_then);
 }
 
-/* A regular file without opening it; other nodes are refused. */
+static void make_file(struct request *r, fuse_ino_t parent, mode_t mode)
+{
+    r->call.mode = mode;
+    r->call.exclusive = true;
+    request_inherit(r, parent);
+    request_submit(r, TREE_CREATE, entry_then);
+}
+
+/* The kernel asks for regular files, fifos, sockets and devices alone. */
 static void handle_mknod(fuse_req_t fuse, fuse_ino_t parent, const char *name, mode_t mode,
                          dev_t device)
 {
-    (void)device;
-    if (!S_ISREG(mode)) {
-        fuse_reply_err(fuse, EOPNOTSUPP);
-        return;
-    }
     struct request *r = request_new(fuse);
     if (!request_entry(r, parent, name))
         return;
-    r->call.mode = mode;
-    r->call.exclusive = true;
-    request_submit(r, TREE_CREATE, entry_then);
+    r->call.device = (uint32_t)device;
+    make_file(r, parent, mode);
+}
+
+static void handle_symlink(fuse_req_t fuse, const char *target, fuse_ino_t parent, const char *name)
+{
+    struct request *r = request_new(fuse);
+    if (!request_entry(r, parent, name))
+        return;
+    r->kept = sf_strdup(target);
+    r->call.data = slice_str(r->kept);
+    make_file(r, parent, S_IFLNK | 0777);
+}
+
+static void readlink_then(struct request *r, int status)
+{
+    char target[TREE_TARGET_BYTES_MAX + 1];
+    if (status != SF_OK) {
+        request_fail(r, status);
+        return;
+    }
+    memcpy(target, r->call.data.p, r->call.data.n);
+    target[r->call.data.n] = 0;
+    fuse_reply_readlink(r->fuse, target);
+    request_end(r);
+}
+
+static void handle_readlink(fuse_req_t fuse, fuse_ino_t node_id)
+{
+    struct request *r = request_new(fuse);
+    request_place(r, node_id);
+    request_submit(r, TREE_READLINK, readlink_then);
 }
 
 static void done_then(struct request *r, int status)
@@ -122,6 +156,8 @@ void handlers_names(struct fuse_lowlevel_ops *ops)
     ops->forget_multi = handle_forget_multi;
     ops->mkdir = handle_mkdir;
     ops->mknod = handle_mknod;
+    ops->symlink = handle_symlink;
+    ops->readlink = handle_readlink;
     ops->unlink = handle_unlink;
     ops->rmdir = handle_rmdir;
     ops->rename = handle_rename;

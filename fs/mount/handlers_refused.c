@@ -4,14 +4,6 @@
 
 #include "mount/mount.h"
 
-static void handle_symlink(fuse_req_t fuse, const char *target, fuse_ino_t parent, const char *name)
-{
-    (void)target;
-    (void)parent;
-    (void)name;
-    fuse_reply_err(fuse, EOPNOTSUPP);
-}
-
 static void handle_link(fuse_req_t fuse, fuse_ino_t node_id, fuse_ino_t parent, const char *name)
 {
     (void)node_id;
@@ -56,7 +48,6 @@ static void handle_flock(fuse_req_t fuse, fuse_ino_t node_id, struct fuse_file_i
 
 void handlers_refused(struct fuse_lowlevel_ops *ops)
 {
-    ops->symlink = handle_symlink;
     ops->link = handle_link;
     ops->fallocate = handle_fallocate;
     ops->getlk = handle_getlk;

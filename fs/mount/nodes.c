@@ -67,10 +67,13 @@ static void set_place(struct node *node, const struct node_place *place)
     node->name = name;
 }
 
-void nodes_see_mode(struct node *node, uint32_t mode)
+void nodes_see(struct node *node, const struct tree_inode *inode)
 {
+    uint32_t mode = inode->mode;
     bool runs_as_group = (mode & S_ISGID) && (mode & S_IXGRP);
     node->is_privileged = S_ISREG(mode) && ((mode & S_ISUID) || runs_as_group);
+    node->gives_group = S_ISDIR(mode) && (mode & S_ISGID);
+    node->gid = inode->gid;
 }
 
 struct node *nodes_remember(struct nodes *nodes, const struct tree_inode *inode,
@@ -84,7 +87,7 @@ struct node *nodes_remember(struct nodes *nodes, const struct tree_inode *inode,
         HASH_ADD(hh, nodes->by_ino, ino, sizeof node->ino, node);
     }
     node->lookups++;
-    nodes_see_mode(node, inode->mode);
+    nodes_see(node, inode);
     set_place(node, place);
     return node;
 }

@@ -22,7 +22,10 @@ struct node {
     uint64_t lookups;   /* entries delivered and not yet forgotten */
     char *name;         /* of its entry; owned, with a 0 */
     bool is_directory;
-    bool is_privileged; /* when last seen it had bits that a write by others takes away */
+    /* As last seen: */
+    bool is_privileged; /* a file with mode bits that a write by others takes away */
+    bool gives_group;   /* a directory whose group goes to what is made in it: `gid` */
+    uint32_t gid;
     UT_hash_handle hh;
 };
 
@@ -49,8 +52,8 @@ uint64_t nodes_id(const struct nodes *nodes, const struct node *node);
 struct node *nodes_remember(struct nodes *nodes, const struct tree_inode *inode,
                             const struct node_place *place);
 void nodes_forget(struct nodes *nodes, struct node *node, uint64_t lookups);
-/* Takes note of the mode that an answer shows. */
-void nodes_see_mode(struct node *node, uint32_t mode);
+/* Takes note of the mode and group that an answer shows. */
+void nodes_see(struct node *node, const struct tree_inode *inode);
 /* This mount renamed the inode, if the kernel knows it. place->asked: nodes->sent, now. */
 void nodes_moved(struct nodes *nodes, uint64_t ino, const struct node_place *place);
 /* The place, its name borrowed from the node. */

@@ -142,6 +142,21 @@ bool request_entry(struct request *r, fuse_ino_t directory, const char *name)
     return true;
 }
 
+void request_inherit(struct request *r, fuse_ino_t directory)
+{
+    struct node *node = nodes_at(&r->mount->nodes, directory);
+    struct tree_inode root;
+    if (node->ino == TREE_ROOT) { /* the kernel need not have asked for it */
+        tree_root_inode(r->mount->tree, &root);
+        nodes_see(node, &root);
+    }
+    if (!node->gives_group)
+        return;
+    r->call.gid = node->gid;
+    if (S_ISDIR(r->call.mode))
+        r->call.mode |= S_ISGID;
+}
+
 static void on_tree_done(struct tree_call *call, int status)
 {
     struct request *r = container_of(call, struct request, call);
@@ -191,6 +206,7 @@ void request_stat(const struct mount *mount, const struct tree_inode *inode, str
     out->st_ino = inode->ino;
     out->st_mode = inode->mode;
     out->st_nlink = inode->links;
+    out->st_rdev = inode->device;
     out->st_uid = o->set_uid ? o->uid : inode->uid;
     out->st_gid = o->set_gid ? o->gid : inode->gid;
     if (o->set_umask)

@@ -38,6 +38,9 @@ void request_place(struct request *r, fuse_ino_t node_id);
 /* Its place: the entry `name` of a directory. False: the name is too long; the reply was sent and
  * the request is gone. */
 SF_MUST_CHECK bool request_entry(struct request *r, fuse_ino_t directory, const char *name);
+/* What is made in this directory gets its group, and a directory its set-group-id bit too, if it has
+ * that bit itself. */
+void request_inherit(struct request *r, fuse_ino_t directory);
 /* Submits r->call of this kind. */
 void request_submit(struct request *r, enum tree_kind kind,
                     void (*then)(struct request *r, int status));

@@ -1,25 +1,33 @@
 #include "tree/attr.h"
 
-#include <string.h>
 #include <sys/stat.h>
 
-#define ATTR_VERSION 1u
+#include "tree/xattr.h"
+
+#define ATTR_LONG_BYTES 38u /* before the xattrs */
+#define VERSION_PLAIN 1u
+#define VERSION_LONG 2u /* with device and xattrs */
 #define FLAG_ATIME 1u
 
-void attr_encode(const struct attr *attr, uint8_t out[ATTR_BYTES])
+int attr_encode(const struct attr *attr, struct buffer *out)
 {
-    struct buffer b = {0};
-    buffer_put_u8(&b, ATTR_VERSION);
-    buffer_put_u8(&b, attr->has_atime ? FLAG_ATIME : 0);
-    buffer_put_u32(&b, attr->mode);
-    buffer_put_u32(&b, attr->uid);
-    buffer_put_u32(&b, attr->gid);
-    buffer_put_u32(&b, attr->links);
-    buffer_put_u64(&b, attr->atime_ns);
-    buffer_put_u64(&b, attr->parent);
-    sf_assert(b.n == ATTR_BYTES);
-    memcpy(out, b.p, ATTR_BYTES);
-    buffer_deinit(&b);
+    bool is_long = attr->device != 0 || attr->xattrs.n > 0;
+    if (is_long && attr->xattrs.n > SF_ATTR_BYTES_MAX - ATTR_LONG_BYTES)
+        return SF_NO_SPACE;
+    buffer_clear(out);
+    buffer_put_u8(out, is_long ? VERSION_LONG : VERSION_PLAIN);
+    buffer_put_u8(out, attr->has_atime ? FLAG_ATIME : 0);
+    buffer_put_u32(out, attr->mode);
+    buffer_put_u32(out, attr->uid);
+    buffer_put_u32(out, attr->gid);
+    buffer_put_u32(out, attr->links);
+    buffer_put_u64(out, attr->atime_ns);
+    buffer_put_u64(out, attr->parent);
+    if (is_long) {
+        buffer_put_u32(out, attr->device);
+        buffer_append(out, attr->xattrs.p, attr->xattrs.n);
+    }
+    return SF_OK;
 }
 
 int attr_decode(struct slice bytes, struct attr *out)
@@ -33,7 +41,14 @@ int attr_decode(struct slice bytes, struct attr *out)
     attr.links = reader_u32(&r);
     attr.atime_ns = reader_u64(&r);
     attr.parent = reader_u64(&r);
-    if (!reader_done(&r) || version != ATTR_VERSION || (flags & ~FLAG_ATIME) != 0)
+    if (version == VERSION_LONG) {
+        attr.device = reader_u32(&r);
+        attr.xattrs = reader_bytes(&r, reader_left(&r));
+    }
+    bool known = version == VERSION_PLAIN || version == VERSION_LONG;
+    if (!reader_done(&r) || !known || (flags & ~FLAG_ATIME) != 0)
+        return SF_BAD_ATTR;
+    if (!xattr_list_is_valid(attr.xattrs))
         return SF_BAD_ATTR;
     *out = attr;
     return SF_OK;
@@ -46,6 +61,8 @@ static void inode_fill(const struct attr *attr, const struct kv_stat *stat, stru
         .uid = attr->uid,
         .gid = attr->gid,
         .links = attr->links,
+        .device = attr->device,
+        .parent = attr->parent,
         .version = stat->version,
         .atime_ns = attr->has_atime ? attr->atime_ns : stat->mtime_ns,
         .mtime_ns = stat->mtime_ns,
@@ -53,12 +70,19 @@ static void inode_fill(const struct attr *attr, const struct kv_stat *stat, stru
     };
 }
 
+/* Those that a file's record may have. */
+static bool is_file_type(uint32_t mode)
+{
+    return S_ISREG(mode) || S_ISLNK(mode) || S_ISFIFO(mode) || S_ISSOCK(mode) || S_ISCHR(mode) ||
+           S_ISBLK(mode);
+}
+
 int attr_file_inode(const struct kv_stat *stat, uint32_t uid, uint32_t gid, struct tree_inode *out)
 {
     struct attr attr = {.mode = S_IFREG | 0644, .uid = uid, .gid = gid, .links = 1};
     if (stat->attr.n > 0 && attr_decode(stat->attr, &attr) != SF_OK)
         return SF_BAD_ATTR;
-    if (S_ISDIR(attr.mode))
+    if (!is_file_type(attr.mode))
         return SF_BAD_ATTR;
     inode_fill(&attr, stat, out);
     out->ino = stat->created;

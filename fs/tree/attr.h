@@ -1,7 +1,7 @@
 /* attr: a record's opaque attributes, as the file system writes them, and the inode they make.
  *
  *   offset  bytes  what (little-endian)
- *   0       1      version = 1
+ *   0       1      version: 1, or 2 where there is more than version 1 has room for
  *   1       1      flags: 1 the atime was set; else it is the mtime
  *   2       4      mode: type and permission bits
  *   6       4      uid
@@ -9,6 +9,9 @@
  *   14      4      link count of a file
  *   18      8      atime, ns since 1970, signed
  *   26      8      of a directory: id of its parent; else 0
+ *   version 2 alone:
+ *   34      4      of a device node: its number, as the kernel's 32-bit one; else 0
+ *   38      ...    extended attributes (xattr.h), to the end
  *
  * A record without attr (made by a clerk) is a 0644 file of the mounting user.
  */
@@ -17,17 +20,19 @@
 
 #include "tree/tree.h"
 
-#define ATTR_BYTES 34u
-
 struct attr {
     uint32_t mode, uid, gid, links;
     bool has_atime;
     uint64_t atime_ns; /* valid where has_atime */
     uint64_t parent;
+    uint32_t device;
+    struct slice xattrs; /* a list (xattr.h); borrowed */
 };
 
-void attr_encode(const struct attr *attr, uint8_t out[ATTR_BYTES]);
-/* SF_BAD_ATTR: damaged, or written by a newer version. */
+/* Replaces what `out` holds; attr->xattrs may not point into it. SF_NO_SPACE: more than
+ * SF_ATTR_BYTES_MAX; out is as it was. */
+SF_MUST_CHECK int attr_encode(const struct attr *attr, struct buffer *out);
+/* out->xattrs points into `bytes`. SF_BAD_ATTR: damaged, or written by a newer version. */
 SF_MUST_CHECK int attr_decode(struct slice bytes, struct attr *out);
 
 /* What a file's record says; a record without attr belongs to uid and gid. SF_BAD_ATTR. */

@@ -1,6 +1,6 @@
 /* CREATE and MKDIR.
  *
- * A file is one log entry: a Put that must find nothing, below the root together with a check of
+ * A file, whatever its type, is one log entry: a Put that must find nothing, below the root together with a check of
  * the directory's record and its count. A directory needs two shards: its own record first, then
  * the entry, create-only. A crash in between leaves a record that nothing leads to, never an entry
  * without a record. */
@@ -38,15 +38,11 @@ static const struct kv_stat *entry_stat(const struct op *op, const struct kv_rep
     return op->call->place.directory == TREE_ROOT ? &reply->stat : &reply->replies[0].stat;
 }
 
-static void put_entry(struct op *op, const struct attr *attr)
+static void put_entry(struct op *op, struct slice data)
 {
     op_kv(&op->ops[0], KV_PUT, &op->entry);
     op->ops[0].pre.kind = KV_PRE_ABSENT;
-    if (attr) {
-        attr_encode(attr, op->attr);
-        op->ops[0].attr = slice_of(op->attr, ATTR_BYTES);
-        op->ops[0].flags = KV_HAS_ATTR;
-    }
+    op->ops[0].data = data;
 }
 
 static void on_created(struct op *op, int status, const struct kv_reply *reply)
@@ -59,7 +55,7 @@ static void on_created(struct op *op, int status, const struct kv_reply *reply)
     }
     if (status == SF_OK) {
         struct kv_stat stat = *entry_stat(op, reply);
-        stat.attr = slice_of(op->attr, ATTR_BYTES);
+        stat.attr = buffer_slice(&op->attr);
         status = op_file_inode(op, &stat);
         call->created = status == SF_OK;
         if (call->place.directory == TREE_ROOT)
@@ -74,11 +70,17 @@ int create_start(struct op *op)
     int status = key_of_entry(call->place.directory, call->place.name, &op->entry);
     if (status != SF_OK)
         return status;
-    struct attr attr = {
-        .mode = S_IFREG | (call->mode & 07777), .uid = call->uid, .gid = call->gid, .links = 1};
-    put_entry(op, &attr);
-    send_entry(op, 0, on_created);
-    return SF_OK;
+    uint32_t type = call->mode & S_IFMT;
+    struct attr attr = {.mode = (type != 0 ? type : S_IFREG) | (call->mode & 07777),
+                        .uid = call->uid,
+                        .gid = call->gid,
+                        .links = 1,
+                        .device = call->device};
+    put_entry(op, call->data);
+    status = op_set_attr(op, &op->ops[0], &attr);
+    if (status == SF_OK)
+        send_entry(op, 0, on_created);
+    return status;
 }
 
 /* -- directories --------------------------------------------------------------------------- */
@@ -115,18 +117,17 @@ static void on_record_made(struct op *op, int status, const struct kv_reply *rep
     if (status == SF_OK) {
         op->stat = reply->stat;
         struct kv_stat stat = reply->stat;
-        stat.attr = slice_of(op->attr, ATTR_BYTES);
+        stat.attr = buffer_slice(&op->attr);
         status = attr_directory_inode(op->child, &stat, slice_of(NULL, 0), &op->call->inode);
     }
     if (status != SF_OK) {
         op_finish(op, status);
         return;
     }
-    put_entry(op, NULL);
     for (size_t i = 0; i < 8; i++)
         op->id_bytes[i] = (uint8_t)(op->child >> (8 * i));
+    put_entry(op, slice_of(op->id_bytes, 8));
     op->ops[0].record_kind = RECORD_DIRECTORY;
-    op->ops[0].data = slice_of(op->id_bytes, 8);
     send_entry(op, 1, on_entry_made);
 }
 
@@ -143,14 +144,15 @@ static void on_id(struct op *op, int status, const struct kv_reply *reply)
                         .gid = call->gid,
                         .links = 2,
                         .parent = call->place.directory};
-    attr_encode(&attr, op->attr);
     key_of_directory(op->child, &op->to_entry);
     op_kv(&op->kv, KV_PUT, &op->to_entry);
     op->kv.pre.kind = KV_PRE_ABSENT;
     op->kv.record_kind = RECORD_DIRECTORY;
-    op->kv.attr = slice_of(op->attr, ATTR_BYTES);
-    op->kv.flags = KV_HAS_ATTR;
-    op_send(op, on_record_made);
+    status = op_set_attr(op, &op->kv, &attr);
+    if (status == SF_OK)
+        op_send(op, on_record_made);
+    else
+        op_finish(op, status);
 }
 
 int mkdir_start(struct op *op)

@@ -1,5 +1,8 @@
-/* READ, WRITE, APPEND, FSYNC: the value of the file's record, which must still be this very file.
+/* READLINK, READ, WRITE, APPEND, FSYNC: the value of the file's record, which must still be this very file.
  */
+#include <string.h>
+#include <sys/stat.h>
+
 #include "client/touch.h"
 #include "tree/op.h"
 
@@ -9,6 +12,39 @@ static int prepare(struct op *op)
     const struct tree_place *place = &op->call->place;
     op_value_begin(op);
     return key_of_entry(place->directory, place->name, &op->entry);
+}
+
+static int link_target(const struct op *op, const struct kv_reply *reply)
+{
+    struct attr attr;
+    uint64_t ino = op->call->place.ino;
+    if (ino != 0 && reply->stat.created != ino)
+        return SF_STALE_FILE;
+    if (attr_decode(reply->stat.attr, &attr) != SF_OK)
+        return SF_BAD_ATTR;
+    if (!S_ISLNK(attr.mode))
+        return SF_INVALID;
+    /* A clerk may have put anything there. */
+    bool is_path = reply->data.n > 0 && !memchr(reply->data.p, 0, reply->data.n);
+    return is_path && reply->data.n <= TREE_TARGET_BYTES_MAX ? SF_OK : SF_BAD_ATTR;
+}
+
+static void on_link(struct op *op, int status, const struct kv_reply *reply)
+{
+    if (status == SF_OK)
+        status = link_target(op, reply);
+    op->call->data = status == SF_OK ? reply->data : slice_of(NULL, 0);
+    op_finish(op, op_file_status(status));
+}
+
+int readlink_start(struct op *op)
+{
+    int status = key_of_entry(op->call->place.directory, op->call->place.name, &op->entry);
+    if (status != SF_OK)
+        return status;
+    op_kv(&op->kv, KV_GET, &op->entry);
+    op_send(op, on_link);
+    return SF_OK;
 }
 
 static void on_read(struct op *op, int status, const struct kv_stat *stat, struct slice data)

@@ -47,7 +47,7 @@ struct op {
     struct kv_op checks[2], ops[3];
     struct key entry, to_entry,
         directory; /* of place, of the target, of a directory's own record */
-    uint8_t attr[ATTR_BYTES];
+    struct buffer attr; /* of the record that is written */
     uint8_t id_bytes[8];
     struct slice id_slice;
     uint64_t child;     /* id of the directory that is looked at, made or removed */
@@ -110,6 +110,9 @@ int op_file_status(int status);
 void op_count(struct kv_op *kv, const struct key *directory, int entries, int subdirectories);
 /* For a file found in the root or below: its inode into call->inode. */
 int op_file_inode(struct op *op, const struct kv_stat *stat);
+/* The record of `kv`, a PUT or SET_ATTR, gets these attributes, which stay in op->attr.
+ * SF_NO_SPACE. */
+SF_MUST_CHECK int op_set_attr(struct op *op, struct kv_op *kv, const struct attr *attr);
 
 /* -- one function a kind: checks the call and sends its first request ----------------------- */
 
@@ -121,6 +124,7 @@ int mkdir_start(struct op *op);
 int unlink_start(struct op *op);
 int rmdir_start(struct op *op);
 int rename_start(struct op *op);
+int readlink_start(struct op *op);
 int read_start(struct op *op);
 int write_start(struct op *op);
 int append_start(struct op *op);

@@ -45,6 +45,7 @@ int root_learn(struct root *root, const struct kv_stat *stat)
     int status = attr_decode(stat->attr, &root->attr);
     if (status != SF_OK)
         return status;
+    root->attr.xattrs = slice_of(NULL, 0); /* they were borrowed */
     root->asked = root->has_record = true;
     root->set_mtime_ns = stat->mtime_ns;
     root->set_at_ns = stat->ctime_ns;
@@ -156,6 +157,11 @@ uint64_t root_mtime_ns(const struct root *root)
     return root->names_ns != 0 ? root->names_ns : root->mounted_ns;
 }
 
+void tree_root_inode(struct tree *tree, struct tree_inode *out)
+{
+    root_inode(tree->root, out);
+}
+
 void root_inode(struct root *root, struct tree_inode *out)
 {
     uint64_t mtime_ns = root_mtime_ns(root);
@@ -165,6 +171,7 @@ void root_inode(struct root *root, struct tree_inode *out)
         .mode = S_IFDIR | (root->asked ? 0755u : 0700u),
         .uid = root->tree->options.uid,
         .gid = root->tree->options.gid,
+        .parent = TREE_ROOT,
         .links = 1, /* its subdirectories are not counted */
         .version = mtime_ns,
         .atime_ns = mtime_ns,

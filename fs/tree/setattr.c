@@ -46,7 +46,7 @@ static int changed_attr(struct op *op, struct slice bytes, struct attr *attr)
 static int result_inode(struct op *op, const struct kv_stat *found)
 {
     struct kv_stat stat = *found;
-    stat.attr = slice_of(op->attr, ATTR_BYTES);
+    stat.attr = buffer_slice(&op->attr);
     if (is_root(op)) {
         int status = root_learn(op->tree->root, &stat);
         root_inode(op->tree->root, &op->call->inode);
@@ -94,11 +94,13 @@ static void write_attr(struct op *op, const struct kv_stat *stat)
         op_finish(op, status);
         return;
     }
-    attr_encode(&attr, op->attr);
     op_kv(&op->kv, KV_SET_ATTR, is_directory(op) ? &op->directory : &op->entry);
+    status = op_set_attr(op, &op->kv, &attr);
+    if (status != SF_OK) {
+        op_finish(op, status);
+        return;
+    }
     op->kv.pre = (struct kv_pre){KV_PRE_VERSION, stat->version};
-    op->kv.attr = slice_of(op->attr, ATTR_BYTES);
-    op->kv.flags = KV_HAS_ATTR;
     if (call->set & TREE_SET_MTIME) {
         op->kv.flags |= KV_HAS_MTIME;
         op->kv.mtime_ns = call->mtime_ns;

@@ -50,6 +50,7 @@ void op_drop(struct op *op)
     if (op->next)
         op->next->prev = op->prev;
     buffer_deinit(&op->keep);
+    buffer_deinit(&op->attr);
     free(op);
 }
 
@@ -100,6 +101,8 @@ static int start(struct op *op)
         return rmdir_start(op);
     case TREE_RENAME:
         return rename_start(op);
+    case TREE_READLINK:
+        return readlink_start(op);
     case TREE_READ:
         return read_start(op);
     case TREE_WRITE:
@@ -307,4 +310,14 @@ void op_count(struct kv_op *kv, const struct key *directory, int entries, int su
 int op_file_inode(struct op *op, const struct kv_stat *stat)
 {
     return attr_file_inode(stat, op->tree->options.uid, op->tree->options.gid, &op->call->inode);
+}
+
+int op_set_attr(struct op *op, struct kv_op *kv, const struct attr *attr)
+{
+    int status = attr_encode(attr, &op->attr);
+    if (status != SF_OK)
+        return status;
+    kv->attr = buffer_slice(&op->attr);
+    kv->flags |= KV_HAS_ATTR;
+    return SF_OK;
 }

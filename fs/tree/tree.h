@@ -3,9 +3,10 @@
  * Files directly under the root are the plain keys. Everything else is internal:
  *
  *   record                  space     key                            kind       content
- *   file in the root        plain     the key (tree_key_of_name)     VALUE      its data
+ *   file in the root        plain     the key (tree_key_of_name)     VALUE      its data; of a
+ *                                                                               symlink its target
  *   directory in the root   plain     the key                        DIRECTORY  its id
- *   file below              internal  directory's id, 'e', name      VALUE      its data
+ *   file below              internal  directory's id, 'e', name      VALUE      the same
  *   directory below         internal  directory's id, 'e', name      DIRECTORY  its id
  *   a directory's own       internal  its id, 'd'                    DIRECTORY  counts
  *   the root's own          internal  1, 'd'                         DIRECTORY  nothing; if it was set
@@ -36,6 +37,8 @@
 
 #define TREE_ROOT 1ull /* the root's id and inode number */
 #define TREE_NAME_BYTES_MAX 255u
+#define TREE_TARGET_BYTES_MAX 4095u /* of a symlink */
+#define TREE_LINKS_MAX 40u          /* symlinks on the way of one path */
 
 struct tree;
 
@@ -66,7 +69,9 @@ struct tree_inode {
     uint64_t ino;
     uint32_t mode; /* type and permission bits, as S_IFREG | 0644 */
     uint32_t uid, gid;
-    uint32_t links; /* of a directory: 2 + subdirectories; of the root 1, they are not counted */
+    uint32_t links;  /* of a directory: 2 + subdirectories; of the root 1, they are not counted */
+    uint32_t device; /* of a device node, as the kernel's 32-bit number */
+    uint64_t parent; /* of a directory: the id of the one above it */
     uint64_t size;
     uint64_t version;
     uint64_t atime_ns, mtime_ns, ctime_ns; /* since 1970, as two's complement of a signed number */
@@ -87,13 +92,16 @@ struct tree_place {
  * GETATTR   place                                 inode
  * SETATTR   place, set, new values, bare          inode (not if bare)
  * CREATE    place without ino, mode, uid, gid,    inode, created (false: it was there, and not
- *           exclusive                             exclusive)
+ *           exclusive, device, data               exclusive). mode with a type: a symlink (data is
+ *                                                 its target), a device, fifo or socket; without
+ *                                                 one: a regular file
  * MKDIR     place without ino, mode, uid, gid     inode
  * UNLINK    place; ino may be 0
  * RMDIR     place; ino may be 0
  * RENAME    place -> to_directory, to_name,       inode.ino alone. CROSS_DEVICE unless it is within
  *           no_replace                            one directory below the root, or within the root
  *                                                 and one shard
+ * READLINK  place; ino may be 0                   data: the target. INVALID: it is no symlink
  * READ      place, offset, length                 data, short only at the end
  * WRITE     place, offset, data                   inode, without attributes
  * APPEND    place, data                           inode, without attributes; old_length
@@ -112,6 +120,7 @@ enum tree_kind {
     TREE_UNLINK,
     TREE_RMDIR,
     TREE_RENAME,
+    TREE_READLINK,
     TREE_READ,
     TREE_WRITE,
     TREE_APPEND,
@@ -146,11 +155,12 @@ struct tree_call {
     bool no_replace, exclusive;
     unsigned set; /* SETATTR: enum tree_set */
     bool bare;    /* SETATTR: nobody looks at the inode */
-    uint32_t mode, uid, gid;
+    uint32_t mode, uid, gid, device;
     uint64_t atime_ns, mtime_ns, size;
     uint64_t offset, length;
     struct slice after; /* READDIR: the last name that was delivered; empty: from the start */
-    struct slice data;  /* WRITE, APPEND: lent; READ: out, borrowed until on_done returns */
+    /* WRITE, APPEND, CREATE: lent; READ, READLINK: out, borrowed until on_done returns */
+    struct slice data;
     /* out */
     struct tree_inode inode;
     uint64_t old_length;
@@ -160,6 +170,9 @@ struct tree_call {
     void *state; /* the tree's own */
 };
 
+/* The root's, from memory, as GETATTR answers it. */
+void tree_root_inode(struct tree *tree, struct tree_inode *out);
+
 void tree_submit(struct tree *tree, struct tree_call *call);
 /* on_done will not fire. Whether a mutation happened stays unknown to the caller; the client
  * settles it in the background before a later mutation of the same key. */
@@ -168,23 +181,29 @@ bool tree_call_was_sent(const struct tree_call *call); /* a mutation of it may h
 
 /* -- paths ("docs/a.txt", as shardctl names things) ----------------------------------------- */
 
-/* Walks `path` (names separated by '/', a leading one allowed, no "." or "..") down to the
- * directory that holds its last name, and looks that up. make_parents: missing directories are
- * made.
- *   on_done: SF_OK with place (its name points into `path`) and inode. SF_NOT_FOUND with place
+/* Walks `path` (names separated by '/', a leading one allowed) down to the directory that holds its
+ * last name, and looks that up. Symlinks on the way are followed, absolute ones from the root; one
+ * that the path ends with is the result where no_follow is set and no '/' is behind it.
+ *   make_parents   missing directories are made
+ *   on_done: SF_OK with place (its name points into `path` or the walk itself) and inode;
+ *   place.name.n = 0 for the root and where the path ends with "." or "..". SF_NOT_FOUND with place
  *   where only the last name is missing (then place.ino = 0); with place.name.n = 0 where a parent
- *   is missing. */
+ *   is missing. SF_LINKS after more than TREE_LINKS_MAX symlinks, SF_NAME_TOO_LONG where the path
+ *   grows beyond TREE_PATH_BYTES_MAX with them. */
+#define TREE_PATH_BYTES_MAX 8192u
 struct tree_walk {
     void (*on_done)(struct tree_walk *walk, int status);
     struct slice path; /* lent */
-    bool make_parents;
+    bool make_parents, no_follow;
     uint32_t mode, uid, gid; /* of directories that are made */
     struct tree_place place; /* out */
     struct tree_inode inode; /* out */
     void *ctx;               /* the caller's */
     struct tree_call call;   /* the tree's own */
     struct tree *tree;
-    size_t at;
+    struct slice rest;                 /* of the path: what is not resolved yet */
+    unsigned links;                    /* followed so far */
+    uint8_t text[TREE_PATH_BYTES_MAX]; /* `rest`, once a symlink was followed */
 };
 void tree_walk(struct tree *tree, struct tree_walk *walk);
 /* The record of a file's place, for operations that the tree does not have (a Put of the whole

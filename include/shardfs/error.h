@@ -53,7 +53,9 @@
     X(NAME_TOO_LONG, -2042, "the name is too long")                                                \
     X(FILE_TOO_BIG, -2043, "larger than the largest file")                                         \
     X(BAD_ATTR, -2044, "the attributes are damaged or of a newer version")                         \
-    X(INTERRUPTED, -2045, "interrupted by a signal")
+    X(INTERRUPTED, -2045, "interrupted by a signal")                                               \
+    X(LINKS, -2046, "too many symbolic links")                                                     \
+    X(NO_XATTR, -2047, "no such extended attribute")
 
 #define SF_OK 0
 

@@ -103,8 +103,11 @@ static void privileges_are_seen(void **state)
     struct node node = {0};
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        nodes_see_mode(&node, cases[i].mode);
+        const struct tree_inode inode = {.mode = cases[i].mode, .gid = 9};
+        nodes_see(&node, &inode);
         assert_int_equal(node.is_privileged, cases[i].privileged);
+        assert_int_equal(node.gives_group, S_ISDIR(cases[i].mode));
+        assert_int_equal(node.gid, 9);
     }
 }
 

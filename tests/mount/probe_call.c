@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/falloc.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -71,6 +72,12 @@ static int run_symlink(char **argv)
     return symlink(argv[0], argv[1]);
 }
 
+static int run_readlink(char **argv)
+{
+    char target[PATH_MAX];
+    return (int)readlink(argv[0], target, sizeof target);
+}
+
 static int run_mkfifo(char **argv)
 {
     return mkfifo(argv[0], 0644);
@@ -86,6 +93,11 @@ static int run_mkdev(char **argv)
     return mknod(argv[0], S_IFCHR | 0644, 0x103);
 }
 
+static int run_mksock(char **argv)
+{
+    return mknod(argv[0], S_IFSOCK | 0644, 0);
+}
+
 static int run_create(char **argv)
 {
     return on_open(argv[0], O_WRONLY | O_CREAT | O_EXCL, NULL);
@@ -94,6 +106,11 @@ static int run_create(char **argv)
 static int run_open(char **argv)
 {
     return on_open(argv[0], O_RDONLY, NULL);
+}
+
+static int run_open_nofollow(char **argv)
+{
+    return on_open(argv[0], O_RDONLY | O_NOFOLLOW, NULL);
 }
 
 static int run_open_write(char **argv)
@@ -243,11 +260,14 @@ static const struct operation operations[] = {
     {"rename_exchange", 2, run_rename_exchange},
     {"link", 2, run_link},
     {"symlink", 2, run_symlink},
+    {"readlink", 1, run_readlink},
     {"mkfifo", 1, run_mkfifo},
+    {"mksock", 1, run_mksock},
     {"mknod", 1, run_mknod},
     {"mkdev", 1, run_mkdev},
     {"create", 1, run_create},
     {"open", 1, run_open},
+    {"open_nofollow", 1, run_open_nofollow},
     {"open_write", 1, run_open_write},
     {"open_directory", 1, run_open_directory},
     {"tmpfile", 1, run_tmpfile},
