@@ -1,9 +1,11 @@
 #include "env/uv_env.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 #include <utlist.h>
 
 #include "env/log.h"
@@ -202,8 +204,18 @@ static void set_ops(struct env_ops *ops)
     uv_file_ops(ops);
 }
 
+void uv_env_open_standard_files(void)
+{
+    static const int the_other_way[] = {O_WRONLY, O_RDONLY, O_RDONLY};
+    for (int fd = 0; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/dev/null", the_other_way[fd]) < 0)
+            return; /* no such machine: it goes on as it was called */
+    }
+}
+
 int uv_env_new(struct env **out)
 {
+    uv_env_open_standard_files();
     struct uv_env *uv = sf_calloc(1, sizeof *uv);
     if (uv_loop_init(&uv->loop) != 0) {
         free(uv);

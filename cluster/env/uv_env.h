@@ -13,6 +13,10 @@
 
 struct uv_loop_s;
 
+/* Puts /dev/null in the place of standard input, output and error where they are closed, or the
+ * next file or connection would get their number. Whoever reads or writes them gets EBADF, as if
+ * they were closed still. uv_env_new does it; a program that opens files before that, first. */
+void uv_env_open_standard_files(void);
 /* A loop of its own. SF_IO where libuv cannot make one. */
 SF_MUST_CHECK int uv_env_new(struct env **out);
 /* Waits for running env_work, runs its completions, closes every handle, frees. Timers and hooks

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +10,8 @@
 
 #include "consensus/consensus.h"
 #include "ctl/progress.h"
+#include "ctl/text.h"
+#include "env/uv_env.h"
 #include "placement/placement.h"
 
 static const struct command commands[] = {
@@ -50,7 +53,7 @@ static void say(const char *format, va_list args)
 {
     progress_end();
     fputs("shardctl: ", stderr);
-    vfprintf(stderr, format, args);
+    text_vprintf(stderr, format, args);
     fputc('\n', stderr);
 }
 
@@ -70,6 +73,16 @@ int fail_usage(const char *format, ...)
     say(format, args);
     va_end(args);
     return EXIT_USAGE;
+}
+
+int fail_output(void)
+{
+    int error = errno;
+    if (error == EPIPE) { /* nobody reads on: the end of any program, though libuv's is ours */
+        signal(SIGPIPE, SIG_DFL);
+        raise(SIGPIPE);
+    }
+    return fail("standard output: %s", strerror(error));
 }
 
 static void print_help(void)
@@ -287,8 +300,13 @@ static int run_command(const struct ctl_options *options, size_t argc, char **ar
     if (options->given & ~command->takes)
         return fail_usage("'%s' does not take %s; see 'shardctl --help'", command->name,
                           name_of(options->given & ~command->takes));
-    if (argc < command->argc_min || argc > command->argc_max)
-        return fail_usage("usage: shardctl %s %s", command->name, command->arguments);
+    if (argc < command->argc_min)
+        return fail_usage("'%s': an argument is missing; usage: shardctl %s %s", command->name,
+                          command->name, command->arguments);
+    if (argc > command->argc_max)
+        return fail_usage("'%s': '%s' is one argument too many; usage: shardctl %s %s",
+                          command->name, argv[command->argc_max], command->name,
+                          command->arguments);
     return command->run(options, argc, argv);
 }
 
@@ -297,13 +315,14 @@ static int end(int exit_status)
 {
     if (fflush(stdout) == 0 && !ferror(stdout))
         return exit_status;
-    return exit_status != 0 ? exit_status : fail("standard output: %s", strerror(errno));
+    return exit_status != 0 ? exit_status : fail_output();
 }
 
 int command_main(int argc, char **argv)
 {
     struct ctl_options options = {.masters = getenv("SHARDFS_MASTERS"), .timeout_s = 10};
     int option;
+    uv_env_open_standard_files();
     opterr = 0; /* the line is ours */
     while ((option = getopt_long(argc, argv, ":l", long_options, NULL)) != -1) {
         if (option == OPTION_HELP) {

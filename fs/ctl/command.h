@@ -52,6 +52,9 @@ int command_main(int argc, char **argv);
 /* "shardctl: text" on standard error; returns EXIT_FAILED or EXIT_USAGE. */
 int fail(const char *format, ...) SF_PRINTF(1, 2);
 int fail_usage(const char *format, ...) SF_PRINTF(1, 2);
+/* For standard output that could not be written, by errno. Does not return where its reader went
+ * away. */
+int fail_output(void);
 /* Decimal digits and nothing else, min to max. False: the line, which calls it `what`, is printed.
  */
 SF_MUST_CHECK bool take_number(const char *what, const char *text, uint64_t min, uint64_t max,

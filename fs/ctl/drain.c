@@ -25,13 +25,17 @@ static bool count_held(struct session *s, const struct group *group, uint64_t nu
     return known;
 }
 
-static void await_empty(struct session *s, const struct group *group, uint64_t num)
+/* Exit status. takers: there are other groups. */
+static int await_empty(struct session *s, const struct group *group, uint64_t num, bool takers)
 {
     uint64_t held = 1;
     for (;;) {
         bool known = count_held(s, group, num, &held);
         if (known && held == 0)
             break;
+        if (known && !takers)
+            return fail("group %llu has left and holds %llu shards: there is no group to take them",
+                        (ull)group->gid, (ull)held);
         if (known)
             progress_show("group %llu still holds %llu shards", (ull)group->gid, (ull)held);
         else
@@ -40,6 +44,7 @@ static void await_empty(struct session *s, const struct group *group, uint64_t n
     }
     progress_end();
     printf("group %llu holds nothing: its servers may be stopped\n", (ull)group->gid);
+    return 0;
 }
 
 /* Config `num` becomes the session's. Exit status. */
@@ -92,11 +97,12 @@ int command_drain(const struct ctl_options *options, size_t argc, char **argv)
     int exit_status = session_open(&s, options);
     if (exit_status != 0)
         return exit_status;
+    bool takers = s.config->group_count > 0;
     exit_status = find_left(&s, gid, &left);
     if (exit_status == 0 && left == 0)
         exit_status = leave(&s, gid, &left);
     if (exit_status == 0)
-        await_empty(&s, config_find_group(s.config, gid), left);
+        exit_status = await_empty(&s, config_find_group(s.config, gid), left, takers);
     session_close(&s);
     return exit_status;
 }

@@ -9,6 +9,7 @@
 
 #include "ctl/progress.h"
 #include "ctl/target.h"
+#include "ctl/text.h"
 
 #define PUT_BYTES_MAX (64u << 20) /* of input: up to here a put is one operation, seen whole */
 #define GET_BYTES (16u << 20)     /* of output at a time */
@@ -19,6 +20,11 @@ static struct value_call value_of(const struct target *target, enum value_kind k
                                .space = target->space,
                                .key = slice_of(target->key, target->key_bytes),
                                .pre = target->pre};
+}
+
+static bool is_root(const struct target *target)
+{
+    return target->is_walked && target->place.name.n == 0;
 }
 
 /* -- put, append ----------------------------------------------------------------------------- */
@@ -94,7 +100,7 @@ static int write_command(const struct ctl_options *options, size_t argc, char **
                          enum value_kind kind)
 {
     struct buffer data = {0};
-    int exit_status = target_check(options, argv[0]);
+    int exit_status = target_check_file(options, argv[0]);
     if (exit_status != 0)
         return exit_status;
     if (argc == 2)
@@ -136,7 +142,7 @@ static int copy_out(struct session *s, const struct target *target)
         if (status != SF_OK)
             exit_status = target_fail(target->name, status);
         else if (!write_out(buffer_slice(&data)))
-            exit_status = fail("standard output: %s", strerror(errno));
+            exit_status = fail_output();
         if (data.n < GET_BYTES)
             break;
         if (!isatty(STDOUT_FILENO))
@@ -189,7 +195,7 @@ int command_del(const struct ctl_options *options, size_t argc, char **argv)
     if (exit_status != 0)
         return exit_status;
     exit_status = target_find(&s, options, argv[0], &target);
-    if (exit_status == 0 && target.is_walked && target.place.name.n == 0)
+    if (exit_status == 0 && is_root(&target))
         exit_status = fail("%s: the root cannot be deleted", argv[0]);
     if (exit_status == 0) {
         int status = delete_target(&s, &target);
@@ -246,6 +252,13 @@ static const char *type_of(uint32_t mode)
 }
 
 /* Where a symlink leads to. Status. */
+static void print_text(const char *what, struct slice text)
+{
+    printf("%-9s ", what);
+    text_print(stdout, text);
+    putchar('\n');
+}
+
 static int print_link(struct session *s, const struct target *target)
 {
     struct buffer data = {0};
@@ -253,7 +266,7 @@ static int print_link(struct session *s, const struct target *target)
     call.length = TREE_TARGET_BYTES_MAX;
     int status = session_value(s, &call, &data);
     if (status == SF_OK)
-        printf("%-9s %.*s\n", "leads to", (int)data.n, (const char *)data.p);
+        print_text("leads to", buffer_slice(&data));
     buffer_deinit(&data);
     return status;
 }
@@ -262,7 +275,8 @@ static void print_inode(const struct tree_inode *inode)
 {
     bool is_directory = S_ISDIR(inode->mode);
     printf("%-9s %s\n", "type", type_of(inode->mode));
-    print_number(is_directory ? "entries" : "length", inode->size);
+    if (inode->ino != TREE_ROOT) /* whose entries nobody counts */
+        print_number(is_directory ? "entries" : "length", inode->size);
     printf("%-9s %04o\n", "mode", inode->mode & 07777);
     printf("%-9s %u:%u\n", "owner", inode->uid, inode->gid);
     print_number("inode", inode->ino);
@@ -289,12 +303,12 @@ static int print_target(struct session *s, const struct target *target)
         if (status != SF_OK)
             return target_fail(target->name, status);
     }
-    printf("%-9s %s\n", "name", target->name);
+    print_text("name", slice_str(target->name));
     if (target->is_walked)
         print_inode(&target->inode);
     else
         print_record(&stat);
-    if (!target->is_walked || target->place.name.n > 0) /* the root is in all shards */
+    if (!is_root(target)) /* that is in all shards */
         print_shard(s, target);
     bool is_link = target->is_walked && S_ISLNK(target->inode.mode);
     int status = is_link ? print_link(s, target) : SF_OK;
@@ -311,7 +325,9 @@ int command_stat(const struct ctl_options *options, size_t argc, char **argv)
         exit_status = session_open(&s, options);
     if (exit_status != 0)
         return exit_status;
-    exit_status = target_find(&s, options, argv[0], &target);
+    int status = target_names_root(options, argv[0]) ? session_learn_root(&s) : SF_OK;
+    exit_status =
+        status == SF_OK ? target_find(&s, options, argv[0], &target) : target_fail(argv[0], status);
     if (exit_status == 0)
         exit_status = print_target(&s, &target);
     session_close(&s);

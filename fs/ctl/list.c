@@ -4,8 +4,10 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "ctl/target.h"
+#include "ctl/text.h"
 
 struct listing {
     struct tree_call call;
@@ -51,13 +53,22 @@ static void print_full(const struct tree_inode *inode)
            (unsigned long long)inode->size, text);
 }
 
+/* As it is, but for control characters where somebody looks at it. */
+static void print_name(struct slice name)
+{
+    if (isatty(STDOUT_FILENO))
+        text_print(stdout, name);
+    else
+        fwrite(name.p, 1, name.n, stdout);
+    putchar('\n');
+}
+
 static bool on_entry(struct tree_call *call, struct slice name, const struct tree_inode *inode)
 {
     struct listing *listing = container_of(call, struct listing, call);
     if (listing->full)
         print_full(inode);
-    fwrite(name.p, 1, name.n, stdout);
-    putchar('\n');
+    print_name(name);
     memcpy(listing->last, name.p, name.n);
     listing->last_bytes = name.n;
     listing->count++;
@@ -82,24 +93,23 @@ static int list(struct session *s, const struct tree_place *directory, bool full
 int command_ls(const struct ctl_options *options, size_t argc, char **argv)
 {
     struct session s;
-    const char *name = argc > 0 ? argv[0] : "";
+    struct target target;
+    const char *name = argc > 0 ? argv[0] : "/";
     bool full = options->given & CTL_FULL;
-    int exit_status = argc > 0 ? target_check(options, name) : 0;
+    int exit_status = target_check(options, name);
     if (exit_status == 0)
         exit_status = session_open(&s, options);
     if (exit_status != 0)
         return exit_status;
-    struct tree_walk walk = {.path = slice_str(name)};
-    int status = session_walk(&s, &walk);
-    if (status == SF_OK && walk.place.is_directory) {
-        status = list(&s, &walk.place, full);
-    } else if (status == SF_OK) {
+    exit_status = target_to_list(&s, options, name, &target);
+    if (exit_status == 0 && target.place.is_directory) {
+        int status = list(&s, &target.place, full);
+        exit_status = status == SF_OK ? 0 : target_fail(name, status);
+    } else if (exit_status == 0) {
         if (full)
-            print_full(&walk.inode);
-        puts(name);
+            print_full(&target.inode);
+        print_name(slice_str(name));
     }
-    if (status != SF_OK)
-        exit_status = target_fail(name[0] ? name : "/", status);
     session_close(&s);
     return exit_status;
 }

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "ctl/text.h"
+
 static bool shown;
 
 void progress_show(const char *format, ...)
@@ -13,7 +15,7 @@ void progress_show(const char *format, ...)
     va_list args;
     va_start(args, format);
     fputs("\r\033[K", stderr);
-    vfprintf(stderr, format, args);
+    text_vprintf(stderr, format, args);
     va_end(args);
     fflush(stderr);
     shown = true;

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "env/log.h"
 #include "env/memory.h"
@@ -31,12 +32,28 @@ int session_connect(struct session *s, const struct ctl_options *options)
         return exit_status;
     if (uv_env_new(&s->env) != SF_OK)
         return fail("the event loop cannot be made");
-    struct tree_options tree_options = {.timeout_ms = s->timeout_ms};
+    struct tree_options tree_options = {
+        .uid = getuid(), .gid = getgid(), .timeout_ms = s->timeout_ms};
     s->rpc = rpc_new(s->env, &rpc_options);
     s->router = router_new(s->env, s->rpc, (const char *const *)s->masters, s->master_count);
     s->client = client_new(s->env, s->router);
     s->tree = tree_new(s->env, s->client, &tree_options);
     return 0;
+}
+
+int session_fail_masters(const char *masters, int status)
+{
+    switch (status) {
+    case SF_UNREACHABLE:
+        return fail("no shardmaster answers at %s: is the cluster up?", masters);
+    case SF_TIMEOUT:
+        return fail("the shardmasters at %s did not answer in time: does a majority of them run?",
+                    masters);
+    case SF_NO_METHOD:
+        return fail("what answers at %s is no shardmaster", masters);
+    default:
+        return fail("the shardmasters at %s: %s", masters, sf_error_text(status));
+    }
 }
 
 int session_open(struct session *s, const struct ctl_options *options)
@@ -45,8 +62,7 @@ int session_open(struct session *s, const struct ctl_options *options)
     if (exit_status == 0) {
         int status = session_query(s, -1, &s->config);
         if (status != SF_OK)
-            exit_status = fail("no shardmaster answers at %s (%s): is the cluster up?",
-                               options->masters, sf_error_text(status));
+            exit_status = session_fail_masters(options->masters, status);
     }
     if (exit_status != 0)
         session_close(s);
@@ -186,6 +202,11 @@ struct tree_wait {
     int status;
 };
 
+static void on_open(void *ctx)
+{
+    *(bool *)ctx = true;
+}
+
 static void on_walked(struct tree_walk *walk, int status)
 {
     *(struct tree_wait *)walk->ctx = (struct tree_wait){true, status};
@@ -214,6 +235,26 @@ int session_tree(struct session *s, struct tree_call *call)
     tree_submit(s->tree, call);
     session_wait(s, &wait.done);
     return wait.status;
+}
+
+static bool no_entry(struct tree_call *call, struct slice name, const struct tree_inode *inode)
+{
+    (void)call;
+    (void)name;
+    (void)inode;
+    return true;
+}
+
+int session_learn_root(struct session *s)
+{
+    struct tree_call list = {.kind = TREE_READDIR,
+                             .place = {.ino = TREE_ROOT, .is_directory = true},
+                             .on_entry = no_entry,
+                             .length = 1};
+    bool done = false;
+    tree_open(s->tree, on_open, &done);
+    session_wait(s, &done);
+    return session_tree(s, &list);
 }
 
 /* -- keys ------------------------------------------------------------------------------------ */

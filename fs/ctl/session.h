@@ -23,6 +23,8 @@ struct session {
 SF_MUST_CHECK int session_open(struct session *s, const struct ctl_options *options);
 /* The same without asking anybody anything. */
 SF_MUST_CHECK int session_connect(struct session *s, const struct ctl_options *options);
+/* What a query's status means. Returns the exit status after the line is printed. */
+int session_fail_masters(const char *masters, int status);
 void session_close(struct session *s); /* also where opening failed */
 /* Runs the loop until *done. */
 void session_wait(struct session *s, const bool *done);
@@ -37,6 +39,8 @@ SF_MUST_CHECK int session_rpc(struct session *s, const char *address, const char
                               struct buffer *params);
 SF_MUST_CHECK int session_walk(struct session *s, struct tree_walk *walk);
 SF_MUST_CHECK int session_tree(struct session *s, struct tree_call *call);
+/* The root's mode, owner and times, for a walk to it that follows. */
+SF_MUST_CHECK int session_learn_root(struct session *s);
 /* A second more of time for each MiB. *data (may be NULL): a copy, to be freed by the caller with
  * buffer_deinit. */
 SF_MUST_CHECK int session_value(struct session *s, struct value_call *call, struct buffer *data);

@@ -27,9 +27,11 @@ int target_fail(const char *name, int status)
     case SF_LINKS:
         return fail("%s: more than %u symbolic links on the way", what, TREE_LINKS_MAX);
     case SF_NAME_TOO_LONG:
-        return fail_usage("%s: a name in the mount has at most %u bytes (--key takes keys of up "
-                          "to %u)",
+        return fail_usage("%.40s...: a name in the mount has at most %u bytes (--key takes keys of "
+                          "up to %u)",
                           what, TREE_NAME_BYTES_MAX, SF_KEY_BYTES_MAX);
+    case SF_TIMEOUT:
+        return fail("%s: %s (see 'shardctl status')", what, sf_error_text(status));
     default:
         return fail("%s: %s", what, sf_error_text(status));
     }
@@ -63,6 +65,26 @@ int target_check(const struct ctl_options *options, const char *name)
     if (!is_key(options) && has_dots(name))
         return target_fail(name, SF_INVALID);
     return 0;
+}
+
+bool target_names_root(const struct ctl_options *options, const char *name)
+{
+    return !is_key(options) && name[strspn(name, "/")] == 0;
+}
+
+/* Whatever it leads to has to be a directory. */
+static bool ends_as_directory(const char *name)
+{
+    size_t n = strlen(name);
+    return n > 0 && name[n - 1] == '/';
+}
+
+int target_check_file(const struct ctl_options *options, const char *name)
+{
+    int exit_status = target_check(options, name);
+    if (exit_status == 0 && !is_key(options) && ends_as_directory(name))
+        exit_status = fail_usage("%s: a name that ends in '/' is a directory's", name);
+    return exit_status;
 }
 
 /* -- finding --------------------------------------------------------------------------------- */
@@ -107,6 +129,8 @@ static int find(struct session *s, const struct ctl_options *options, const char
     }
     struct tree_walk walk = {.path = slice_str(name), .no_follow = no_follow};
     int status = session_walk(s, &walk);
+    if (status == SF_OK && !walk.place.is_directory && ends_as_directory(name))
+        status = SF_NOT_DIRECTORY;
     out->is_walked = true;
     take_walk(&walk, out);
     if (status == SF_OK && out->place.name.n > 0)
@@ -120,10 +144,16 @@ int target_find(struct session *s, const struct ctl_options *options, const char
     return find(s, options, name, true, out);
 }
 
+int target_to_list(struct session *s, const struct ctl_options *options, const char *name,
+                   struct target *out)
+{
+    return find(s, options, name, false, out);
+}
+
 int target_to_read(struct session *s, const struct ctl_options *options, const char *name,
                    struct target *out)
 {
-    int exit_status = find(s, options, name, false, out);
+    int exit_status = target_to_list(s, options, name, out);
     if (exit_status == 0 && out->is_walked && out->place.is_directory)
         return target_fail(name, SF_IS_DIRECTORY);
     return exit_status;

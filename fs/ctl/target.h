@@ -21,10 +21,16 @@ struct target {
 
 /* What can be said without the cluster: an empty name, a key that is too long. */
 SF_MUST_CHECK int target_check(const struct ctl_options *options, const char *name);
+bool target_names_root(const struct ctl_options *options, const char *name);
+/* The same as target_check for a name that is to be written: it must not end as a directory's. */
+SF_MUST_CHECK int target_check_file(const struct ctl_options *options, const char *name);
 /* A key (--key), or whatever the name leads to: a file, a directory, the root, a symlink. */
 SF_MUST_CHECK int target_find(struct session *s, const struct ctl_options *options,
                               const char *name, struct target *out);
-/* The same, but symlinks are followed to the end, and a directory is refused. */
+/* The same, but symlinks are followed to the end. */
+SF_MUST_CHECK int target_to_list(struct session *s, const struct ctl_options *options,
+                                 const char *name, struct target *out);
+/* The same, and a directory is refused. */
 SF_MUST_CHECK int target_to_read(struct session *s, const struct ctl_options *options,
                                  const char *name, struct target *out);
 /* Directories on the way are made, and a file below one is created. */

@@ -252,6 +252,7 @@ int main(int argc, char **argv)
     const char *bad = "";
     char **masters = NULL;
     size_t count = 0;
+    uv_env_open_standard_files();
     log_to_terminal = log_sink;
     log_sink = log_plainly;
     enum options_result parsed = mount_options_parse(&p.options, argc, argv);

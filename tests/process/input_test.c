@@ -29,7 +29,7 @@ struct input_case {
 
 static struct stage stage;
 static char free_address[64], two_addresses[80], long_name[300], long_key[5000],
-    path[12][STAGE_PATH_MAX];
+    path[12][STAGE_PATH_MAX], quoted_path[STAGE_PATH_MAX + 8];
 
 enum { PATH_NEW, PATH_FILE, PATH_FULL, PATH_OTHER, PATH_USED, PATH_EMPTY, PATH_CLUSTER };
 
@@ -51,6 +51,7 @@ static const char *expand(const char *word)
         {"@long-name", long_name},
         {"@long-key", long_key},
         {"@new", path[PATH_NEW]},
+        {"@new-quoted", quoted_path},
         {"@file", path[PATH_FILE]},
         {"@full", path[PATH_FULL]},
         {"@other", path[PATH_OTHER]},
@@ -133,6 +134,7 @@ static void make_paths(void)
     }
     snprintf(path[PATH_USED], sizeof path[PATH_USED], "%.400s/group-100-1", stage.dir);
     snprintf(path[PATH_CLUSTER], sizeof path[PATH_CLUSTER], "%.400s", stage.dir);
+    snprintf(quoted_path, sizeof quoted_path, "%s/it's", path[PATH_NEW]);
     make_file(path[PATH_FILE]);
     make_dir(path[PATH_FULL]);
     make_dir(path[PATH_EMPTY]);
@@ -197,8 +199,11 @@ static const struct input_case ctl_usage[] = {
     {2,
      "'down' does not take options of a new cluster",
      {"shardctl", "down", "--dir", "@dir", "--shards", "5"}},
-    {2, "usage: shardctl put NAME [VALUE]", {"shardctl", "put"}},
-    {2, "usage: shardctl put NAME [VALUE]", {"shardctl", "put", "file", "b", "c"}},
+    {2, "no command 'a\\nb\\033[31m'", {"shardctl", "a\nb\033[31m"}},
+    {2, "an argument is missing; usage: shardctl put NAME [VALUE]", {"shardctl", "put"}},
+    {2,
+     "'c' is one argument too many; usage: shardctl put NAME [VALUE]",
+     {"shardctl", "put", "file", "b", "c"}},
     {2, "usage: shardctl get NAME", {"shardctl", "get"}},
     {2, "usage: shardctl get NAME", {"shardctl", "get", "file", "b"}},
     {2, "usage: shardctl move SHARD GID", {"shardctl", "move", "1"}},
@@ -231,8 +236,11 @@ static const struct input_case ctl_usage[] = {
     {2, "at most 255 bytes (--key takes", {"shardctl", "put", "@long-name", "x"}},
     {2, "a key has at most 4096", {"shardctl", "put", "--key", "@long-key", "x"}},
     {2, "'.' and '..' are no names here", {"shardctl", "put", "dir/../x", "x"}},
+    {2, "ends in '/' is a directory's", {"shardctl", "put", "new/", "x"}},
+    {2, "ends in '/' is a directory's", {"shardctl", "append", "file/", "x"}},
     {2, "say where the cluster lives", {"shardctl", "up"}},
     {2, "say where the cluster lives", {"shardctl", "down", "--dir", ""}},
+    {2, "has a ' or a control", {"shardctl", "up", "--dir", "@new-quoted"}},
     {2,
      "--shards is a whole number from 1 to 4096, not '0'",
      {"shardctl", "up", "--dir", "@new", "--shards", "0"}},
@@ -262,6 +270,11 @@ static const struct input_case ctl_failures[] = {
     {1, "nothing: no such key", {"shardctl", "stat", "nothing"}},
     {1, "nothing/at/all: no such key", {"shardctl", "ls", "nothing/at/all"}},
     {1, "nothing: no such key", {"shardctl", "get", "--key", "nothing"}},
+    {1, "no\\nsuch: no such key", {"shardctl", "get", "no\nsuch"}},
+    {1, "a part of this name is a file", {"shardctl", "get", "file/"}},
+    {1, "a part of this name is a file", {"shardctl", "stat", "file/"}},
+    {1, "a part of this name is a file", {"shardctl", "ls", "file/"}},
+    {1, "a part of this name is a file", {"shardctl", "del", "file/"}},
     {1, "dir: is a directory", {"shardctl", "get", "dir"}},
     {1, "dir: is a directory", {"shardctl", "put", "dir", "x"}},
     {1, "dir: is a directory", {"shardctl", "append", "dir", "x"}},
@@ -292,7 +305,7 @@ static const struct input_case ctl_failures[] = {
      "no shardmaster answers at 127.0.0.1:1",
      {"shardctl", "--masters", "127.0.0.1:1", "--timeout", "1", "query"}},
     {1,
-     "is the cluster up?",
+     "is no shardmaster",
      {"shardctl", "--masters", "@group-100-1", "--timeout", "1", "get", "file"}},
     {1, "is not empty (something is in it)", {"shardctl", "up", "--dir", "@full"}},
     {1, "Not a directory", {"shardctl", "up", "--dir", "@file"}},
@@ -525,6 +538,46 @@ static void test_garbage(void)
     stage_close(&stage);
 }
 
+/* -- standard files -------------------------------------------------------------------------- */
+
+/* The shell's line must end with the status, 128 + the signal that ended its last program. */
+static void check_line(int exit_status, const char *says, const char *line)
+{
+    char *text;
+    int got = stage_run(&stage, &text, STAGE_WORDS("sh", "-c", line));
+    if (got != exit_status || !strstr(text, says))
+        stage_fail("%s: status %d, not %d and '%s': %s", line, got, exit_status, says, text);
+    free(text);
+}
+
+/* Closed, full, or left by their reader: said where it can be said, and nothing else is written to
+ * in their place. */
+static void test_standard_files(void)
+{
+    char line[2048];
+    stage_open(&stage, "files", STAGE_WORDS("--groups", "1", "--master-replicas", "1"));
+    stage_must(&stage, STAGE_WORDS("sh", "-c", "head -c 3000000 /dev/zero | shardctl put long"));
+    check_line(1, "standard input: Bad file descriptor", "shardctl put color <&-");
+    check_line(1, "color: no such key", "shardctl get color");
+    check_line(0, "", "shardctl put color red <&- >&- 2>&-");
+    check_line(0, "red", "shardctl get color <&-");
+    check_line(1, "standard output: Bad file descriptor", "shardctl get color >&-");
+    check_line(1, "standard output: Bad file descriptor", "shardctl status <&- >&-");
+    check_line(1, "", "shardctl get color >&- 2>&-");
+    check_line(1, "standard output: No space left", "shardctl get long >/dev/full");
+    check_line(1, "standard output: No space left", "shardctl ls >/dev/full");
+    check_line(1, "standard output: No space left", "shardctl query --json >/dev/full");
+    check_line(1, "standard output: No space left", "shardctl --help >/dev/full");
+    check_line(0, "end", "shardctl get long 2>&1 | head -c 0; printf end");
+    check_line(1, "standard input: Is a directory", "shardctl put color </");
+    stage_kill_all(&stage, "");
+    snprintf(line, sizeof line, "shardctl up --dir '%.400s' <&- >&- 2>&-; shardctl get color",
+             stage.dir);
+    check_line(0, "red", line);
+    stage_may_all_be_down(&stage, false);
+    stage_close(&stage);
+}
+
 /* -- values ---------------------------------------------------------------------------------- */
 
 /* What goes in by standard input comes out byte for byte. */
@@ -562,6 +615,7 @@ int main(int argc, char **argv)
         {"command-lines", test_command_lines},
         {"servers", test_servers},
         {"garbage", test_garbage},
+        {"standard-files", test_standard_files},
         {"values", test_values},
     };
     return stage_main(argc, argv, tests, sizeof tests / sizeof tests[0], 180);

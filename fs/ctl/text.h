@@ -1,0 +1,17 @@
+/* text: words from outside, on their way to a terminal or into a line: a control character in them
+ * would move the cursor or break the line. */
+#ifndef CTL_TEXT_H
+#define CTL_TEXT_H
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "env/assert.h"
+#include "env/bytes.h"
+
+/* As C writes it: \n, \t, and \ooo for other control characters; all else as it is. */
+void text_print(FILE *to, struct slice text);
+/* The whole text that the format gives, likewise. */
+void text_vprintf(FILE *to, const char *format, va_list args) SF_PRINTF(2, 0);
+
+#endif
