@@ -33,11 +33,8 @@ static int take_group(struct group *group, group_id gid, size_t count, char **ad
 /* The masters' cluster id; 0 where none of them says it just now. */
 static uint64_t cluster_id(struct session *s)
 {
-    struct probe *probes = sf_calloc(s->master_count, sizeof *probes);
+    struct probe *probes = probe_masters(s);
     uint64_t id = 0;
-    for (size_t i = 0; i < s->master_count; i++)
-        probes[i].address = s->masters[i];
-    probe_all(s, probes, s->master_count);
     for (size_t i = 0; i < s->master_count && id == 0; i++)
         id = probes[i].cluster_id;
     probe_all_deinit(probes, s->master_count);

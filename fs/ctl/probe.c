@@ -59,6 +59,7 @@ static void take_addresses(struct probe_replica *replica, const msgpack_object *
 static void take_replica(struct probe_replica *replica, const msgpack_object *map)
 {
     const msgpack_object *machine = find(map, "machine");
+    const char *config = find_u64(map, "gid") == 0 ? "config_num" : "config";
     *replica = (struct probe_replica){
         .gid = find_u64(map, "gid"),
         .replica = find_u64(map, "replica"),
@@ -68,7 +69,7 @@ static void take_replica(struct probe_replica *replica, const msgpack_object *ma
         .shard_count = (uint32_t)find_u64(map, "shard_count"),
         .generation = find_u64(map, "generation"),
         .leads = find_bool(map, "leads"),
-        .config = find_u64(machine, "config"),
+        .config = find_u64(machine, config),
         .serving = find_u64(machine, "serving"),
         .moving = find_u64(machine, "moving"),
         .holding = find_u64(machine, "holding"),
@@ -130,6 +131,15 @@ void probe_all_deinit(struct probe *probes, size_t count)
         probes[i].replicas = NULL;
         probes[i].replica_count = 0;
     }
+}
+
+struct probe *probe_masters(struct session *s)
+{
+    struct probe *probes = sf_calloc(s->master_count, sizeof *probes);
+    for (size_t i = 0; i < s->master_count; i++)
+        probes[i].address = s->masters[i];
+    probe_all(s, probes, s->master_count);
+    return probes;
 }
 
 void probe_group(struct session *s, const struct group *group, struct probe *probes)

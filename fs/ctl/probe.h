@@ -13,7 +13,7 @@ struct probe_replica {
     bool leads;
     char engine[16];
     char routing[16];
-    uint64_t config;                   /* shardkv: newest Config applied */
+    uint64_t config;                   /* newest Config applied; of a master: the newest there is */
     uint64_t serving, moving, holding; /* shardkv: shards */
     size_t address_count;
     char (*addresses)[SF_ADDRESS_BYTES_MAX]; /* of its group; owned */
@@ -37,6 +37,8 @@ void probe_all(struct session *s, struct probe *probes, size_t count);
 void probe_all_deinit(struct probe *probes, size_t count);
 /* The same for the addresses of a group; room for group->address_count. */
 void probe_group(struct session *s, const struct group *group, struct probe *probes);
+/* The masters that were named: an array of s->master_count, to be freed after probe_all_deinit. */
+struct probe *probe_masters(struct session *s);
 /* NULL: it did not answer, or has no replica of this group. */
 const struct probe_replica *probe_find(const struct probe *probe, group_id gid);
 /* Which of them says that it leads the group; NULL: none. */

@@ -12,6 +12,7 @@ typedef unsigned long long ull;
 /* The replicas, group by group: the masters (gid 0) first. Row i is probes[i]. */
 struct table {
     const struct config *config;
+    bool is_current; /* the masters' leader said so; else it is the newest that one of them knows */
     struct group masters; /* addresses owned */
     struct probe *probes;
     group_id *gids;
@@ -70,10 +71,7 @@ static void add_group(struct table *table, const struct group *group)
 /* All masters, as one of them says: the user need not have named each. */
 static void find_masters(struct session *s, struct group *out)
 {
-    struct probe *probes = sf_calloc(s->master_count, sizeof *probes);
-    for (size_t i = 0; i < s->master_count; i++)
-        probes[i].address = s->masters[i];
-    probe_all(s, probes, s->master_count);
+    struct probe *probes = probe_masters(s);
     *out = (struct group){.gid = 0};
     for (size_t i = 0; i < s->master_count && !out->addresses; i++) {
         const struct probe_replica *replica = probe_find(&probes[i], 0);
@@ -87,9 +85,25 @@ static void find_masters(struct session *s, struct group *out)
     free(probes);
 }
 
-static void table_fill(struct table *table, struct session *s)
+/* Without their leader: the newest Config that one of them knows. False: none answers. */
+static bool find_old_config(struct session *s)
 {
-    *table = (struct table){.config = s->config};
+    struct probe *probes = probe_masters(s);
+    uint64_t num = 0;
+    bool found = false;
+    for (size_t i = 0; i < s->master_count; i++) {
+        const struct probe_replica *replica = probe_find(&probes[i], 0);
+        found = found || replica;
+        num = replica && replica->config > num ? replica->config : num;
+    }
+    probe_all_deinit(probes, s->master_count);
+    free(probes);
+    return found && session_query(s, (int64_t)num, &s->config) == SF_OK;
+}
+
+static void table_fill(struct table *table, struct session *s, bool is_current)
+{
+    *table = (struct table){.config = s->config, .is_current = is_current};
     find_masters(s, &table->masters);
     size_t room = table->masters.address_count;
     for (size_t g = 0; g < s->config->group_count; g++)
@@ -157,10 +171,10 @@ static void print_table(const struct table *table)
         int n = (int)strlen(table->probes[row].address);
         width = n > width ? n : width;
     }
-    printf("configuration %llu: %u shards by %s, %zu groups; %llu shards are served\n\n",
-           (ull)table->config->num, table->config->shard_count,
-           routing_name(table->config->routing), table->config->group_count,
-           (ull)count_served(table));
+    printf("configuration %llu%s: %u shards by %s, %zu groups; %llu shards are served\n\n",
+           (ull)table->config->num, table->is_current ? "" : " (there may be a newer one)",
+           table->config->shard_count, routing_name(table->config->routing),
+           table->config->group_count, (ull)count_served(table));
     print_cells(&head, "REPLICA", "ROLE", width);
     for (size_t row = 0; row < table->count; row++) {
         struct cells cells;
@@ -203,6 +217,7 @@ static void print_json(const struct table *table)
     struct json j = {0, false};
     json_open(&j, NULL, '{');
     json_u64(&j, "config", table->config->num);
+    json_bool(&j, "current", table->is_current);
     json_u64(&j, "shards", table->config->shard_count);
     json_u64(&j, "served", count_served(table));
     json_text(&j, "routing", routing_name(table->config->routing));
@@ -213,21 +228,31 @@ static void print_json(const struct table *table)
     json_close(&j, '}');
 }
 
-int command_status(const struct ctl_options *options, size_t argc, char **argv)
+static void print_status(struct session *s, bool is_current, bool as_json)
 {
-    struct session s;
     struct table table;
-    (void)argc;
-    (void)argv;
-    int exit_status = session_open(&s, options);
-    if (exit_status != 0)
-        return exit_status;
-    table_fill(&table, &s);
-    if (options->given & CTL_JSON)
+    table_fill(&table, s, is_current);
+    if (as_json)
         print_json(&table);
     else
         print_table(&table);
     table_deinit(&table);
+}
+
+/* Where the masters have no leader, it is a failure and shows what is known all the same. */
+int command_status(const struct ctl_options *options, size_t argc, char **argv)
+{
+    struct session s;
+    (void)argc;
+    (void)argv;
+    int exit_status = session_connect(&s, options);
+    if (exit_status == 0) {
+        int status = session_query(&s, -1, &s.config);
+        if (status != SF_OK)
+            exit_status = session_fail_masters(options->masters, status);
+        if (status == SF_OK || find_old_config(&s))
+            print_status(&s, status == SF_OK, options->given & CTL_JSON);
+    }
     session_close(&s);
-    return 0;
+    return exit_status;
 }
