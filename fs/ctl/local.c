@@ -5,18 +5,30 @@
 
 #include "ctl/progress.h"
 
+/* What has lost its data is left out, for the others can do without it. */
 static int start_missing(struct local *local, size_t *started)
 {
-    int exit_status = 0;
+    int exit_status = 0, lost = 0;
     for (size_t i = 0; i < local->server_count && exit_status == 0; i++) {
         struct local_server *server = &local->servers[i];
         if (local_pid(local, server) != 0)
             continue;
+        if (local_is_lost(local, server)) {
+            lost = fail("%s has lost its data: %s/%s/identity is gone. Begun anew it could undo "
+                        "what the others rely on; bring its files back (the others run)",
+                        server->name, local->dir, server->name);
+            continue;
+        }
         progress_show("starting %s", server->name);
         exit_status = local_start(local, server);
         ++*started;
     }
-    return exit_status;
+    return exit_status != 0 ? exit_status : lost;
+}
+
+static const char *plural(size_t count)
+{
+    return count == 1 ? "" : "s";
 }
 
 /* As a shell reads it. */
@@ -40,8 +52,9 @@ static int up(struct local *local, const struct ctl_options *options)
     progress_end();
     if (exit_status != 0)
         return exit_status;
-    printf("%zu servers run, %zu of them started now: %zu shardmasters, %zu groups\n",
-           local->server_count, started, local->groups[0].address_count, local->group_count - 1);
+    size_t masters = local->groups[0].address_count, groups = local->group_count - 1;
+    printf("%zu servers run, %zu of them started now: %zu shardmaster%s, %zu group%s\n",
+           local->server_count, started, masters, plural(masters), groups, plural(groups));
     printf("use them with: . %s%s/env%s\n", quote(local->dir), local->dir, quote(local->dir));
     return 0;
 }
@@ -74,7 +87,7 @@ int command_down(const struct ctl_options *options, size_t argc, char **argv)
         progress_show("stopping %zu servers", local.server_count);
         size_t stopped = local_stop_all(&local);
         progress_end();
-        printf("%zu servers stopped; their data stays in %s\n", stopped, local.dir);
+        printf("%zu server%s stopped; the data stays in %s\n", stopped, plural(stopped), local.dir);
     }
     local_deinit(&local);
     return exit_status;

@@ -42,7 +42,9 @@ struct local {
     uint32_t shards;
     char routing[16];
     char engine[16]; /* of every group, the masters too */
-    bool joined;     /* the groups were joined once; after that it is the operator's matter */
+    /* Every server was there once, and the groups have joined: who leads, and which groups there
+     * are, is the operator's matter from then on, and a server whose data is gone is lost. */
+    bool joined;
     size_t group_count;
     struct group groups[LOCAL_GROUPS_MAX]; /* [0]: the masters, gid 0; addresses owned */
     size_t server_count;
@@ -79,6 +81,8 @@ void local_addresses(const struct group *group, char *to, size_t size);
 
 /* Its pid, 0 where it does not run. One that ends just now is waited for. */
 pid_t local_pid(const struct local *local, const struct local_server *server);
+/* It was a replica once, and its directory says nothing of that. */
+bool local_is_lost(const struct local *local, const struct local_server *server);
 /* Starts it in the background: the program runs when this returns. */
 SF_MUST_CHECK int local_start(const struct local *local, struct local_server *server);
 /* SIGTERM to all of them; SIGKILL after ten seconds. Returns when they have ended; how many ran. */

@@ -18,6 +18,7 @@
 
 #include "consensus/consensus.h"
 #include "ctl/local.h"
+#include "env/env.h"
 #include "env/memory.h"
 
 #define DEFAULT_GROUPS 2u
@@ -51,16 +52,35 @@ static void name_servers(struct local *local)
 
 /* -- reading ------------------------------------------------------------------------------- */
 
-static bool take_group_line(struct local *local, char *rest)
+static bool parse_number(const char *text, int base, uint64_t max, uint64_t *out)
 {
-    char *save, *word = strtok_r(rest, " \n", &save);
-    if (!word || local->group_count == LOCAL_GROUPS_MAX)
+    char *end;
+    errno = 0;
+    *out = strtoull(text, &end, base);
+    return errno == 0 && *end == 0 && text[0] != '-' && *out <= max;
+}
+
+static bool has_gid(const struct local *local, group_id gid)
+{
+    for (size_t g = 0; g < local->group_count; g++) {
+        if (local->groups[g].gid == gid)
+            return true;
+    }
+    return false;
+}
+
+/* "GID A:1 B:2", GID read already. The masters, gid 0, come first. */
+static bool take_group(struct local *local, const char *gid_text, char *save)
+{
+    group_id gid;
+    if (!parse_number(gid_text, 10, UINT64_MAX, &gid) || has_gid(local, gid) ||
+        (gid == 0) != (local->group_count == 0) || local->group_count == LOCAL_GROUPS_MAX)
         return false;
     struct group *group = &local->groups[local->group_count++];
-    group->gid = strtoull(word, NULL, 10);
+    group->gid = gid;
     group->addresses = sf_calloc(SF_REPLICAS_MAX, sizeof group->addresses[0]);
-    while ((word = strtok_r(NULL, " \n", &save))) {
-        if (group->address_count == SF_REPLICAS_MAX || strlen(word) >= SF_ADDRESS_BYTES_MAX)
+    for (char *word; (word = strtok_r(NULL, " \n", &save));) {
+        if (group->address_count == SF_REPLICAS_MAX || !env_address_is_valid(word))
             return false;
         strcpy(group->addresses[group->address_count++], word);
     }
@@ -69,23 +89,31 @@ static bool take_group_line(struct local *local, char *rest)
 
 static bool take_line(struct local *local, char *line)
 {
-    unsigned long long number;
-    char text[16];
-    if (sscanf(line, "cluster %llx", &number) == 1)
-        local->cluster_id = number;
-    else if (sscanf(line, "shards %llu", &number) == 1)
-        local->shards = (uint32_t)number;
-    else if (sscanf(line, "routing %15s", text) == 1)
-        strcpy(local->routing, text);
-    else if (sscanf(line, "engine %15s", text) == 1)
-        strcpy(local->engine, text);
-    else if (sscanf(line, "joined %15s", text) == 1)
-        local->joined = strcmp(text, "yes") == 0;
-    else if (strncmp(line, "group ", 6) == 0)
-        return take_group_line(local, line + 6);
-    else
+    enum routing routing;
+    enum consensus_engine engine;
+    uint64_t shards;
+    char *save, *word = strtok_r(line, " \n", &save), *value = strtok_r(NULL, " \n", &save);
+    if (!value)
         return false;
-    return true;
+    if (strcmp(word, "group") == 0)
+        return take_group(local, value, save);
+    if (strcmp(word, "cluster") == 0)
+        return parse_number(value, 16, UINT64_MAX, &local->cluster_id);
+    if (strcmp(word, "joined") == 0) {
+        local->joined = strcmp(value, "yes") == 0;
+        return local->joined || strcmp(value, "no") == 0;
+    }
+    if (strcmp(word, "shards") == 0) {
+        bool good = parse_number(value, 10, SF_SHARDS_MAX, &shards);
+        local->shards = (uint32_t)shards;
+        return good;
+    }
+    if (strcmp(word, "routing") == 0) {
+        snprintf(local->routing, sizeof local->routing, "%s", value);
+        return routing_parse(value, &routing);
+    }
+    snprintf(local->engine, sizeof local->engine, "%s", value);
+    return strcmp(word, "engine") == 0 && consensus_engine_parse(value, &engine);
 }
 
 int local_load(struct local *local)
@@ -100,8 +128,8 @@ int local_load(struct local *local)
     while (good && fgets(line, sizeof line, file))
         good = take_line(local, line);
     fclose(file);
-    if (!good || local->cluster_id == 0 || local->shards == 0 || local->group_count < 2 ||
-        local->groups[0].gid != 0)
+    if (!good || local->cluster_id == 0 || local->shards == 0 || !local->routing[0] ||
+        local->group_count < 2)
         return fail("%s is damaged: it does not describe a cluster", path);
     name_servers(local);
     return 0;

@@ -55,9 +55,7 @@ static int make_dirs(const char *path)
 {
     char part[LOCAL_PATH_MAX];
     int exit_status = 0;
-    if (strlen(path) >= sizeof part)
-        return fail_usage("--dir: this path is too long");
-    strcpy(part, path);
+    strcpy(part, path); /* check_new_path: it fits */
     for (char *p = part + 1; *p && exit_status == 0; p++) {
         if (*p != '/')
             continue;
@@ -119,6 +117,27 @@ static bool is_plain(const char *path)
     return true;
 }
 
+static int check_path(const char *path)
+{
+    if (strlen(path) + NAME_ROOM < sizeof((struct local *)0)->dir && is_plain(path))
+        return 0;
+    return fail_usage("%s: this path is too long, or has a ' or a control character in it", path);
+}
+
+/* What can be said of it before it is made. */
+static int check_new_path(const char *dir)
+{
+    char path[2 * LOCAL_PATH_MAX];
+    int at = 0;
+    if (dir[0] != '/') {
+        if (!getcwd(path, LOCAL_PATH_MAX))
+            return fail("the working directory: %s", strerror(errno));
+        at = (int)strlen(path);
+    }
+    snprintf(path + at, sizeof path - (size_t)at, "%s%s", at > 0 ? "/" : "", dir);
+    return check_path(path);
+}
+
 static int resolve(struct local *local, const char *dir)
 {
     char real[LOCAL_PATH_MAX];
@@ -126,9 +145,9 @@ static int resolve(struct local *local, const char *dir)
     local->lock = -1;
     if (!realpath(dir, real))
         return fail("%s: %s", dir, strerror(errno));
-    if (strlen(real) + NAME_ROOM >= sizeof local->dir || !is_plain(real))
-        return fail_usage("%s: this path is too long, or has a ' or a control character in it",
-                          real);
+    int exit_status = check_path(real);
+    if (exit_status != 0)
+        return exit_status;
     strcpy(local->dir, real);
     return find_programs(local);
 }
@@ -160,7 +179,9 @@ static int lock_dir(struct local *local)
 int local_open_new(struct local *local, const char *dir)
 {
     *local = (struct local){.lock = -1};
-    int exit_status = make_dirs(dir);
+    int exit_status = check_new_path(dir);
+    if (exit_status == 0)
+        exit_status = make_dirs(dir);
     if (exit_status == 0)
         exit_status = resolve(local, dir);
     if (exit_status == 0 && !local_has_cluster(local))

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -15,6 +16,7 @@
 #define STOP_MS 10000
 #define POLL_MS 10
 #define ARGUMENTS_MAX 24
+#define FREE_MIB_MIN 64u   /* a server that begins makes files of 16 MiB */
 #define WORDS_BYTES 16384u /* of a command line */
 
 /* -- finding ------------------------------------------------------------------------------- */
@@ -129,11 +131,16 @@ static void add(struct command_line *line, const char *option, char *value)
     sf_assert(line->argc < ARGUMENTS_MAX);
 }
 
-static bool has_identity(const char *dir)
+static bool has_identity(const struct local *local, const struct local_server *server)
 {
-    char path[LOCAL_PATH_MAX + 16];
-    snprintf(path, sizeof path, "%s/identity", dir);
+    char path[LOCAL_PATH_MAX];
+    local_path(path, local, "%s/identity", server->name);
     return access(path, F_OK) == 0;
+}
+
+bool local_is_lost(const struct local *local, const struct local_server *server)
+{
+    return local->joined && !has_identity(local, server);
 }
 
 static void make_command_line(const struct local *local, const struct local_server *server,
@@ -164,7 +171,7 @@ static void make_command_line(const struct local *local, const struct local_serv
         add(line, "--gid", line->gid);
         add(line, "--masters", line->masters);
     }
-    if (!has_identity(line->dir))
+    if (!has_identity(local, server))
         add(line, "--create", NULL);
 }
 
@@ -178,16 +185,36 @@ static bool save_pid(const char *path)
     return fd >= 0 && close(fd) == 0 && good;
 }
 
-/* In the child: never returns. What fails is told by its errno. */
-static void become(char **argv, const char *log, const char *pid_file, int tell)
+/* What a child writes, or becomes. */
+enum step { STEP_LOG, STEP_PID, STEP_PROGRAM, STEP_COUNT };
+
+struct trouble {
+    enum step step;
+    int error; /* errno */
+};
+
+static bool redirect(const char *log)
 {
     int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
     int out = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-    if (null >= 0 && out >= 0 && dup2(null, STDIN_FILENO) >= 0 && dup2(out, STDOUT_FILENO) >= 0 &&
-        dup2(out, STDERR_FILENO) >= 0 && setsid() >= 0 && save_pid(pid_file))
-        execv(argv[0], argv);
-    int error = errno;
-    if (write(tell, &error, sizeof error) != (ssize_t)sizeof error)
+    return null >= 0 && out >= 0 && dup2(null, STDIN_FILENO) >= 0 &&
+           dup2(out, STDOUT_FILENO) >= 0 && dup2(out, STDERR_FILENO) >= 0;
+}
+
+/* In the child: never returns. */
+static void become(char **argv, const char *const paths[STEP_COUNT], int tell)
+{
+    struct trouble trouble = {.step = STEP_LOG};
+    (void)setsid(); /* cannot fail: a new child leads no process group */
+    if (redirect(paths[STEP_LOG])) {
+        trouble.step = STEP_PID;
+        if (save_pid(paths[STEP_PID])) {
+            trouble.step = STEP_PROGRAM;
+            execv(argv[0], argv);
+        }
+    }
+    trouble.error = errno;
+    if (write(tell, &trouble, sizeof trouble) != (ssize_t)sizeof trouble)
         _exit(126);
     _exit(127);
 }
@@ -202,23 +229,26 @@ static long file_size(const char *path)
 }
 
 /* The pipe ends when the child has become the program, or says why not. */
-static int await_program(const char *program, int from, pid_t pid)
+static int await_program(const char *const paths[STEP_COUNT], int from, pid_t pid)
 {
-    int error;
+    struct trouble trouble;
     ssize_t n;
-    while ((n = read(from, &error, sizeof error)) < 0 && errno == EINTR)
+    while ((n = read(from, &trouble, sizeof trouble)) < 0 && errno == EINTR)
         continue;
     if (n == 0)
         return 0;
     waitpid(pid, NULL, 0);
-    return fail("%s cannot be started: %s", program,
-                n == (ssize_t)sizeof error ? strerror(error) : "it ended");
+    if (n != (ssize_t)sizeof trouble)
+        return fail("%s cannot be started: it ended", paths[STEP_PROGRAM]);
+    return fail("%s cannot be %s: %s", paths[trouble.step],
+                trouble.step == STEP_PROGRAM ? "started" : "written", strerror(trouble.error));
 }
 
 int local_start(const struct local *local, struct local_server *server)
 {
     char log[LOCAL_PATH_MAX], pid_file[LOCAL_PATH_MAX];
     struct command_line line;
+    const char *paths[STEP_COUNT] = {log, pid_file, line.program};
     int ends[2];
     make_command_line(local, server, &line);
     local_path(log, local, "log/%s.log", server->name);
@@ -228,9 +258,9 @@ int local_start(const struct local *local, struct local_server *server)
         return fail("pipe: %s", strerror(errno));
     server->pid = fork();
     if (server->pid == 0)
-        become(line.argv, log, pid_file, ends[1]);
+        become(line.argv, paths, ends[1]);
     close(ends[1]);
-    int exit_status = server->pid > 0 ? await_program(line.program, ends[0], server->pid)
+    int exit_status = server->pid > 0 ? await_program(paths, ends[0], server->pid)
                                       : fail("fork: %s", strerror(errno));
     close(ends[0]);
     return exit_status;
@@ -288,6 +318,19 @@ static void last_words(const char *log, long from, char *to, size_t size)
     fclose(file);
 }
 
+/* Where it could not even write why it ended. */
+static void guess_words(const struct local *local, char *to, size_t size)
+{
+    struct statvfs disk;
+    unsigned long long free_mib = UINT64_MAX;
+    if (statvfs(local->dir, &disk) == 0)
+        free_mib = disk.f_bavail * disk.f_frsize >> 20;
+    if (free_mib < FREE_MIB_MIN)
+        snprintf(to, size, "it said nothing; only %llu MiB are free on its disk", free_mib);
+    else
+        snprintf(to, size, "it said nothing");
+}
+
 int local_fail_ended(const struct local *local, const struct local_server *server)
 {
     char log[LOCAL_PATH_MAX], words[1024], how[64] = "";
@@ -298,6 +341,7 @@ int local_fail_ended(const struct local *local, const struct local_server *serve
         WIFSIGNALED(status))
         snprintf(how, sizeof how, " by signal %d (%s)", WTERMSIG(status),
                  strsignal(WTERMSIG(status)));
-    return fail("%s ended%s: %s (all of it in %s)", server->name, how,
-                words[0] ? words : "it said nothing", log);
+    if (!words[0])
+        guess_words(local, words, sizeof words);
+    return fail("%s ended%s: %s (all of it in %s)", server->name, how, words, log);
 }

@@ -9,6 +9,7 @@
 #include "ctl/progress.h"
 
 #define READY_MS 60000u /* for each step, as long as nothing changes */
+#define SPACE_MS 3000u  /* servers look at their disks every second */
 #define POLL_MS 50u
 
 struct ready {
@@ -139,10 +140,40 @@ static int await(struct ready *ready, ready_step *step)
 
 /* -- joining ------------------------------------------------------------------------------- */
 
-static int join_groups(struct local *local, struct session *s)
+/* Is short of space, as it says; NULL: none. */
+static const struct probe *find_full(const struct ready *ready)
 {
+    for (size_t i = 0; i < ready->local->server_count; i++) {
+        if (ready->probes[i].low_space)
+            return &ready->probes[i];
+    }
+    return NULL;
+}
+
+/* Who is short of space refuses to write, and so would be asked in vain. */
+static int check_space(struct ready *ready)
+{
+    uint64_t until_ms = env_now_ms(ready->session.env) + SPACE_MS;
+    const struct probe *full;
+    while ((full = find_full(ready)) && env_now_ms(ready->session.env) < until_ms) {
+        session_pause(&ready->session, POLL_MS);
+        ask_all(ready);
+    }
+    if (!full)
+        return 0;
+    return fail("there is too little space in %s (%.1f GiB are free): the servers take no writes",
+                ready->local->dir, (double)full->disk_free / (1 << 30));
+}
+
+static int join_groups(struct ready *ready)
+{
+    struct local *local = ready->local;
+    struct session *s = &ready->session;
     struct master_op op;
     struct master_reply reply = {0};
+    int exit_status = check_space(ready);
+    if (exit_status != 0)
+        return exit_status;
     session_new_master_op(s, &op, MASTER_JOIN);
     op.groups = local->groups + 1;
     op.group_count = local->group_count - 1;
@@ -176,7 +207,7 @@ int local_make_ready(struct local *local)
     if (exit_status == 0)
         exit_status = await(ready, all_led);
     if (exit_status == 0 && !local->joined)
-        exit_status = join_groups(local, &ready->session);
+        exit_status = join_groups(ready);
     if (exit_status == 0)
         exit_status = find_config(ready);
     if (exit_status == 0)

@@ -35,6 +35,12 @@ static void disk_mount(struct disk *disk)
         stage_fail("%s: %s", disk->dir, strerror(errno));
 }
 
+static void disk_unmount(const struct disk *disk)
+{
+    if (umount(disk->dir) != 0)
+        stage_fail("%s: %s", disk->dir, strerror(errno));
+}
+
 static uint64_t disk_free(const struct disk *disk)
 {
     struct statvfs st;
@@ -145,8 +151,7 @@ static void finish(struct stage *stage, struct load *load, struct disk *disk)
     load_verify(load);
     load_free(load);
     stage_close(stage);
-    if (umount(disk->dir) != 0)
-        stage_fail("%s: %s", disk->dir, strerror(errno));
+    disk_unmount(disk);
 }
 
 /* -- tests --------------------------------------------------------------------------------- */
@@ -211,12 +216,40 @@ static void test_restart_while_full(void)
     finish(&stage, load, &disk);
 }
 
+/* A cluster that is begun where there is no room for one: said at once; with space it is begun. */
+static void test_begin_while_full(void)
+{
+    static const char *const leave_nothing = "MiB are free on its disk",
+                             *const leave_little = "there is too little space in";
+    struct disk disk;
+    struct stage stage;
+    char *text, dir[STAGE_PATH_MAX];
+    disk_mount(&disk);
+    snprintf(dir, sizeof dir, "%.400s/begin", disk.dir);
+    for (unsigned step = 0; step < 2; step++) {
+        const char *says = step == 0 ? leave_nothing : leave_little;
+        disk_fill(&disk, step == 0 ? 20 * MIB : 200 * MIB);
+        int exit_status = stage_run(
+            NULL, &text,
+            STAGE_WORDS("shardctl", "up", "--dir", dir, "--groups", "1", "--master-replicas", "1"));
+        if (exit_status != 1 || !strstr(text, says))
+            stage_fail("up without space: status %d, not '%s': %s", exit_status, says, text);
+        free(text);
+        disk_empty(&disk);
+    }
+    stage_open(&stage, "disk/begin", NULL);
+    stage_must(&stage, STAGE_WORDS("shardctl", "put", "name", "value"));
+    stage_close(&stage);
+    disk_unmount(&disk);
+}
+
 int main(int argc, char **argv)
 {
     static const struct stage_test tests[] = {
         {"reserve", test_reserve},
         {"full", test_full},
         {"restart-while-full", test_restart_while_full},
+        {"begin-while-full", test_begin_while_full},
     };
     if (geteuid() != 0) {
         puts("skipped: mounting a tmpfs wants root");

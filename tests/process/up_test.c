@@ -74,6 +74,87 @@ static void test_ready(void)
     stage_close(&stage);
 }
 
+/* An operator looks at a cluster whose masters have no majority. */
+static void test_headless(void)
+{
+    struct stage stage;
+    stage_open(&stage, "headless", STAGE_WORDS("--groups", "1"));
+    stage_kill(&stage, "master-1");
+    stage_kill(&stage, "master-2");
+    must(&stage, "! shardctl --timeout 2 status >table 2>line && "
+                 "grep -q 'did not answer in time: does a majority of them run' line && "
+                 "grep -q 'configuration 1 (there may be a newer one): 64 shards' table && "
+                 "test $(grep -c ' down ' table) = 2 && grep -q ' leader ' table");
+    must(&stage, "! shardctl --timeout 2 status --json 2>line >json && "
+                 "jq -e '.current == false and .config == 1 and .served == 64' <json");
+    stage_kill(&stage, "master-3");
+    must(&stage, "! shardctl --timeout 2 status >table 2>line && test ! -s table && "
+                 "grep -q 'no shardmaster answers at' line && test $(wc -l <line) = 1");
+    stage_up(&stage);
+    must(&stage, "shardctl status --json | jq -e '.current'");
+    stage_close(&stage);
+}
+
+/* -- what is damaged ------------------------------------------------------------------------- */
+
+/* A replica that lost its promises must not vote again: the others are started, it is not. */
+static void test_lost_data(void)
+{
+    struct stage stage;
+    stage_open(&stage, "lost", STAGE_WORDS("--groups", "1"));
+    must(&stage, "shardctl put name value");
+    stage_kill(&stage, "group-100-2");
+    stage_kill(&stage, "group-100-3");
+    must(&stage, "mv lost/group-100-2 away");
+    expect(1, "group-100-2 has lost its data", STAGE_WORDS("shardctl", "up", "--dir", stage.dir));
+    stage_find(&stage, "group-100-3")->may_be_down = false;
+    stage_check_alive(&stage);
+    must(&stage, "test ! -e lost/group-100-2 && test $(shardctl get name) = value");
+    must(&stage, "mv away lost/group-100-2");
+    expect(0, "1 of them started now", STAGE_WORDS("shardctl", "up", "--dir", stage.dir));
+    stage_may_all_be_down(&stage, false);
+    stage_close(&stage);
+}
+
+/* `sed` on the cluster's file gives one that `up` and `down` refuse, and touch nothing. */
+static void refuse_file(const struct stage *stage, const char *edit)
+{
+    char line[STAGE_PATH_MAX];
+    snprintf(line, sizeof line, "cp good damaged/cluster && sed -i '%s' damaged/cluster", edit);
+    must(NULL, line);
+    expect(1, "is damaged", STAGE_WORDS("shardctl", "up", "--dir", stage->dir));
+    expect(1, "is damaged", STAGE_WORDS("shardctl", "down", "--dir", stage->dir));
+}
+
+static void test_damaged_file(void)
+{
+    static const char *const edits[] = {
+        "/^cluster/d",
+        "/^shards/d",
+        "/^group 0/d",
+        "s/^shards.*/shards 0/",
+        "s/^shards.*/shards x/",
+        "s/^shards.*/shards -4/",
+        "/^group 100/d",
+        "s/^group 100/group 0/",
+        "s/^routing.*/routing/",
+        "s/^routing.*/routing x/",
+        "s/^engine.*/engine x/",
+        "s/^joined.*/joined perhaps/",
+        "s/127.0.0.1:/127.0.0.1;/",
+        "$a word",
+        "1i\\\n",
+        "d",
+    };
+    struct stage stage;
+    stage_open(&stage, "damaged", STAGE_WORDS("--groups", "1", "--master-replicas", "1"));
+    must(NULL, "cp damaged/cluster good");
+    for (size_t i = 0; i < sizeof edits / sizeof edits[0]; i++)
+        refuse_file(&stage, edits[i]);
+    must(NULL, "cp good damaged/cluster");
+    stage_close(&stage);
+}
+
 static int hold_port(const char *address)
 {
     struct sockaddr_in in = {.sin_family = AF_INET};
@@ -171,6 +252,9 @@ static void test_progress(void)
 {
     struct stage stage;
     stage_open(&stage, "progress", NULL);
+    must(&stage,
+         "shardctl put \"$(printf 'a\\033[2Jb\\nc')\" x && shardctl ls | wc -l | grep -q 2");
+    must(&stage, "script -qec 'shardctl ls' /dev/null | grep -qF 'a\\033[2Jb\\nc'");
     must(&stage, "script -qec 'shardctl drain 101' /dev/null >drain.out && "
                  "grep -q 'still holds\\|waiting for its leader' drain.out && "
                  "grep -q 'group 101 holds nothing' drain.out");
@@ -183,9 +267,15 @@ static void test_progress(void)
 int main(int argc, char **argv)
 {
     static const struct stage_test tests[] = {
-        {"paths", test_paths},           {"ready", test_ready},
-        {"port-taken", test_port_taken}, {"two-at-once", test_two_at_once},
-        {"stale-pids", test_stale_pids}, {"interrupted", test_interrupted},
+        {"paths", test_paths},
+        {"ready", test_ready},
+        {"headless", test_headless},
+        {"lost-data", test_lost_data},
+        {"damaged-file", test_damaged_file},
+        {"port-taken", test_port_taken},
+        {"two-at-once", test_two_at_once},
+        {"stale-pids", test_stale_pids},
+        {"interrupted", test_interrupted},
         {"progress", test_progress},
     };
     return stage_main(argc, argv, tests, sizeof tests / sizeof tests[0], 180);
