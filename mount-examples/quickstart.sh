@@ -30,35 +30,42 @@ quote() { # a path, as a shell takes it
     *) printf '%s' "$1" ;;
     esac
 }
-usage() {
-    sed -n '2,13s/^# \{0,1\}//p' "$0" >&2
+refuse() { # what is wrong with the command line
+    printf 'quickstart.sh: %s; see sh mount-examples/quickstart.sh --help\n' "$*" >&2
     exit 2
 }
 
 while [ $# -gt 0 ]; do
     case "$1" in
-    --dir)
-        [ $# -ge 2 ] || usage
-        dir=$2
+    --dir | --engine)
+        [ $# -ge 2 ] || refuse "$1 needs a value"
+        option=$1 value=$2
         shift
         ;;
-    --dir=*) dir=${1#--dir=} ;;
-    --engine)
-        [ $# -ge 2 ] || usage
-        engine=$2
+    --dir=* | --engine=*) option=${1%%=*} value=${1#*=} ;;
+    --stop)
+        stop=yes
         shift
+        continue
         ;;
-    --engine=*) engine=${1#--engine=} ;;
-    --stop) stop=yes ;;
-    *) usage ;;
+    -h | --help)
+        sed -n '2,13s/^# \{0,1\}//p' "$0"
+        exit 0
+        ;;
+    *) refuse "there is no option '$1'" ;;
     esac
     shift
+    case "$option=$value" in
+    --dir=?*) dir=$value ;;
+    --engine=raft | --engine=paxos) engine=$value ;;
+    --engine=*) refuse "--engine is raft or paxos, not '$value'" ;;
+    *) refuse "--dir is empty" ;;
+    esac
 done
-[ -n "$dir" ] || usage
 
-# /proc/mounts shows a blank as \040.
+# As /proc/mounts shows it: a blank as \040, a backslash as \134.
 is_mounted() { # DIR
-    wanted=$(printf '%s' "$1" | sed 's/ /\\040/g')
+    wanted=$(printf '%s' "$1" | sed 's/\\/\\134/g; s/ /\\040/g')
     while read -r _ where type _; do
         [ "$where" = "$wanted" ] && [ "$type" = fuse.shardfs ] && return 0
     done </proc/mounts
@@ -70,6 +77,14 @@ unmount() { # DIR
         say "$1 is in use: it goes when the last program leaves it"
         fusermount3 -uz "$1"
     }
+}
+
+dev_fuse() { # what is wrong with it, if that is easily seen
+    if ! [ -e /dev/fuse ]; then
+        printf ': there is no /dev/fuse (modprobe fuse; in a container, --device /dev/fuse)'
+    elif ! [ -r /dev/fuse ] || ! [ -w /dev/fuse ]; then
+        printf ': you may not use /dev/fuse (as root: chmod 666 /dev/fuse)'
+    fi
 }
 
 if [ "$stop" = yes ]; then
@@ -122,7 +137,7 @@ if is_mounted "$dir/mnt"; then
     say "it is mounted already"
 else
     shardfs "$SHARDFS_MASTERS" "$dir/mnt" ||
-        fail "the cluster runs, but is not mounted (is there a /dev/fuse that you may use?)"
+        fail "the cluster runs in $dir, but is not mounted$(dev_fuse)"
     say "mounted"
 fi
 

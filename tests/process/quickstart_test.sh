@@ -20,6 +20,21 @@ says() { grep -q -- "$1" out || fail "it does not say '$1': $(cat out)"; }
 cd "$SHARDFS_SCRATCH"
 export SHARDFS_BUILD
 
+refused() { # WHAT IT SAYS, OPTIONS
+    says=$1
+    shift
+    status=0
+    sh "$SHARDFS_SOURCE/mount-examples/quickstart.sh" "$@" >out 2>&1 || status=$?
+    [ "$status $(wc -l <out)" = "2 1" ] || fail "quickstart.sh $*: status $status: $(cat out)"
+    says "$says"
+}
+refused "no option '--frob'" --frob
+refused '--dir needs a value' --dir
+refused '--dir is empty' --dir=
+refused "--engine is raft or paxos, not 'zab'" --engine zab --dir "$dir"
+sh "$SHARDFS_SOURCE/mount-examples/quickstart.sh" --help | grep -q -- '--stop' || fail "no --help"
+[ ! -e "$dir" ] || fail "a refused command line made $dir"
+
 quickstart
 says '9 servers run, 9 of them started now'
 says 'shardctl get hello-mount'
