@@ -18,10 +18,13 @@ static void set_file(struct fuse_file_info *file)
     file->noflush = (file->flags & O_ACCMODE) == O_RDONLY; /* it has nothing to bring up to date */
 }
 
-/* A write by anybody but root takes the bits away that run a program as somebody else. */
-static bool drops_privileges(const struct request *r)
+/* What a change of the bytes takes away (enum tree_set): by anybody but root the mode bits that run
+ * a program as somebody else, by everybody the capability. */
+static unsigned drops(const struct request *r)
 {
-    return r->call.uid != 0 && nodes_at(&r->mount->nodes, r->node_id)->is_privileged;
+    const struct node *node = nodes_at(&r->mount->nodes, r->node_id);
+    unsigned set = node->has_capability ? TREE_DROP_CAPABILITY : 0;
+    return r->call.uid != 0 && node->is_privileged ? set | TREE_DROP_PRIVILEGES : set;
 }
 
 static void reply_create(struct request *r)
@@ -99,7 +102,7 @@ static void handle_open(fuse_req_t fuse, fuse_ino_t node_id, struct fuse_file_in
         open_then(r, SF_OK);
         return;
     }
-    r->call.set = TREE_SET_SIZE | (drops_privileges(r) ? TREE_DROP_PRIVILEGES : 0u);
+    r->call.set = TREE_SET_SIZE | drops(r);
     r->call.size = 0;
     r->call.bare = true;
     request_submit(r, TREE_SETATTR, open_then);
@@ -176,12 +179,11 @@ static void handle_write(fuse_req_t fuse, fuse_ino_t node_id, const char *bytes,
     keep_data(r, bytes, size);
     r->file = *file;
     r->call.offset = (uint64_t)offset;
-    if (!drops_privileges(r)) {
+    r->call.set = drops(r);
+    if (r->call.set != 0)
+        request_submit(r, TREE_SETATTR, dropped_then);
+    else
         send_write(r);
-        return;
-    }
-    r->call.set = TREE_DROP_PRIVILEGES;
-    request_submit(r, TREE_SETATTR, dropped_then);
 }
 
 static void done_then(struct request *r, int status)

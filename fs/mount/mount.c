@@ -47,6 +47,7 @@ static void fill_handlers(struct fuse_lowlevel_ops *ops)
     handlers_attr(ops);
     handlers_data(ops);
     handlers_dir(ops);
+    handlers_xattr(ops);
     handlers_refused(ops);
 }
 

@@ -54,6 +54,7 @@ void handlers_names(struct fuse_lowlevel_ops *ops);
 void handlers_attr(struct fuse_lowlevel_ops *ops);
 void handlers_data(struct fuse_lowlevel_ops *ops);
 void handlers_dir(struct fuse_lowlevel_ops *ops);
+void handlers_xattr(struct fuse_lowlevel_ops *ops);
 void handlers_refused(struct fuse_lowlevel_ops *ops);
 /* The directories that are still open when the session ends. */
 void dirs_free(struct mount *mount);

@@ -72,6 +72,7 @@ void nodes_see(struct node *node, const struct tree_inode *inode)
     uint32_t mode = inode->mode;
     bool runs_as_group = (mode & S_ISGID) && (mode & S_IXGRP);
     node->is_privileged = S_ISREG(mode) && ((mode & S_ISUID) || runs_as_group);
+    node->has_capability = inode->has_capability;
     node->gives_group = S_ISDIR(mode) && (mode & S_ISGID);
     node->gid = inode->gid;
 }

@@ -23,7 +23,8 @@ struct node {
     char *name;         /* of its entry; owned, with a 0 */
     bool is_directory;
     /* As last seen: */
-    bool is_privileged; /* a file with mode bits that a write by others takes away */
+    bool is_privileged;  /* a file with mode bits that a write by others takes away ... */
+    bool has_capability; /* ... with an xattr that every write takes away */
     bool gives_group;   /* a directory whose group goes to what is made in it: `gid` */
     uint32_t gid;
     UT_hash_handle hh;

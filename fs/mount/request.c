@@ -1,8 +1,6 @@
 #include "mount/request.h"
 
 #include <errno.h>
-#include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -13,25 +11,6 @@
 
 #define SMALL_FILE_BYTES (128u << 10)
 #define DYING_CHECK_MS 200u /* the kernel says nothing when a second signal comes */
-
-/* Has the caller a SIGKILL pending? Then nobody will look at the answer. */
-static bool caller_is_dying(fuse_req_t fuse)
-{
-    char path[64], line[128];
-    unsigned long long pending;
-    bool dying = false;
-    snprintf(path, sizeof path, "/proc/%d/status", (int)fuse_req_ctx(fuse)->pid);
-    FILE *file = fopen(path, "re");
-    if (!file)
-        return false;
-    while (!dying && fgets(line, sizeof line, file)) {
-        if (sscanf(line, "SigPnd: %llx", &pending) == 1 ||
-            sscanf(line, "ShdPnd: %llx", &pending) == 1)
-            dying = pending >> (SIGKILL - 1) & 1;
-    }
-    fclose(file);
-    return dying;
-}
 
 /* Called by libfuse, which holds the request: so its interrupt function must not be set here. */
 static void on_interrupt(fuse_req_t fuse, void *data)

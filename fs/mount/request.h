@@ -28,7 +28,8 @@ struct request {
     size_t size;
     off_t offset;
     void *kept; /* memory that call.data points into; freed with the request */
-    char name[TREE_NAME_BYTES_MAX + 1], to_name[TREE_NAME_BYTES_MAX + 1];
+    char name[TREE_NAME_BYTES_MAX + 1];
+    char to_name[TREE_NAME_BYTES_MAX + 1]; /* RENAME; of an extended attribute */
 };
 
 /* A request for this kernel request, not yet waiting. */
@@ -41,6 +42,10 @@ SF_MUST_CHECK bool request_entry(struct request *r, fuse_ino_t directory, const 
 /* What is made in this directory gets its group, and a directory its set-group-id bit too, if it has
  * that bit itself. */
 void request_inherit(struct request *r, fuse_ino_t directory);
+/* Has its caller a SIGKILL pending? Then nobody will look at the answer. */
+bool caller_is_dying(fuse_req_t fuse);
+bool caller_is_admin(fuse_req_t fuse); /* CAP_SYS_ADMIN */
+
 /* Submits r->call of this kind. */
 void request_submit(struct request *r, enum tree_kind kind,
                     void (*then)(struct request *r, int status));

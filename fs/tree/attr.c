@@ -56,6 +56,7 @@ int attr_decode(struct slice bytes, struct attr *out)
 
 static void inode_fill(const struct attr *attr, const struct kv_stat *stat, struct tree_inode *out)
 {
+    struct slice value;
     *out = (struct tree_inode){
         .mode = attr->mode,
         .uid = attr->uid,
@@ -63,6 +64,7 @@ static void inode_fill(const struct attr *attr, const struct kv_stat *stat, stru
         .links = attr->links,
         .device = attr->device,
         .parent = attr->parent,
+        .has_capability = xattr_find(attr->xattrs, slice_str(TREE_XATTR_CAPABILITY), &value),
         .version = stat->version,
         .atime_ns = attr->has_atime ? attr->atime_ns : stat->mtime_ns,
         .mtime_ns = stat->mtime_ns,

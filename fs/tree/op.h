@@ -47,7 +47,8 @@ struct op {
     struct kv_op checks[2], ops[3];
     struct key entry, to_entry,
         directory; /* of place, of the target, of a directory's own record */
-    struct buffer attr; /* of the record that is written */
+    struct buffer attr;   /* of the record that is written */
+    struct buffer xattrs; /* SETATTR: the list that goes into it */
     uint8_t id_bytes[8];
     struct slice id_slice;
     uint64_t child;     /* id of the directory that is looked at, made or removed */
@@ -63,6 +64,7 @@ struct tree {
     struct client *client;
     struct tree_options options;
     struct op *ops;
+    struct buffer answer; /* what the call that ends just now answers with */
     struct root *root;        /* the root's own attributes (root.c) */
     struct space_poll *space; /* free space of the cluster (space.c) */
 };
@@ -119,6 +121,7 @@ SF_MUST_CHECK int op_set_attr(struct op *op, struct kv_op *kv, const struct attr
 int lookup_start(struct op *op);
 int getattr_start(struct op *op);
 int setattr_start(struct op *op);
+int getxattr_start(struct op *op);
 int create_start(struct op *op);
 int mkdir_start(struct op *op);
 int unlink_start(struct op *op);

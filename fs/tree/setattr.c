@@ -5,6 +5,8 @@
 
 #include <sys/stat.h>
 
+#include "tree/xattr.h"
+
 static void read_attr(struct op *op);
 
 static bool is_directory(const struct op *op)
@@ -17,6 +19,39 @@ static bool is_root(const struct op *op)
     return is_directory(op) && op->call->place.ino == TREE_ROOT;
 }
 
+/* attr's list, with or without an entry of this name, as op->xattrs. */
+static void replace_xattr(struct op *op, struct attr *attr, struct slice name,
+                          const struct slice *value)
+{
+    buffer_clear(&op->xattrs);
+    xattr_copy_without(attr->xattrs, name, &op->xattrs);
+    if (value)
+        xattr_append(&op->xattrs, name, *value);
+    attr->xattrs = buffer_slice(&op->xattrs);
+}
+
+static int changed_xattrs(struct op *op, struct attr *attr)
+{
+    const struct tree_call *call = op->call;
+    struct slice old;
+    bool removes = call->set & TREE_REMOVE_XATTR;
+    bool is_there = xattr_find(attr->xattrs, call->xattr, &old);
+    if (is_there && call->xattr_must == TREE_XATTR_ABSENT)
+        return SF_EXISTS;
+    if (!is_there && (removes || call->xattr_must == TREE_XATTR_THERE))
+        return SF_NO_XATTR;
+    replace_xattr(op, attr, call->xattr, removes ? NULL : &call->data);
+    return SF_OK;
+}
+
+static void changed_mode(const struct tree_call *call, struct attr *attr)
+{
+    if (call->set & TREE_SET_MODE)
+        attr->mode = (attr->mode & S_IFMT) | (call->mode & ~(uint32_t)S_IFMT);
+    if (call->set & TREE_DROP_PRIVILEGES)
+        attr->mode &= ~(uint32_t)(attr->mode & S_IXGRP ? S_ISUID | S_ISGID : S_ISUID);
+}
+
 /* The attributes that the record will have: what it has, changed as the call says. */
 static int changed_attr(struct op *op, struct slice bytes, struct attr *attr)
 {
@@ -27,10 +62,7 @@ static int changed_attr(struct op *op, struct slice bytes, struct attr *attr)
                           .links = 1};
     if (bytes.n > 0 && attr_decode(bytes, attr) != SF_OK)
         return SF_BAD_ATTR;
-    if (call->set & TREE_SET_MODE)
-        attr->mode = (attr->mode & S_IFMT) | (call->mode & ~(uint32_t)S_IFMT);
-    if (call->set & TREE_DROP_PRIVILEGES)
-        attr->mode &= ~(uint32_t)(attr->mode & S_IXGRP ? S_ISUID | S_ISGID : S_ISUID);
+    changed_mode(call, attr);
     if (call->set & TREE_SET_OWNER) {
         attr->uid = call->uid != UINT32_MAX ? call->uid : attr->uid;
         attr->gid = call->gid != UINT32_MAX ? call->gid : attr->gid;
@@ -39,7 +71,9 @@ static int changed_attr(struct op *op, struct slice bytes, struct attr *attr)
         attr->has_atime = true;
         attr->atime_ns = call->atime_ns;
     }
-    return SF_OK;
+    if (call->set & TREE_DROP_CAPABILITY)
+        replace_xattr(op, attr, slice_str(TREE_XATTR_CAPABILITY), NULL);
+    return call->set & (TREE_SET_XATTR | TREE_REMOVE_XATTR) ? changed_xattrs(op, attr) : SF_OK;
 }
 
 /* The inode by a stat whose attributes are op->attr; a directory's slots are in op->keep. */
@@ -175,6 +209,8 @@ static int set_directory(struct op *op)
 int setattr_start(struct op *op)
 {
     const struct tree_call *call = op->call;
+    if (call->set & TREE_SET_XATTR && call->data.n > SF_ATTR_BYTES_MAX)
+        return SF_NO_SPACE;
     if (is_directory(op))
         return set_directory(op);
     if (call->set & TREE_SET_SIZE && call->size > SF_FILE_BYTES_MAX)

@@ -51,6 +51,7 @@ void op_drop(struct op *op)
         op->next->prev = op->prev;
     buffer_deinit(&op->keep);
     buffer_deinit(&op->attr);
+    buffer_deinit(&op->xattrs);
     free(op);
 }
 
@@ -63,6 +64,7 @@ void tree_free(struct tree *tree)
     }
     space_poll_free(tree->space);
     root_free(tree->root);
+    buffer_deinit(&tree->answer);
     free(tree);
 }
 
@@ -91,6 +93,8 @@ static int start(struct op *op)
         return getattr_start(op);
     case TREE_SETATTR:
         return setattr_start(op);
+    case TREE_GETXATTR:
+        return getxattr_start(op);
     case TREE_CREATE:
         return create_start(op);
     case TREE_MKDIR:

@@ -69,6 +69,7 @@ struct tree_inode {
     uint64_t ino;
     uint32_t mode; /* type and permission bits, as S_IFREG | 0644 */
     uint32_t uid, gid;
+    bool has_capability; /* a file that runs with privileges: xattr security.capability */
     uint32_t links;  /* of a directory: 2 + subdirectories; of the root 1, they are not counted */
     uint32_t device; /* of a device node, as the kernel's 32-bit number */
     uint64_t parent; /* of a directory: the id of the one above it */
@@ -90,7 +91,10 @@ struct tree_place {
  *
  * LOOKUP    place.directory, place.name           inode
  * GETATTR   place                                 inode
- * SETATTR   place, set, new values, bare          inode (not if bare)
+ * SETATTR   place, set, new values, bare          inode (not if bare). NO_SPACE: the extended
+ *                                                 attributes do not fit
+ * GETXATTR  place, xattr (empty: all names)       data: the value, or the names, each with a 0
+ *                                                 behind it. NO_XATTR
  * CREATE    place without ino, mode, uid, gid,    inode, created (false: it was there, and not
  *           exclusive, device, data               exclusive). mode with a type: a symlink (data is
  *                                                 its target), a device, fifo or socket; without
@@ -115,6 +119,7 @@ enum tree_kind {
     TREE_LOOKUP = 1,
     TREE_GETATTR,
     TREE_SETATTR,
+    TREE_GETXATTR,
     TREE_CREATE,
     TREE_MKDIR,
     TREE_UNLINK,
@@ -136,7 +141,18 @@ enum tree_set {
     TREE_SET_ATIME = 8,
     TREE_SET_MTIME = 16,
     TREE_DROP_PRIVILEGES = 32, /* of the mode: set-user-id, and set-group-id if it runs as such */
+    TREE_DROP_CAPABILITY = 64, /* the xattr security.capability, if there is one */
+    TREE_SET_XATTR = 128,      /* `xattr` := data, as xattr_must says */
+    TREE_REMOVE_XATTR = 256,   /* `xattr`. NO_XATTR: there is none */
 };
+
+/* What must be so before an extended attribute is set; else EXISTS or NO_XATTR. */
+enum tree_xattr_must { TREE_XATTR_ANY, TREE_XATTR_ABSENT, TREE_XATTR_THERE };
+
+/* Facts that can be read as extended attributes of files and directories, and are not in the list:
+ * the shard of the record, the group that serves it, its version. Each as decimal text. */
+#define TREE_XATTR_FACTS "user.shardfs."
+#define TREE_XATTR_CAPABILITY "security.capability"
 
 struct tree_space {
     uint64_t total_bytes, free_bytes; /* of the fullest replica of each group, summed */
@@ -153,13 +169,16 @@ struct tree_call {
     uint64_t to_directory; /* RENAME */
     struct slice to_name;
     bool no_replace, exclusive;
-    unsigned set; /* SETATTR: enum tree_set */
-    bool bare;    /* SETATTR: nobody looks at the inode */
+    unsigned set;       /* SETATTR: enum tree_set */
+    struct slice xattr; /* its name, 1..255 bytes; lent */
+    enum tree_xattr_must xattr_must;
+    bool bare; /* SETATTR: nobody looks at the inode */
     uint32_t mode, uid, gid, device;
     uint64_t atime_ns, mtime_ns, size;
     uint64_t offset, length;
     struct slice after; /* READDIR: the last name that was delivered; empty: from the start */
-    /* WRITE, APPEND, CREATE: lent; READ, READLINK: out, borrowed until on_done returns */
+    /* WRITE, APPEND, CREATE, SETATTR: lent; READ, READLINK, GETXATTR: out, borrowed until on_done
+     * returns */
     struct slice data;
     /* out */
     struct tree_inode inode;

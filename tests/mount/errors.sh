@@ -82,12 +82,9 @@ call EFBIG truncate file 9223372036854775807
 call EFBIG write_at file 9223372036854775806
 is "the file" x "$(cat file)"
 
-say "refused: hard links, attributes, locks, allocation"
+say "refused: hard links, locks, allocation"
 call EOPNOTSUPP link file hard
 call EOPNOTSUPP tmpfile d
-call EOPNOTSUPP setxattr file
-call EOPNOTSUPP getxattr file
-call EOPNOTSUPP listxattr file
 call EOPNOTSUPP flock file
 call EOPNOTSUPP setlk file
 call EOPNOTSUPP getlk file

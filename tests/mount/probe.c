@@ -16,13 +16,23 @@ struct probe {
 };
 
 static const struct probe probes[] = {
-    {"append", 3, probe_append},       {"ping_pong", 3, probe_ping_pong},
-    {"excl_race", 3, probe_excl_race}, {"map", 1, probe_map},
-    {"replaced", 1, probe_replaced},   {"times", 1, probe_times},
-    {"many", 2, probe_many},           {"fill", 2, probe_fill},
-    {"drain", 1, probe_drain},         {"seek", 1, probe_seek},
-    {"stable", 2, probe_stable},       {"interrupted", 3, probe_interrupted},
+    {"append", 3, probe_append},
+    {"ping_pong", 3, probe_ping_pong},
+    {"excl_race", 3, probe_excl_race},
+    {"map", 1, probe_map},
+    {"replaced", 1, probe_replaced},
+    {"times", 1, probe_times},
+    {"many", 2, probe_many},
+    {"fill", 2, probe_fill},
+    {"drain", 1, probe_drain},
+    {"seek", 1, probe_seek},
+    {"stable", 2, probe_stable},
+    {"interrupted", 3, probe_interrupted},
     {"listed", 1, probe_listed},
+    {"xattr", 2, probe_xattr},
+    {"xattrs", 1, probe_xattrs},
+    {"set_xattr", 3, probe_set_xattr},
+    {"capability", 1, probe_capability},
 };
 
 void probe_fail(const char *format, ...)

@@ -26,6 +26,13 @@ int probe_replaced(int argc, char **argv);  /* DIR: a descriptor of a file that 
 int probe_times(int argc, char **argv);     /* FILE: utimensat in all its forms */
 int probe_many(int argc, char **argv);      /* DIR COUNT: so many requests at once */
 
+/* -- probe_xattr.c -------------------------------------------------------------------------- */
+
+int probe_xattr(int argc, char **argv);      /* FILE NAME: prints its value */
+int probe_xattrs(int argc, char **argv);     /* FILE: prints the names, sorted, one a line */
+int probe_set_xattr(int argc, char **argv);  /* FILE NAME VALUE */
+int probe_capability(int argc, char **argv); /* FILE: gives it CAP_NET_RAW */
+
 /* -- probe_interrupted.c -------------------------------------------------------------------- */
 
 /* read|append|stat|list PATH GO: opens PATH, waits for a file GO, and then does it under a rain of

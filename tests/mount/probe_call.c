@@ -152,21 +152,46 @@ static int run_write_at(char **argv)
     return on_open(argv[0], O_WRONLY, write_byte);
 }
 
-static int run_setxattr(char **argv)
+/* The value is `size` bytes of 'x'. */
+static int set_xattr(char **argv, int flags)
 {
-    return setxattr(argv[0], "user.probe", "x", 1, 0);
+    static char value[1 << 17];
+    size_t size = strtoul(argv[2], NULL, 10);
+    memset(value, 'x', sizeof value);
+    return lsetxattr(argv[0], argv[1], value, size, flags);
 }
 
+static int run_setxattr(char **argv)
+{
+    return set_xattr(argv, 0);
+}
+
+static int run_createxattr(char **argv)
+{
+    return set_xattr(argv, XATTR_CREATE);
+}
+
+static int run_replacexattr(char **argv)
+{
+    return set_xattr(argv, XATTR_REPLACE);
+}
+
+/* Into so many bytes. */
 static int run_getxattr(char **argv)
 {
-    char value[16];
-    return (int)getxattr(argv[0], "user.probe", value, sizeof value);
+    char value[8192];
+    return (int)lgetxattr(argv[0], argv[1], value, strtoul(argv[2], NULL, 10));
 }
 
 static int run_listxattr(char **argv)
 {
-    char names[64];
-    return (int)listxattr(argv[0], names, sizeof names);
+    char names[8192];
+    return (int)llistxattr(argv[0], names, strtoul(argv[1], NULL, 10));
+}
+
+static int run_removexattr(char **argv)
+{
+    return lremovexattr(argv[0], argv[1]);
 }
 
 static int flock_shared(int fd)
@@ -274,9 +299,12 @@ static const struct operation operations[] = {
     {"stat", 1, run_stat},
     {"truncate", 2, run_truncate},
     {"write_at", 2, run_write_at},
-    {"setxattr", 1, run_setxattr},
-    {"getxattr", 1, run_getxattr},
-    {"listxattr", 1, run_listxattr},
+    {"setxattr", 3, run_setxattr},
+    {"createxattr", 3, run_createxattr},
+    {"replacexattr", 3, run_replacexattr},
+    {"getxattr", 3, run_getxattr},
+    {"listxattr", 2, run_listxattr},
+    {"removexattr", 2, run_removexattr},
     {"flock", 1, run_flock},
     {"setlk", 1, run_setlk},
     {"getlk", 1, run_getlk},

@@ -1,0 +1,77 @@
+/* mount_record KEY HEX: gives the plain key's record these bytes as attributes, whatever they mean;
+ * where there is no such key it is made, empty. The masters are in SHARDFS_MASTERS. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/client.h"
+#include "env/uv_env.h"
+
+struct program {
+    struct env *env;
+    struct client *client;
+    struct client_call call;
+    struct kv_op op;
+    int status;
+};
+
+static void on_done(struct client_call *call, int status, const struct kv_reply *reply)
+{
+    struct program *p = container_of(call, struct program, call);
+    (void)reply;
+    p->status = status;
+    if (status == SF_NOT_FOUND && p->op.kind == KV_SET_ATTR) {
+        p->op.kind = KV_PUT;
+        client_submit(p->client, &p->call);
+        return;
+    }
+    uv_env_stop(p->env);
+}
+
+static size_t decode(const char *hex, uint8_t *to, size_t room)
+{
+    size_t n = 0;
+    unsigned byte;
+    for (; n < room && sscanf(hex + 2 * n, "%2x", &byte) == 1; n++)
+        to[n] = (uint8_t)byte;
+    return n;
+}
+
+static void run(struct program *p, char **masters, size_t count)
+{
+    struct rpc_options options = {.role = "client"};
+    struct rpc *rpc = rpc_new(p->env, &options);
+    struct router *router = router_new(p->env, rpc, (const char *const *)masters, count);
+    p->client = client_new(p->env, router);
+    p->call = (struct client_call){.on_done = on_done, .op = &p->op, .timeout_ms = 10000};
+    client_submit(p->client, &p->call);
+    uv_env_run(p->env);
+    client_free(p->client);
+    router_free(router);
+    rpc_free(rpc);
+}
+
+int main(int argc, char **argv)
+{
+    uint8_t attr[SF_ATTR_BYTES_MAX];
+    struct program p = {.op = {.kind = KV_SET_ATTR, .flags = KV_HAS_ATTR}};
+    const char *list = getenv("SHARDFS_MASTERS");
+    char **masters;
+    size_t count;
+    if (argc != 3 || !list || router_parse_addresses(list, &masters, &count, NULL) != SF_OK) {
+        fputs("usage: SHARDFS_MASTERS=... mount_record KEY HEX\n", stderr);
+        return 2;
+    }
+    p.op.key = slice_str(argv[1]);
+    p.op.attr = slice_of(attr, decode(argv[2], attr, sizeof attr));
+    if (uv_env_new(&p.env) != SF_OK)
+        return 1;
+    run(&p, masters, count);
+    uv_env_free(p.env);
+    for (size_t i = 0; i < count; i++)
+        free(masters[i]);
+    free(masters);
+    if (p.status != SF_OK)
+        fprintf(stderr, "mount_record: %s: %s\n", argv[1], sf_error_text(p.status));
+    return p.status == SF_OK ? 0 : 1;
+}
