@@ -65,7 +65,7 @@ static void pack_rpc(struct buffer *b, const struct host *host)
     struct rpc_stats stats;
     rpc_stats(host->rpc, &stats);
     pack_str(b, "rpc");
-    pack_map(b, 8);
+    pack_map(b, 13);
     pack_field(b, "requests", stats.requests);
     pack_field(b, "replies", stats.replies);
     pack_field(b, "notifications", stats.notifications);
@@ -73,6 +73,11 @@ static void pack_rpc(struct buffer *b, const struct host *host)
     pack_field(b, "dropped", stats.dropped);
     pack_field(b, "slow_peers", stats.slow_peers);
     pack_field(b, "crowded_out", stats.crowded_out);
+    pack_field(b, "held_back", stats.held_back);
+    pack_field(b, "stalled", stats.stalled);
+    pack_field(b, "flooded", stats.flooded);
+    pack_field(b, "in_bytes", stats.in_bytes);
+    pack_field(b, "unread_bytes", stats.unread_bytes);
     pack_field(b, "refused", host->refused);
 }
 

@@ -44,6 +44,11 @@ static bool conn_is_outgoing(const struct rpc_conn *conn)
     return !conn->incoming;
 }
 
+bool conn_is_clients(const struct rpc_conn *conn)
+{
+    return conn->incoming && !conn->member && conn->state == CONN_OPEN;
+}
+
 /* Nothing of it is under way: no request, no call, nothing to be read. */
 static bool conn_is_idle(const struct rpc_conn *conn)
 {
@@ -150,6 +155,7 @@ static void conn_disconnect(struct rpc_conn *conn)
     env_timer_stop(&conn->resume);
     conn->state = CONN_ENDED;
     conn->rpc->incoming_count -= conn->incoming;
+    intake_forget(conn);
 }
 
 static int status_of_lost_call(const struct rpc_call *call, int status)
@@ -250,6 +256,43 @@ static void send_later(struct rpc_conn *conn, struct buffer *message, struct rpc
         call->waiting = waiting;
 }
 
+size_t conn_unread_by_clients(const struct rpc *rpc, struct rpc_conn **most)
+{
+    struct rpc_conn *conn;
+    size_t unread = 0, largest = 0;
+    *most = NULL;
+    DL_FOREACH(rpc->conns, conn)
+    {
+        size_t queued = conn_is_clients(conn) ? conn_queued_bytes(conn) : 0;
+        unread += queued;
+        if (queued > largest) {
+            largest = queued;
+            *most = conn;
+        }
+    }
+    return unread;
+}
+
+static void cut_off(struct rpc_conn *conn)
+{
+    conn->rpc->stats.slow_peers++;
+    conn_end(conn, SF_UNKNOWN, 0);
+}
+
+/* Answers wait for peers that do not read them: this one, or clients in all. */
+static void limit_unread(struct rpc_conn *conn)
+{
+    struct rpc *rpc = conn->rpc;
+    size_t max = rpc->options.queue_bytes_max;
+    struct rpc_conn *most = NULL;
+    if (conn_queued_bytes(conn) > 2 * max)
+        cut_off(conn);
+    if (!conn_is_clients(conn) || conn_queued_bytes(conn) <= UNREAD_SMALL_BYTES)
+        return;
+    while (conn_unread_by_clients(rpc, &most) > max + max / 2)
+        cut_off(most);
+}
+
 void conn_send(struct rpc_conn *conn, struct buffer *message, struct rpc_call *call)
 {
     if (conn->state == CONN_DIALING) {
@@ -259,10 +302,7 @@ void conn_send(struct rpc_conn *conn, struct buffer *message, struct rpc_call *c
     send_now(conn, message);
     if (call)
         call->sent = true;
-    if (conn_queued_bytes(conn) > 2 * conn->rpc->options.queue_bytes_max) {
-        conn->rpc->stats.slow_peers++;
-        conn_end(conn, SF_UNKNOWN, 0);
-    }
+    limit_unread(conn);
 }
 
 static void conn_on_open(void *ctx)
@@ -317,6 +357,16 @@ static size_t take_messages(struct rpc_conn *conn, struct slice bytes)
     return taken;
 }
 
+/* Room for the rest of the message, as far as its beginning tells how long that is: it need not be
+ * moved while it grows. What is only announced is reserved within reason. */
+static void reserve_rest(struct rpc_conn *conn)
+{
+    struct buffer *in = &conn->in;
+    size_t n = in->n, rest = conn->scan.offset > n ? conn->scan.offset - n : 0;
+    buffer_grow(in, rest < IN_RESERVE_BYTES ? rest : IN_RESERVE_BYTES);
+    in->n = n;
+}
+
 static void take_from_buffer(struct rpc_conn *conn)
 {
     struct buffer *in = &conn->in;
@@ -327,6 +377,7 @@ static void take_from_buffer(struct rpc_conn *conn)
     }
     if (in->n == 0 && in->cap > IN_KEEP_BYTES)
         buffer_deinit(in);
+    intake_note(conn, taken > 0);
 }
 
 /* The peer is alive. */
@@ -342,15 +393,18 @@ static void conn_on_data(void *ctx, const uint8_t *bytes, size_t n)
     struct rpc_conn *conn = ctx;
     if (conn->state != CONN_OPEN)
         return; /* refused: nothing more is listened to */
-    if (conn->in.n > 0) {
-        buffer_append(&conn->in, bytes, n);
+    size_t taken = conn->in.n > 0 ? 0 : take_messages(conn, slice_of(bytes, n));
+    if (taken < n && conn->state == CONN_OPEN) {
+        reserve_rest(conn);
+        buffer_append(&conn->in, bytes + taken, n - taken);
         take_from_buffer(conn);
-    } else {
-        size_t taken = take_messages(conn, slice_of(bytes, n));
-        if (conn->state == CONN_OPEN)
-            buffer_append(&conn->in, bytes + taken, n - taken);
     }
     heard(conn);
+}
+
+void conn_read_or_not(struct rpc_conn *conn)
+{
+    env_conn_read_enable(conn->conn, !conn->paused && !conn->held_back);
 }
 
 static void conn_on_resume(struct env_timer *timer)
@@ -364,7 +418,7 @@ void conn_request_ended(struct rpc_conn *conn)
     conn->unanswered--;
     if (conn->paused && conn->unanswered <= UNANSWERED_MAX / 2) {
         conn->paused = false;
-        env_conn_read_enable(conn->conn, true);
+        conn_read_or_not(conn);
         env_timer_start_ms(&conn->resume, 0);
     }
 }

@@ -44,9 +44,12 @@
 #define HELLO_TIMEOUT_MS 1000u
 #define FAIL_DELAY_MS 1u     /* so that a caller that tries again at once does not spin */
 #define UNANSWERED_MAX 1024u /* requests of one connection */
-#define IN_KEEP_BYTES 65536u /* an idle connection's input buffer is at most this big */
-#define QUEUE_BYTES_DEFAULT (24u << 20)
-#define CONNS_DEFAULT 512u /* the usual limit of 1,024 files leaves room for the store's */
+#define IN_KEEP_BYTES 4096u  /* an idle connection's input buffer is at most this big */
+#define IN_RESERVE_BYTES (SF_VALUE_BYTES_MAX + 65536u) /* at once, for a message that has begun */
+#define IN_BYTES_DEFAULT (16u << 20)
+#define QUEUE_BYTES_DEFAULT (16u << 20)
+#define UNREAD_SMALL_BYTES 16384u /* a connection with so little unread is not looked at */
+#define CONNS_DEFAULT 512u        /* the usual limit of 1,024 files leaves room for the store's */
 #define ROLE_BYTES_MAX 32u
 #define PROTOCOL_VERSION 1u
 
@@ -56,6 +59,15 @@ struct rpc_method {
     rpc_notified *notified; /* NULL: no notifications of this name */
     void *handler_ctx, *notified_ctx;
     UT_hash_handle hh;
+};
+
+/* The unfinished messages of all clients: see intake.c. */
+struct intake {
+    size_t bytes;             /* in their connections' buffers */
+    struct rpc_conn *waiting; /* those with long ones, in the order in which they began */
+    size_t held_back;         /* of them: are not read just now */
+    bool crowded;
+    struct env_timer timer; /* armed while any is held back: the time of the first is over */
 };
 
 struct rpc {
@@ -74,7 +86,8 @@ struct rpc {
     struct env_timer failing_timer;
     uint32_t failing_round;       /* what fails from now on is due in this round */
     struct rpc_request *requests; /* unanswered */
-    struct unpacked message;      /* the one that is being handled; keeps its memory */
+    struct intake intake;
+    struct unpacked message; /* the one that is being handled; keeps its memory */
     rpc_peer last_peer;
     uint32_t last_id;
     struct rpc_stats stats;
@@ -102,8 +115,13 @@ struct rpc_conn {
     struct rpc_conn *prev, *next; /* in rpc->conns */
     UT_hash_handle hh_address, hh_peer;
     /* receiving */
-    struct buffer in;        /* bytes not yet handled; begins with a message's first byte */
-    struct pack_scan scan;   /* of the first message in `in` */
+    struct buffer in;      /* bytes not yet handled; begins with a message's first byte */
+    struct pack_scan scan; /* of the first message in `in` */
+    bool member;           /* it said hello as a server of our role and cluster */
+    size_t in_counted;     /* bytes of `in` that the intake knows of */
+    bool in_intake;        /* in intake.waiting */
+    bool held_back;        /* not read: others' messages come first */
+    struct rpc_conn *intake_prev, *intake_next;
     size_t unanswered;       /* requests handed to handlers */
     bool paused;             /* not read: too many unanswered */
     struct env_timer resume; /* goes on with what is in `in` */
@@ -134,8 +152,12 @@ struct rpc_conn *conn_find_peer(struct rpc *rpc, rpc_peer peer); /* NULL: gone *
 void conn_send(struct rpc_conn *conn, struct buffer *message, struct rpc_call *call);
 bool conn_is_full(const struct rpc_conn *conn);        /* no requests, no notifications now */
 size_t conn_queued_bytes(const struct rpc_conn *conn); /* sent, and not taken yet */
+bool conn_is_clients(const struct rpc_conn *conn);     /* open, and no server's */
+/* Answers that clients have not read, in all; *most: whose are the most (NULL: nothing is). */
+size_t conn_unread_by_clients(const struct rpc *rpc, struct rpc_conn **most);
 void conn_unqueue(struct rpc_conn *conn, struct rpc_waiting *waiting);
 void conn_request_ended(struct rpc_conn *conn); /* one of its requests was answered */
+void conn_read_or_not(struct rpc_conn *conn);   /* as paused and held_back say */
 void conn_refuse(struct rpc_conn *conn);        /* reads no more, ends soon */
 /* Its calls fail: those that left with `status`, the others SF_UNREACHABLE (SF_MISMATCH: all of
  * them so). For back_off_ms the address is not dialled again. */
@@ -164,6 +186,14 @@ void call_on_failing(struct env_timer *timer);
 void request_dispatch(struct rpc_conn *conn, uint32_t id, struct slice method,
                       const msgpack_object *params);
 void request_free(struct rpc_request *request);
+
+/* -- intake.c ------------------------------------------------------------------------------ */
+
+void intake_init(struct rpc *rpc);
+/* After something was put into conn->in, or taken from it. anew: what was its first message is
+ * handled. May end the connection. */
+void intake_note(struct rpc_conn *conn, bool anew);
+void intake_forget(struct rpc_conn *conn); /* it ended, or is of no client */
 
 /* -- hello.c ------------------------------------------------------------------------------- */
 

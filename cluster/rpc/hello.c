@@ -2,6 +2,7 @@
  * question that tells a slow peer from a dead one. */
 #include <ctype.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "env/log.h"
 #include "rpc/endpoint.h"
@@ -85,6 +86,17 @@ static void refuse(struct rpc *rpc, struct rpc_request *request, const struct he
         conn_refuse(conn);
 }
 
+static void note_member(struct rpc_conn *conn, const struct hello *hello)
+{
+    const struct rpc_options *own = &conn->rpc->options;
+    bool same = own->cluster_id != 0 && hello->cluster_id == own->cluster_id && own->role &&
+                strcmp(hello->role, own->role) == 0;
+    if (same && !conn->member) {
+        conn->member = true;
+        intake_forget(conn);
+    }
+}
+
 void hello_on_request(void *ctx, struct rpc_request *request, const msgpack_object *params)
 {
     struct rpc *rpc = ctx;
@@ -95,6 +107,7 @@ void hello_on_request(void *ctx, struct rpc_request *request, const msgpack_obje
         refuse(rpc, request, &hello);
     } else {
         struct buffer answer = {0};
+        note_member(conn_find_peer(rpc, rpc_request_peer(request)), &hello);
         hello_pack(&answer, &rpc->options);
         rpc_reply(request, &answer);
     }

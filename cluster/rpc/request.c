@@ -16,7 +16,7 @@ static struct rpc_request *request_new(struct rpc_conn *conn, uint32_t id)
     conn->unanswered++;
     if (conn->unanswered >= UNANSWERED_MAX && !conn->paused) {
         conn->paused = true;
-        env_conn_read_enable(conn->conn, false);
+        conn_read_or_not(conn);
     }
     return request;
 }
@@ -78,13 +78,9 @@ rpc_peer rpc_request_peer(const struct rpc_request *request)
 bool rpc_request_is_crowded(const struct rpc_request *request)
 {
     const struct rpc *rpc = request->rpc;
-    const struct rpc_conn *own = conn_find_peer(request->rpc, request->peer), *conn;
-    size_t queued = 0;
+    const struct rpc_conn *own = conn_find_peer(request->rpc, request->peer);
+    struct rpc_conn *most;
     if (own == NULL || conn_queued_bytes(own) == 0)
         return false;
-    DL_FOREACH(rpc->conns, conn)
-    {
-        queued += conn_queued_bytes(conn);
-    }
-    return queued >= rpc->options.queue_bytes_max;
+    return conn_unread_by_clients(rpc, &most) >= rpc->options.queue_bytes_max;
 }

@@ -17,6 +17,9 @@ struct rpc *rpc_new(struct env *env, const struct rpc_options *options)
         rpc->options.queue_bytes_max = QUEUE_BYTES_DEFAULT;
     if (rpc->options.conns_max == 0)
         rpc->options.conns_max = CONNS_DEFAULT;
+    if (rpc->options.in_bytes_max == 0)
+        rpc->options.in_bytes_max = IN_BYTES_DEFAULT;
+    intake_init(rpc);
     env_timer_init(env, &rpc->failing_timer, call_on_failing);
     rpc_on_request(rpc, "hello", hello_on_request, rpc);
     return rpc;
@@ -43,6 +46,7 @@ void rpc_free(struct rpc *rpc)
     while (rpc->requests)
         request_free(rpc->requests);
     env_timer_stop(&rpc->failing_timer);
+    env_timer_stop(&rpc->intake.timer);
     free_methods(rpc);
     unpack_close(&rpc->message);
     free(rpc);
@@ -115,5 +119,8 @@ void rpc_begin_reply(struct buffer *b)
 
 void rpc_stats(const struct rpc *rpc, struct rpc_stats *out)
 {
+    struct rpc_conn *most;
     *out = rpc->stats;
+    out->in_bytes = rpc->intake.bytes;
+    out->unread_bytes = conn_unread_by_clients(rpc, &most);
 }

@@ -19,6 +19,9 @@
  * that would have made a live peer answer: the next call dials anew. A peer with 1,024 unanswered
  * requests on one connection is not read until half of them are answered.
  *
+ * Unfinished messages of clients are bounded over all connections: intake.c. Who says hello as a
+ * server of the same cluster and role is no client.
+ *
  * hello: params and answer are [protocol version, cluster id (0: any), role].
  */
 #ifndef RPC_RPC_H
@@ -39,9 +42,12 @@ struct rpc_options {
     uint64_t cluster_id;    /* 0: any (a client, a tool): then no connection begins with hello */
     const char *role;       /* "shardkv", "shardmaster", "client"; borrowed for ever (static) */
     size_t conns_max;       /* connections that came in; 0: 512 */
+    size_t in_bytes_max;    /* of unfinished messages of all clients, beyond which all but one of
+                               those who send long ones are not read; 0: 16 MiB */
     size_t queue_bytes_max; /* outgoing bytes a connection may hold before notifications to it are
                                dropped and requests on it fail SF_OVERLOADED; a peer that leaves
-                               twice as much unread is cut off; 0: 24 MiB */
+                               twice as much unread is cut off, and where clients leave half as much
+                               again unread in all, the one that leaves most; 0: 16 MiB */
 };
 
 struct rpc *rpc_new(struct env *env, const struct rpc_options *options);
@@ -138,6 +144,11 @@ struct rpc_stats {
     uint64_t dropped;                          /* notifications dropped on the way out */
     uint64_t slow_peers;                       /* connections closed for what they left unread */
     uint64_t crowded_out;                      /* closed or turned away for want of room */
+    uint64_t held_back;  /* times that a connection was not read, as others' messages came first */
+    uint64_t stalled;    /* connections closed as others waited for their messages' ends */
+    uint64_t flooded;    /* connections closed as all clients together sent too much unfinished */
+    size_t in_bytes;     /* of unfinished messages of clients, now */
+    size_t unread_bytes; /* of answers that clients have not read, now */
 };
 void rpc_stats(const struct rpc *rpc, struct rpc_stats *out);
 

@@ -424,44 +424,6 @@ static void test_too_many_unanswered_requests_are_not_read(void **state)
     stage_deinit(&stage);
 }
 
-struct stranger {
-    struct env_conn *conn;
-    bool closed;
-};
-
-static void stranger_on_data(void *ctx, const uint8_t *bytes, size_t n)
-{
-    (void)ctx;
-    (void)bytes;
-    (void)n;
-}
-
-static void stranger_on_open(void *ctx)
-{
-    (void)ctx;
-}
-
-static void stranger_on_close(void *ctx, int reason)
-{
-    struct stranger *stranger = ctx;
-    (void)reason;
-    stranger->closed = true;
-}
-
-static const struct env_conn_events stranger_events = {stranger_on_open, stranger_on_data,
-                                                       stranger_on_close};
-
-static void strangers_come(struct stage *stage, struct stranger *strangers, size_t count)
-{
-    struct env *env = sim_node_env(stage->client.node);
-    for (size_t i = 0; i < count; i++) {
-        strangers[i] = (struct stranger){0};
-        assert_int_equal(
-            env_connect(env, SERVER, &stranger_events, &strangers[i], &strangers[i].conn), SF_OK);
-        stage_run_ms(stage, 10);
-    }
-}
-
 /* Connections that do nothing make room for who comes; who has something under way stays. */
 static void test_the_idle_make_room(void **state)
 {
@@ -474,7 +436,7 @@ static void test_the_idle_make_room(void **state)
     stage_start(&stage);
     stage_call(&stage, &held, "hold", 1, 0);
     stage_run_ms(&stage, 100);
-    strangers_come(&stage, strangers, 10);
+    stage_strangers_come(&stage, strangers, 10);
     stage_run_ms(&stage, 100);
     for (size_t i = 0; i < 10; i++)
         assert_int_equal(strangers[i].closed, i < 7);
@@ -499,13 +461,13 @@ static void test_where_all_are_at_work_nobody_else_is_let_in(void **state)
     stage_start(&stage);
     stage_call(&stage, &held, "hold", 1, 0);
     stage_run_ms(&stage, 100);
-    strangers_come(&stage, &stranger, 1);
+    stage_strangers_come(&stage, &stranger, 1);
     stage_run_ms(&stage, 100);
     assert_true(stranger.closed);
     stage_answer_held(&stage);
     stage_wait(&stage, &held, 100);
     assert_int_equal(held.status, SF_OK);
-    strangers_come(&stage, &stranger, 1);
+    stage_strangers_come(&stage, &stranger, 1);
     stage_run_ms(&stage, 100);
     assert_false(stranger.closed);
     stage_deinit(&stage);
@@ -529,6 +491,49 @@ static void test_a_peer_that_does_not_read_is_cut_off(void **state)
     assert_int_equal(stats_of(&stage.server).slow_peers, 1);
     for (size_t i = 0; i < 100; i++)
         assert_int_equal(calls[i].done, 1);
+    stage_deinit(&stage);
+}
+
+/* A request for an answer of so many bytes. */
+static void ask_large(struct stranger *stranger, uint64_t bytes)
+{
+    struct buffer b = {0};
+    size_t n;
+    pack_array(&b, 4);
+    pack_u64(&b, 0);
+    pack_u64(&b, 1);
+    pack_str(&b, "large");
+    pack_array(&b, 1);
+    pack_u64(&b, bytes);
+    uint8_t *request = buffer_take(&b, &n);
+    env_conn_send(stranger->conn, request, n);
+}
+
+/* However many they are, what they leave unread is bounded; who leaves most goes first. */
+static void test_clients_that_do_not_read_are_bounded_in_all(void **state)
+{
+    (void)state;
+    struct stage stage;
+    struct stranger strangers[20];
+    stage_init(&stage, 1);
+    stage.server.options.queue_bytes_max = 1 << 20;
+    stage_start(&stage);
+    stage_strangers_come(&stage, strangers, 20);
+    sim_faults(stage.sim)->delay_us_min = 2000000; /* what is sent stays on its way */
+    sim_faults(stage.sim)->delay_us_max = 2000000;
+    for (size_t i = 0; i < 20; i++)
+        ask_large(&strangers[i], i == 7 ? 300000 : 200000);
+    for (size_t i = 0; i < 5000; i++) {
+        stage_run_ms(&stage, 1);
+        assert_true(stats_of(&stage.server).unread_bytes <= 3 << 19);
+    }
+    stage_run_ms(&stage, 10000);
+    size_t closed = 0;
+    for (size_t i = 0; i < 20; i++)
+        closed += strangers[i].closed;
+    assert_int_equal(closed, 13); /* seven fit in 1.5 MiB */
+    assert_true(strangers[7].closed);
+    assert_int_equal(stats_of(&stage.server).slow_peers, 13);
     stage_deinit(&stage);
 }
 
@@ -615,6 +620,7 @@ int main(void)
         cmocka_unit_test(test_the_idle_make_room),
         cmocka_unit_test(test_where_all_are_at_work_nobody_else_is_let_in),
         cmocka_unit_test(test_a_peer_that_does_not_read_is_cut_off),
+        cmocka_unit_test(test_clients_that_do_not_read_are_bounded_in_all),
         cmocka_unit_test(test_who_came_can_be_called_by_the_same_connection),
         cmocka_unit_test(test_the_way_is_the_own_connection_else_theirs),
     };

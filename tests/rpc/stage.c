@@ -197,3 +197,38 @@ void stage_wait(struct stage *stage, const struct stage_call *call, uint64_t lim
 {
     assert_true(sim_run_until(stage->sim, call_is_done, (void *)(uintptr_t)call, limit_ms * MS));
 }
+
+/* -- strangers ----------------------------------------------------------------------------- */
+
+static void stranger_on_data(void *ctx, const uint8_t *bytes, size_t n)
+{
+    struct stranger *stranger = ctx;
+    (void)bytes;
+    stranger->received += n;
+}
+
+static void stranger_on_open(void *ctx)
+{
+    (void)ctx;
+}
+
+static void stranger_on_close(void *ctx, int reason)
+{
+    struct stranger *stranger = ctx;
+    (void)reason;
+    stranger->closed = true;
+}
+
+static const struct env_conn_events stranger_events = {stranger_on_open, stranger_on_data,
+                                                       stranger_on_close};
+
+void stage_strangers_come(struct stage *stage, struct stranger *strangers, size_t count)
+{
+    struct env *env = sim_node_env(stage->client.node);
+    for (size_t i = 0; i < count; i++) {
+        strangers[i] = (struct stranger){0};
+        assert_int_equal(
+            env_connect(env, SERVER, &stranger_events, &strangers[i], &strangers[i].conn), SF_OK);
+        stage_run_ms(stage, 10);
+    }
+}

@@ -68,6 +68,16 @@ void stage_notify(struct stage *stage, const char *method, uint64_t number);
 void stage_answer_held(struct stage *stage);
 struct rpc_stats stats_of(const struct endpoint *endpoint);
 
+/* A connection of the client's node that no endpoint has. */
+struct stranger {
+    struct env_conn *conn;
+    bool closed;
+    size_t received; /* bytes */
+};
+
+/* One after the other. */
+void stage_strangers_come(struct stage *stage, struct stranger *strangers, size_t count);
+
 /* Runs until the call is done, at most limit_ms. */
 void stage_wait(struct stage *stage, const struct stage_call *call, uint64_t limit_ms);
 
