@@ -260,6 +260,25 @@ static void a_timer_waits_for_its_own_clock(void **state)
     }
 }
 
+/* It shows the same time for many nanoseconds: a timer that is due at once fires now, not at the
+ * first of them. */
+static void a_slow_clock_lets_nothing_happen_earlier(void **state)
+{
+    (void)state;
+    struct town t;
+    town_init(&t, 6, 1);
+    struct busy *a = &t.busy[0];
+    sim_clock_drift(t.nodes[0], -999000);
+    for (unsigned i = 0; i < 50; i++) {
+        unsigned ticks = a->ticks;
+        sim_run_ns(t.sim, SECOND / 7 + i * 111);
+        env_timer_start_ms(&a->tick, 0);
+        while (a->ticks == ticks)
+            assert_true(sim_step(t.sim));
+    }
+    sim_free(t.sim);
+}
+
 static void wall_clocks_step_either_way(void **state)
 {
     (void)state;
@@ -547,6 +566,7 @@ int main(void)
         cmocka_unit_test(a_crash_ends_a_pause),
         cmocka_unit_test(clocks_drift_and_never_go_back),
         cmocka_unit_test(a_timer_waits_for_its_own_clock),
+        cmocka_unit_test(a_slow_clock_lets_nothing_happen_earlier),
         cmocka_unit_test(wall_clocks_step_either_way),
         cmocka_unit_test(a_process_ends_at_the_point_that_was_named),
         cmocka_unit_test(what_ends_at_a_point_is_not_done),

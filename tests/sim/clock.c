@@ -56,6 +56,8 @@ static void refresh(struct sim_node *node)
     uint64_t at_ns = timer == NULL ? UINT64_MAX : sim_time_of(&node->clock, timer->due_ns);
     if (at_ns < node->paused_until_ns)
         at_ns = node->paused_until_ns;
+    if (at_ns < node->sim->now_ns) /* a slow clock shows the same for a while */
+        at_ns = node->sim->now_ns;
     node->sim->due_ns[node->number - 1] = at_ns;
 }
 
