@@ -65,10 +65,17 @@ enum value_kind {
     VALUE_WRITE,    /* data at offset; extends; the gap is zeros */
     VALUE_APPEND,   /* data at the end as the server sees it -> old_length */
     VALUE_TRUNCATE, /* length := `length`; grows with zeros; NOT_FOUND where there is no value */
+    VALUE_GROW,     /* length := max(present, `length`), with zeros; NOT_FOUND as above */
     VALUE_PUNCH,    /* `length` bytes at `offset` become zeros; length unchanged */
     VALUE_STAT,     /* nothing but stat, its mtime brought up to date */
+    /* The first byte from `offset` on that is stored -> found; or where a hole begins. The end of the
+     * value counts as a hole. A hole may be called data, and is where it is smaller than an extent,
+     * in the first MiB, or far behind `offset` (4 GiB). */
+    VALUE_SEEK_DATA,
+    VALUE_SEEK_HOLE,
 };
 #define VALUE_GET_MAX (256u << 20)
+#define VALUE_FOUND_NONE UINT64_MAX /* SEEK: offset is not below the length, or no data follows */
 
 /* One operation on a value. Reads and writes over several extents are atomic by extent, not as a
  * whole. The head is a record of kind RECORD_VALUE. */
@@ -87,6 +94,7 @@ struct value_call {
     uint64_t offset, length;
     uint64_t timeout_ms; /* for the whole operation; 0: none */
     uint64_t old_length; /* out, APPEND */
+    uint64_t found;      /* out, SEEK */
     void *state;         /* the client's own */
 };
 

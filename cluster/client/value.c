@@ -312,8 +312,15 @@ static void value_begin(struct value_op *op)
     case VALUE_TRUNCATE:
         value_truncate_begin(op);
         return;
+    case VALUE_GROW:
+        value_grow_begin(op);
+        return;
     case VALUE_STAT:
         value_stat_begin(op);
+        return;
+    case VALUE_SEEK_DATA:
+    case VALUE_SEEK_HOLE:
+        value_seek_begin(op);
         return;
     }
     value_fail_soon(op, SF_INVALID);
@@ -326,7 +333,8 @@ static bool takes_data(enum value_kind kind)
 
 static bool takes_offset(enum value_kind kind)
 {
-    return kind == VALUE_READ || kind == VALUE_WRITE || kind == VALUE_PUNCH;
+    return kind == VALUE_READ || kind == VALUE_WRITE || kind == VALUE_PUNCH ||
+           kind == VALUE_SEEK_DATA || kind == VALUE_SEEK_HOLE;
 }
 
 /* The bytes that the call names; an end that cannot be is saturated. */
@@ -348,7 +356,8 @@ void value_submit(struct client *client, struct value_call *call)
     DL_APPEND(client->values, op);
     call->state = op;
     set_range(op, call);
-    bool may_grow = takes_data(call->kind) || call->kind == VALUE_TRUNCATE;
+    bool may_grow =
+        takes_data(call->kind) || call->kind == VALUE_TRUNCATE || call->kind == VALUE_GROW;
     if (may_grow && op->end > SF_FILE_BYTES_MAX)
         value_fail_soon(op, SF_TOO_BIG);
     else

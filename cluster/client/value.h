@@ -83,6 +83,8 @@ void value_write_begin(struct value_op *op); /* WRITE, PUNCH */
 void value_append_begin(struct value_op *op);
 void value_put_begin(struct value_op *op);
 void value_truncate_begin(struct value_op *op);
+void value_grow_begin(struct value_op *op);
+void value_seek_begin(struct value_op *op);
 void value_stat_begin(struct value_op *op);
 
 /* -- ends ------------------------------------------------------------------------------------ */

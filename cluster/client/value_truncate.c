@@ -1,4 +1,4 @@
-/* TRUNCATE.
+/* TRUNCATE, and GROW, which is its second case for any length.
  *
  *   to 1 MiB or less   one request: a length, and no tail any more
  *   longer than it is  one request: the greater length; what is new has no extents, so it is zeros
@@ -153,6 +153,15 @@ static void stat_then(struct value_op *op, int status, const struct kv_reply *re
         value_pin(op);
         shrink_plan(op);
     }
+}
+
+void value_grow_begin(struct value_op *op)
+{
+    if (op->pre.kind == KV_PRE_NONE)
+        op->pre.kind = KV_PRE_EXISTS;
+    op->head_op =
+        (struct kv_op){.kind = KV_SET_LENGTH, .flags = KV_LENGTH_MAX, .length = op->call->length};
+    value_head_send(op, cut_then);
 }
 
 void value_truncate_begin(struct value_op *op)

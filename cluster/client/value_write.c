@@ -124,9 +124,12 @@ static bool punch_prepare(struct fan *fan, struct fan_piece *piece)
     uint64_t id = tail_id(&op->fan_tail, piece->extent);
     if (id == 0)
         return false;
-    piece->op.kind = KV_PUNCH_RANGE;
-    piece->op.offset = piece->at;
-    piece->op.length = piece->n;
+    piece->op.kind = KV_DELETE; /* of a whole extent nothing is left */
+    if (piece->n < SF_EXTENT_BYTES) {
+        piece->op.kind = KV_PUNCH_RANGE;
+        piece->op.offset = piece->at;
+        piece->op.length = piece->n;
+    }
     fan_set_key(piece, id);
     return true;
 }

@@ -1,11 +1,13 @@
-/* create, open, read, write, flush, fsync, release.
+/* create, open, read, write, fallocate, lseek, flush, fsync, release.
  *
  * Every file is opened direct_io: each read(2) and write(2) is one request, so that a read sees
  * every write that returned before it, from any mount. There is nothing to flush. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/falloc.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "env/memory.h"
 #include "mount/request.h"
@@ -171,6 +173,14 @@ static void dropped_then(struct request *r, int status)
     send_write(r);
 }
 
+/* As much as there is room for is written; where there is none, it is EFBIG. */
+static void cut_at_limit(struct request *r)
+{
+    uint64_t offset = r->call.offset;
+    if (offset < SF_FILE_BYTES_MAX && r->call.data.n > SF_FILE_BYTES_MAX - offset)
+        r->call.data.n = SF_FILE_BYTES_MAX - offset;
+}
+
 static void handle_write(fuse_req_t fuse, fuse_ino_t node_id, const char *bytes, size_t size,
                          off_t offset, struct fuse_file_info *file)
 {
@@ -179,11 +189,65 @@ static void handle_write(fuse_req_t fuse, fuse_ino_t node_id, const char *bytes,
     keep_data(r, bytes, size);
     r->file = *file;
     r->call.offset = (uint64_t)offset;
+    cut_at_limit(r);
     r->call.set = drops(r);
     if (r->call.set != 0)
         request_submit(r, TREE_SETATTR, dropped_then);
     else
         send_write(r);
+}
+
+static void allocated_then(struct request *r, int status)
+{
+    request_fail(r, status); /* SF_OK: errno 0, which is success */
+}
+
+/* The kernel lets no other modes through than these, and others that are refused. */
+static void handle_fallocate(fuse_req_t fuse, fuse_ino_t node_id, int mode, off_t offset,
+                             off_t length, struct fuse_file_info *file)
+{
+    const int zero = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE;
+    (void)file;
+    if (mode & ~(zero | FALLOC_FL_KEEP_SIZE)) {
+        fuse_reply_err(fuse, EOPNOTSUPP);
+        return;
+    }
+    struct request *r = request_new(fuse);
+    request_place(r, node_id);
+    r->call.offset = (uint64_t)offset;
+    r->call.length = (uint64_t)length;
+    r->call.allocate = (mode & zero ? TREE_ALLOCATE_ZERO : 0u) |
+                       (mode & FALLOC_FL_KEEP_SIZE ? TREE_ALLOCATE_KEEP_SIZE : 0u);
+    request_submit(r, TREE_ALLOCATE, allocated_then);
+}
+
+static void sought_then(struct request *r, int status)
+{
+    if (status != SF_OK) {
+        request_fail(r, status);
+        return;
+    }
+    if (r->call.offset == VALUE_FOUND_NONE)
+        fuse_reply_err(r->fuse, ENXIO);
+    else
+        fuse_reply_lseek(r->fuse, (off_t)r->call.offset);
+    request_end(r);
+}
+
+/* The kernel asks for SEEK_DATA and SEEK_HOLE alone. */
+static void handle_lseek(fuse_req_t fuse, fuse_ino_t node_id, off_t offset, int whence,
+                         struct fuse_file_info *file)
+{
+    (void)file;
+    if (offset < 0 || (whence != SEEK_DATA && whence != SEEK_HOLE)) {
+        fuse_reply_err(fuse, offset < 0 ? ENXIO : EINVAL);
+        return;
+    }
+    struct request *r = request_new(fuse);
+    request_place(r, node_id);
+    r->call.offset = (uint64_t)offset;
+    r->call.seek_hole = whence == SEEK_HOLE;
+    request_submit(r, TREE_SEEK, sought_then);
 }
 
 static void done_then(struct request *r, int status)
@@ -221,6 +285,8 @@ void handlers_data(struct fuse_lowlevel_ops *ops)
     ops->open = handle_open;
     ops->read = handle_read;
     ops->write = handle_write;
+    ops->fallocate = handle_fallocate;
+    ops->lseek = handle_lseek;
     ops->flush = handle_flush;
     ops->fsync = handle_fsync;
     ops->release = handle_release;

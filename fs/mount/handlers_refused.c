@@ -12,17 +12,6 @@ static void handle_link(fuse_req_t fuse, fuse_ino_t node_id, fuse_ino_t parent, 
     fuse_reply_err(fuse, EOPNOTSUPP);
 }
 
-static void handle_fallocate(fuse_req_t fuse, fuse_ino_t node_id, int mode, off_t offset,
-                             off_t length, struct fuse_file_info *file)
-{
-    (void)node_id;
-    (void)mode;
-    (void)offset;
-    (void)length;
-    (void)file;
-    fuse_reply_err(fuse, EOPNOTSUPP);
-}
-
 static void handle_getlk(fuse_req_t fuse, fuse_ino_t node_id, struct fuse_file_info *file,
                          struct flock *lock)
 {
@@ -49,7 +38,6 @@ static void handle_flock(fuse_req_t fuse, fuse_ino_t node_id, struct fuse_file_i
 void handlers_refused(struct fuse_lowlevel_ops *ops)
 {
     ops->link = handle_link;
-    ops->fallocate = handle_fallocate;
     ops->getlk = handle_getlk;
     ops->setlk = handle_setlk;
     ops->flock = handle_flock;

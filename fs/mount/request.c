@@ -192,7 +192,8 @@ void request_stat(const struct mount *mount, const struct tree_inode *inode, str
         out->st_mode = (inode->mode & (uint32_t)S_IFMT) | (0777 & ~o->umask);
     out->st_size = (off_t)inode->size;
     out->st_blksize = usual_bytes(inode);
-    out->st_blocks = (blkcnt_t)((inode->size + 511) / 512);
+    uint64_t stored = S_ISREG(inode->mode) ? inode->stored : 0;
+    out->st_blocks = (blkcnt_t)((stored + 511) / 512);
     out->st_atim = time_of(inode->atime_ns);
     out->st_mtim = time_of(inode->mtime_ns);
     out->st_ctim = time_of(inode->ctime_ns);

@@ -79,6 +79,16 @@ static bool is_file_type(uint32_t mode)
            S_ISBLK(mode);
 }
 
+/* The head's bytes, and all behind it but what lies before the first extent with an id. */
+static uint64_t stored_bytes(const struct kv_stat *stat)
+{
+    uint64_t head = stat->length < SF_VALUE_BYTES_MAX ? stat->length : SF_VALUE_BYTES_MAX;
+    if (stat->tail_count == 0)
+        return head;
+    uint64_t first = stat->tail[0].first_extent * SF_EXTENT_BYTES;
+    return stat->length > first ? head + (stat->length - first) : head;
+}
+
 int attr_file_inode(const struct kv_stat *stat, uint32_t uid, uint32_t gid, struct tree_inode *out)
 {
     struct attr attr = {.mode = S_IFREG | 0644, .uid = uid, .gid = gid, .links = 1};
@@ -89,6 +99,7 @@ int attr_file_inode(const struct kv_stat *stat, uint32_t uid, uint32_t gid, stru
     inode_fill(&attr, stat, out);
     out->ino = stat->created;
     out->size = stat->length;
+    out->stored = stored_bytes(stat);
     return SF_OK;
 }
 

@@ -82,6 +82,12 @@ static void on_written(struct op *op, int status, const struct kv_stat *stat, st
     op_finish(op, op_file_status(status));
 }
 
+/* An append learns only from the server where it would end. */
+static void on_appended(struct op *op, int status, const struct kv_stat *stat, struct slice data)
+{
+    on_written(op, status == SF_TOO_BIG ? SF_FILE_TOO_BIG : status, stat, data);
+}
+
 static int write_value(struct op *op, enum value_kind kind, uint64_t offset)
 {
     const struct tree_call *call = op->call;
@@ -92,7 +98,7 @@ static int write_value(struct op *op, enum value_kind kind, uint64_t offset)
         return status;
     op->value.offset = offset;
     op->value.data = call->data;
-    op_value(op, kind, &op->entry, on_written);
+    op_value(op, kind, &op->entry, kind == VALUE_APPEND ? on_appended : on_written);
     return SF_OK;
 }
 

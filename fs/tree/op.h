@@ -131,6 +131,8 @@ int readlink_start(struct op *op);
 int read_start(struct op *op);
 int write_start(struct op *op);
 int append_start(struct op *op);
+int allocate_start(struct op *op);
+int seek_start(struct op *op);
 int fsync_start(struct op *op);
 int readdir_start(struct op *op);
 int statfs_start(struct op *op);

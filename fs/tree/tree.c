@@ -113,6 +113,10 @@ static int start(struct op *op)
         return write_start(op);
     case TREE_APPEND:
         return append_start(op);
+    case TREE_ALLOCATE:
+        return allocate_start(op);
+    case TREE_SEEK:
+        return seek_start(op);
     case TREE_FSYNC:
         return fsync_start(op);
     case TREE_READDIR:
@@ -224,13 +228,18 @@ void op_send_mini(struct op *op, size_t checks, size_t ops, op_step *then)
     op_send(op, then);
 }
 
+static bool value_kind_changes(enum value_kind kind)
+{
+    return kind != VALUE_READ && kind != VALUE_STAT && kind != VALUE_SEEK_DATA &&
+           kind != VALUE_SEEK_HOLE;
+}
+
 static void value_done(struct value_call *value, int status, const struct kv_stat *stat,
                        struct slice data)
 {
     struct op *op = container_of(value, struct op, value);
     op->waits = OP_NOTHING;
-    if (op->value.kind != VALUE_READ && op->value.kind != VALUE_STAT &&
-        (status == SF_OK || status == SF_UNKNOWN))
+    if (value_kind_changes(op->value.kind) && (status == SF_OK || status == SF_UNKNOWN))
         op->changed = true;
     op->then_value(op, status, stat, data);
 }

@@ -74,6 +74,7 @@ struct tree_inode {
     uint32_t device; /* of a device node, as the kernel's 32-bit number */
     uint64_t parent; /* of a directory: the id of the one above it */
     uint64_t size;
+    uint64_t stored; /* of a file: no more bytes than these take room; known without a look */
     uint64_t version;
     uint64_t atime_ns, mtime_ns, ctime_ns; /* since 1970, as two's complement of a signed number */
 };
@@ -109,6 +110,8 @@ struct tree_place {
  * READ      place, offset, length                 data, short only at the end
  * WRITE     place, offset, data                   inode, without attributes
  * APPEND    place, data                           inode, without attributes; old_length
+ * ALLOCATE  place, offset, length, allocate       -
+ * SEEK      place, offset, seek_hole              offset: of what was found; VALUE_FOUND_NONE
  * FSYNC     place                                 (brings a lazy mtime up to date)
  * READDIR   place (a directory), after,           on_entry for each, with attributes (of a
  *           length = most names                   directory: ino and type alone, version 0); end,
@@ -129,6 +132,8 @@ enum tree_kind {
     TREE_READ,
     TREE_WRITE,
     TREE_APPEND,
+    TREE_ALLOCATE,
+    TREE_SEEK,
     TREE_FSYNC,
     TREE_READDIR,
     TREE_STATFS,
@@ -144,6 +149,13 @@ enum tree_set {
     TREE_DROP_CAPABILITY = 64, /* the xattr security.capability, if there is one */
     TREE_SET_XATTR = 128,      /* `xattr` := data, as xattr_must says */
     TREE_REMOVE_XATTR = 256,   /* `xattr`. NO_XATTR: there is none */
+};
+
+/* What becomes of the range; NO_SPACE where the cluster is known to have less room than the file
+ * would grow. None is set aside. */
+enum tree_allocate {
+    TREE_ALLOCATE_ZERO = 1,      /* its bytes become zeros; else they stay */
+    TREE_ALLOCATE_KEEP_SIZE = 2, /* else the file reaches to its end at least */
 };
 
 /* What must be so before an extended attribute is set; else EXISTS or NO_XATTR. */
@@ -176,6 +188,8 @@ struct tree_call {
     uint32_t mode, uid, gid, device;
     uint64_t atime_ns, mtime_ns, size;
     uint64_t offset, length;
+    unsigned allocate;  /* ALLOCATE: enum tree_allocate */
+    bool seek_hole;     /* SEEK: the next hole; else the next data */
     struct slice after; /* READDIR: the last name that was delivered; empty: from the start */
     /* WRITE, APPEND, CREATE, SETATTR: lent; READ, READLINK, GETXATTR: out, borrowed until on_done
      * returns */

@@ -36,6 +36,7 @@ static void on_done(struct value_call *call, int status, const struct kv_stat *s
     waiting->answer->status = status;
     waiting->answer->stat = *stat;
     waiting->answer->old_length = call->old_length;
+    waiting->answer->found = call->found;
     buffer_set(&waiting->answer->data, data);
     waiting->done = true;
 }
@@ -160,6 +161,48 @@ void model_punch(struct model *model, unsigned client, uint64_t offset, uint64_t
                  (struct value_call){.kind = VALUE_PUNCH, .offset = offset, .length = n});
 }
 
+void model_grow(struct model *model, unsigned client, uint64_t length)
+{
+    if (length > model->length)
+        model->length = length;
+    must_succeed(model, client, (struct value_call){.kind = VALUE_GROW, .length = length});
+}
+
+static uint64_t seek(struct model *model, unsigned client, enum value_kind kind, uint64_t offset)
+{
+    struct model_answer answer = {0};
+    struct value_call call = {.kind = kind, .offset = offset};
+    model_call(model, client, &call, &answer);
+    assert_int_equal(answer.status, SF_OK);
+    buffer_deinit(&answer.data);
+    return answer.found;
+}
+
+static void must_be_zeros(const struct model *model, uint64_t from, uint64_t to)
+{
+    for (uint64_t i = from; i < to; i++)
+        assert_int_equal(model->bytes[i], 0);
+}
+
+/* Whatever is called a hole has nothing but zeros; whatever is called data goes on to a hole. */
+void model_seek(struct model *model, unsigned client, uint64_t offset)
+{
+    uint64_t data = seek(model, client, VALUE_SEEK_DATA, offset);
+    uint64_t hole = seek(model, client, VALUE_SEEK_HOLE, offset);
+    if (offset >= model->length) {
+        assert_true(data == VALUE_FOUND_NONE && hole == VALUE_FOUND_NONE);
+        return;
+    }
+    assert_in_range(hole, offset, model->length);
+    must_be_zeros(model, offset, data == VALUE_FOUND_NONE ? model->length : data);
+    if (data != VALUE_FOUND_NONE) {
+        assert_in_range(data, offset, model->length - 1);
+        assert_true(seek(model, client, VALUE_SEEK_HOLE, data) > data);
+    }
+    if (hole < model->length)
+        assert_true(seek(model, client, VALUE_SEEK_DATA, hole) > hole);
+}
+
 /* -- random histories ------------------------------------------------------------------------ */
 
 static uint64_t below(struct model *model, uint64_t limit)
@@ -189,7 +232,7 @@ static size_t some_size(struct model *model, uint64_t offset)
 void model_step(struct model *model, unsigned client)
 {
     uint64_t offset = some_offset(model, MODEL_BYTES_MAX - 1);
-    switch (below(model, 10)) {
+    switch (below(model, 12)) {
     case 0:
         model_put(model, client, below(model, 3) == 0 ? some_size(model, 0) : 3000);
         break;
@@ -208,6 +251,12 @@ void model_step(struct model *model, unsigned client)
         break;
     case 7:
         model_punch(model, client, offset, some_size(model, offset));
+        break;
+    case 8:
+        model_grow(model, client, offset);
+        break;
+    case 9:
+        model_seek(model, client, offset);
         break;
     default:
         model_read(model, client, offset, some_size(model, offset));

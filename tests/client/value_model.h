@@ -30,6 +30,8 @@ void model_write(struct model *model, unsigned client, uint64_t offset, size_t n
 void model_append(struct model *model, unsigned client, size_t n);
 void model_truncate(struct model *model, unsigned client, uint64_t length);
 void model_punch(struct model *model, unsigned client, uint64_t offset, uint64_t n);
+void model_grow(struct model *model, unsigned client, uint64_t length);
+void model_seek(struct model *model, unsigned client, uint64_t offset);
 void model_read(struct model *model, unsigned client, uint64_t offset, uint64_t length);
 void model_read_all(struct model *model, unsigned client);
 void model_step(struct model *model, unsigned client); /* any of them, at random */
@@ -38,6 +40,7 @@ void model_step(struct model *model, unsigned client); /* any of them, at random
 struct model_answer {
     int status;
     uint64_t old_length;
+    uint64_t found;
     struct kv_stat stat; /* attr unset */
     struct buffer data;
 };

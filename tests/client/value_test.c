@@ -160,6 +160,49 @@ static void a_tail_that_is_full_is_merged(void **state)
     stage_free(&stage);
 }
 
+static uint64_t seek(struct stage *stage, enum value_kind kind, uint64_t offset)
+{
+    struct model_answer answer = ask(stage, (struct value_call){.kind = kind, .offset = offset});
+    assert_int_equal(answer.status, SF_OK);
+    return answer.found;
+}
+
+static void write_zeros(struct stage *stage, uint64_t offset, size_t n)
+{
+    static const uint8_t zeros[2 * MIB];
+    struct value_call call = {.kind = VALUE_WRITE, .offset = offset, .data = slice_of(zeros, n)};
+    assert_int_equal(ask(stage, call).status, SF_OK);
+}
+
+static void holes_are_found(void **state)
+{
+    struct stage stage = stage_new(5);
+    (void)state;
+    model_put(&stage.model, 0, 10);
+    struct value_call call = {.kind = VALUE_GROW, .length = 12 * MIB};
+    assert_int_equal(ask(&stage, call).stat.length, 12 * MIB);
+    call.length = 5;
+    assert_int_equal(ask(&stage, call).stat.length, 12 * MIB);
+    assert_int_equal(seek(&stage, VALUE_SEEK_DATA, 5), 5);
+    assert_int_equal(seek(&stage, VALUE_SEEK_HOLE, 5), MIB);
+    assert_int_equal(seek(&stage, VALUE_SEEK_DATA, MIB), VALUE_FOUND_NONE);
+    write_zeros(&stage, 5 * MIB + 100, 50);
+    write_zeros(&stage, 9 * MIB, 2 * MIB);
+    assert_int_equal(seek(&stage, VALUE_SEEK_DATA, MIB), 5 * MIB);
+    assert_int_equal(seek(&stage, VALUE_SEEK_DATA, 5 * MIB + 70), 5 * MIB + 70);
+    assert_int_equal(seek(&stage, VALUE_SEEK_HOLE, 5 * MIB), 5 * MIB + 150);
+    assert_int_equal(seek(&stage, VALUE_SEEK_HOLE, 7 * MIB + 3), 7 * MIB + 3);
+    assert_int_equal(seek(&stage, VALUE_SEEK_DATA, 5 * MIB + 150), 9 * MIB);
+    assert_int_equal(seek(&stage, VALUE_SEEK_HOLE, 9 * MIB), 11 * MIB);
+    assert_int_equal(seek(&stage, VALUE_SEEK_DATA, 11 * MIB), VALUE_FOUND_NONE);
+    assert_int_equal(seek(&stage, VALUE_SEEK_HOLE, 12 * MIB - 1), 12 * MIB - 1);
+    assert_int_equal(seek(&stage, VALUE_SEEK_HOLE, 12 * MIB), VALUE_FOUND_NONE);
+    call = (struct value_call){.kind = VALUE_PUNCH, .offset = 9 * MIB - 5, .length = MIB + 10};
+    assert_int_equal(ask(&stage, call).status, SF_OK);
+    assert_int_equal(seek(&stage, VALUE_SEEK_DATA, 6 * MIB), 10 * MIB);
+    stage_free(&stage);
+}
+
 static void limits_are_refused(void **state)
 {
     struct stage stage = stage_new(4);
@@ -755,6 +798,7 @@ int main(void)
         cmocka_unit_test(a_hole_reads_as_zeros_and_has_no_extents),
         cmocka_unit_test(what_was_cut_off_does_not_come_back),
         cmocka_unit_test(a_tail_that_is_full_is_merged),
+        cmocka_unit_test(holes_are_found),
         cmocka_unit_test(limits_are_refused),
         cmocka_unit_test(an_absent_value_is_not_found),
         cmocka_unit_test(another_file_of_the_same_name_is_not_touched),

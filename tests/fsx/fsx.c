@@ -2,8 +2,8 @@
  *
  *   shardfs_fsx [--seed N] [--ops N] [--size BYTES] [--no-mmap] [--verbose] FILE
  *
- * Random reads, writes, appends, truncations down and up, mapped reads and writes, fsync, close and
- * reopen. After each the file's size must be the model's; each read must give its bytes, and now
+ * Random reads, writes, appends, truncations down and up, mapped reads and writes, fallocate in all
+ * its modes, searches for holes, copies within the file, fsync, close and reopen. After each the file's size must be the model's; each read must give its bytes, and now
  * and then, and at the end, all of them are compared. When something differs the last operations
  * are printed with the first wrong range, and the command that does it again. Exit status 1.
  *
@@ -275,6 +275,103 @@ static void do_map_write(struct fsx *x)
         give_up(x, "munmap: %s", strerror(errno));
 }
 
+static void allocate(struct fsx *x, const char *what, int mode, size_t offset, size_t n)
+{
+    note(x, "%s %zu at %zu (size %zu)", what, n, offset, x->size);
+    if (fallocate(x->fd, mode, (off_t)offset, (off_t)n) != 0)
+        give_up(x, "%s: %s", what, strerror(errno));
+}
+
+static void grow_model(struct fsx *x, size_t size)
+{
+    if (size <= x->size)
+        return;
+    memset(x->model + x->size, 0, size - x->size);
+    x->size = size;
+}
+
+static void zero_model(struct fsx *x, size_t offset, size_t n)
+{
+    size_t end = offset + n < x->size ? offset + n : x->size;
+    if (offset < end)
+        memset(x->model + offset, 0, end - offset);
+}
+
+static void do_punch(struct fsx *x)
+{
+    size_t offset = draw_offset(x, x->size + 5000), n = draw_length(x, x->size_max);
+    zero_model(x, offset, n);
+    allocate(x, "punch", FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, n);
+}
+
+static void do_zero(struct fsx *x)
+{
+    size_t offset = draw_offset(x, x->size_max - 1), n = draw_length(x, x->size_max - offset);
+    int keep = below(x, 2) == 0 ? FALLOC_FL_KEEP_SIZE : 0;
+    zero_model(x, offset, n);
+    if (!keep)
+        grow_model(x, offset + n);
+    allocate(x, keep ? "zero, keep size," : "zero", FALLOC_FL_ZERO_RANGE | keep, offset, n);
+}
+
+static void do_allocate(struct fsx *x)
+{
+    size_t offset = draw_offset(x, x->size_max - 1), n = draw_length(x, x->size_max - offset);
+    int keep = below(x, 2) == 0 ? FALLOC_FL_KEEP_SIZE : 0;
+    if (!keep)
+        grow_model(x, offset + n);
+    allocate(x, keep ? "allocate, keep size," : "allocate", keep, offset, n);
+}
+
+/* Where the next data or hole is; the size where there is none. */
+static size_t seek(struct fsx *x, int whence, size_t offset)
+{
+    off_t at = lseek(x->fd, (off_t)offset, whence);
+    if (at < 0 && errno == ENXIO && (whence == SEEK_DATA || offset >= x->size))
+        return x->size;
+    if (at < (off_t)offset || (size_t)at > x->size)
+        give_up(x, "seek from %zu gives %lld: %s", offset, (long long)at, strerror(errno));
+    return (size_t)at;
+}
+
+/* Every hole is zeros, and data and holes take turns up to the end. */
+static void do_seek(struct fsx *x)
+{
+    size_t offset = below(x, 2) == 0 ? 0 : draw_offset(x, x->size + 1);
+    note(x, "seek from %zu", offset);
+    while (offset < x->size) {
+        size_t data = seek(x, SEEK_DATA, offset);
+        for (size_t i = offset; i < data; i++) {
+            if (x->model[i] != 0)
+                give_up(x, "a hole from %zu to %zu, where %zu is data", offset, data, i);
+        }
+        offset = seek(x, SEEK_HOLE, data);
+        if (data < x->size && offset <= data)
+            give_up(x, "a hole at %zu, where data begins at %zu", offset, data);
+    }
+}
+
+static void do_copy(struct fsx *x)
+{
+    if (x->size < 2)
+        return;
+    size_t n = draw_length(x, x->size / 2), from = below(x, x->size - n + 1);
+    if (x->size_max - n < from + n)
+        return;
+    size_t to = from + n + below(x, x->size_max - n - (from + n) + 1);
+    note(x, "copy %zu from %zu to %zu (size %zu)", n, from, to, x->size);
+    grow_model(x, to);
+    memmove(x->model + to, x->model + from, n);
+    x->size = to + n > x->size ? to + n : x->size;
+    for (size_t done = 0; done < n;) {
+        loff_t in = (loff_t)(from + done), out = (loff_t)(to + done);
+        ssize_t put = copy_file_range(x->fd, &in, x->fd, &out, n - done, 0);
+        if (put <= 0)
+            give_up(x, "copy: %s", put < 0 ? strerror(errno) : "0 bytes");
+        done += (size_t)put;
+    }
+}
+
 static void do_sync(struct fsx *x)
 {
     note(x, "fsync");
@@ -297,9 +394,9 @@ static void do_compare(struct fsx *x)
 static void step(struct fsx *x)
 {
     static void (*const operations[])(struct fsx *) = {
-        do_read,      do_read,      do_read,     do_write,    do_write,
-        do_write,     do_append,    do_truncate, do_map_read, do_map_read,
-        do_map_write, do_map_write, do_sync,     do_reopen,   do_compare,
+        do_read,     do_read,     do_read,     do_write,     do_write,     do_write, do_append,
+        do_truncate, do_map_read, do_map_read, do_map_write, do_map_write, do_sync,  do_reopen,
+        do_compare,  do_punch,    do_zero,     do_allocate,  do_seek,      do_copy,
     };
     void (*operation)(struct fsx *) = operations[below(x, sizeof operations / sizeof *operations)];
     if (!x->mmap && (operation == do_map_read || operation == do_map_write))

@@ -82,15 +82,13 @@ call EFBIG truncate file 9223372036854775807
 call EFBIG write_at file 9223372036854775806
 is "the file" x "$(cat file)"
 
-say "refused: hard links, locks, allocation"
+say "refused: hard links, locks"
 call EOPNOTSUPP link file hard
 call EOPNOTSUPP tmpfile d
 call EOPNOTSUPP flock file
 call EOPNOTSUPP setlk file
 call EOPNOTSUPP getlk file
 call EOPNOTSUPP ofd_setlk file
-call EOPNOTSUPP fallocate file
-call EOPNOTSUPP punch file
 is "what there is" "d e file" "$(echo *)"
 is "the file" x "$(cat file)"
 

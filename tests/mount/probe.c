@@ -33,6 +33,10 @@ static const struct probe probes[] = {
     {"xattrs", 1, probe_xattrs},
     {"set_xattr", 3, probe_set_xattr},
     {"capability", 1, probe_capability},
+    {"find", 3, probe_find},
+    {"copy", 2, probe_copy},
+    {"direct", 1, probe_direct},
+    {"limit", 2, probe_limit},
 };
 
 void probe_fail(const char *format, ...)

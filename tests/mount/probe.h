@@ -24,6 +24,10 @@ int probe_excl_race(int argc, char **argv); /* DIR-A DIR-B ROUNDS: exactly one c
 int probe_map(int argc, char **argv);       /* FILE: two processes share a mapping */
 int probe_replaced(int argc, char **argv);  /* DIR: a descriptor of a file that was replaced */
 int probe_times(int argc, char **argv);     /* FILE: utimensat in all its forms */
+int probe_find(int argc, char **argv);      /* FILE data|hole OFFSET: prints where it is */
+int probe_copy(int argc, char **argv);      /* FROM TO: by copy_file_range */
+int probe_direct(int argc, char **argv);    /* FILE: O_DIRECT, whatever the alignment */
+int probe_limit(int argc, char **argv);     /* FILE LIMIT: writes across it are cut there */
 int probe_many(int argc, char **argv);      /* DIR COUNT: so many requests at once */
 
 /* -- probe_xattr.c -------------------------------------------------------------------------- */

@@ -240,24 +240,64 @@ static int run_ofd_setlk(char **argv)
     return on_open(argv[0], O_RDWR, set_ofd_lock);
 }
 
+static char **allocation; /* MODE OFFSET LENGTH */
+
 static int allocate(int fd)
 {
-    return fallocate(fd, 0, 0, 100000);
-}
-
-static int punch(int fd)
-{
-    return fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 1);
+    static const struct {
+        const char *name;
+        int mode;
+    } modes[] = {
+        {"plain", 0},
+        {"keep", FALLOC_FL_KEEP_SIZE},
+        {"punch", FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE},
+        {"zero", FALLOC_FL_ZERO_RANGE},
+        {"zero_keep", FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE},
+        {"collapse", FALLOC_FL_COLLAPSE_RANGE},
+        {"insert", FALLOC_FL_INSERT_RANGE},
+    };
+    for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++) {
+        if (strcmp(modes[i].name, allocation[0]) == 0)
+            return fallocate(fd, modes[i].mode, strtoll(allocation[1], NULL, 10),
+                             strtoll(allocation[2], NULL, 10));
+    }
+    probe_fail("no mode '%s'", allocation[0]);
 }
 
 static int run_fallocate(char **argv)
 {
+    allocation = argv + 1;
     return on_open(argv[0], O_RDWR, allocate);
 }
 
-static int run_punch(char **argv)
+static int run_fallocate_readonly(char **argv)
 {
-    return on_open(argv[0], O_RDWR, punch);
+    allocation = argv + 1;
+    return on_open(argv[0], O_RDONLY, allocate);
+}
+
+static off_t seek_from;
+
+static int seek_data(int fd)
+{
+    return lseek(fd, seek_from, SEEK_DATA) < 0 ? -1 : 0;
+}
+
+static int seek_hole(int fd)
+{
+    return lseek(fd, seek_from, SEEK_HOLE) < 0 ? -1 : 0;
+}
+
+static int run_seek_data(char **argv)
+{
+    seek_from = strtoll(argv[1], NULL, 10);
+    return on_open(argv[0], O_RDONLY, seek_data);
+}
+
+static int run_seek_hole(char **argv)
+{
+    seek_from = strtoll(argv[1], NULL, 10);
+    return on_open(argv[0], O_RDONLY, seek_hole);
 }
 
 static int run_chmod(char **argv)
@@ -309,8 +349,10 @@ static const struct operation operations[] = {
     {"setlk", 1, run_setlk},
     {"getlk", 1, run_getlk},
     {"ofd_setlk", 1, run_ofd_setlk},
-    {"fallocate", 1, run_fallocate},
-    {"punch", 1, run_punch},
+    {"fallocate", 4, run_fallocate},
+    {"fallocate_readonly", 4, run_fallocate_readonly},
+    {"seek_data", 2, run_seek_data},
+    {"seek_hole", 2, run_seek_hole},
     {"chmod", 2, run_chmod},
     {"utimens", 2, run_utimens},
 };
