@@ -38,7 +38,7 @@ static struct group group_of(const struct named_group *named)
     return group;
 }
 
-void masters_join(struct clerk *clerk, const struct named_group *groups, size_t count)
+int masters_try_join(struct clerk *clerk, const struct named_group *groups, size_t count)
 {
     struct group joining[GROUPS_MAX] = {0};
     for (size_t i = 0; i < count; i++)
@@ -46,6 +46,12 @@ void masters_join(struct clerk *clerk, const struct named_group *groups, size_t 
     int status = clerk_join(clerk, joining, count);
     for (size_t i = 0; i < count; i++)
         free(joining[i].addresses);
+    return status;
+}
+
+void masters_join(struct clerk *clerk, const struct named_group *groups, size_t count)
+{
+    int status = masters_try_join(clerk, groups, count);
     check(status == SF_OK, "Join: %s", sf_error_text(status));
 }
 

@@ -16,6 +16,8 @@ struct named_group {
     const char *addresses;
 };
 
+/* The status of the Join. */
+int masters_try_join(struct clerk *clerk, const struct named_group *groups, size_t count);
 /* What a suite does not expect to be refused. */
 void masters_join(struct clerk *clerk, const struct named_group *groups, size_t count);
 void masters_leave(struct clerk *clerk, const group_id *gids, size_t count);

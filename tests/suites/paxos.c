@@ -1,5 +1,10 @@
-/* Suite 1: the Paxos library (handout 002), on model P. Cases 1 to 17, and E1 and E2. Where the
- * early and the later form of a case differ, the stricter numbers. */
+/* Suite 1: the Paxos library (handout 002), on model P. Cases 1 to 17, and E1 and E2.
+ *
+ * Some cases have an early and a later form. What is demanded is the stricter of both: to know
+ * within 5.1 s, and a true majority. Where the early form does something else, even seeds do that,
+ * but for the last two of the 17: there few peers propose in the early form and the network stays
+ * unreliable, so most only know if they are told, and what tells them may be lost.
+ */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,40 +16,41 @@
 
 #define MILLION 1000000u
 
+static bool is_early_form(void)
+{
+    return suite_seed() % 2 == 0;
+}
+
 static void begin(size_t count)
 {
     peers_new(count);
     peers_make_all();
 }
 
-/* -- 1 to 4 -------------------------------------------------------------------------------- */
+/* -- 1 to 4: one cluster ------------------------------------------------------------------- */
 
-static void single_proposer(void)
+static void start_alone(void)
 {
-    begin(3);
     peer_start(0, 0, "hello");
     peers_wait(0, 3);
 }
 
-static void same_value(void)
+static void start_same_value(void)
 {
-    begin(3);
     for (size_t i = 0; i < 3; i++)
         peer_start_number(i, 1, 77);
     peers_wait(1, 3);
 }
 
-static void different_values(void)
+static void start_different_values(void)
 {
-    begin(3);
     for (size_t i = 0; i < 3; i++)
         peer_start_number(i, 2, 100 + i);
     peers_wait(2, 3);
 }
 
-static void out_of_order(void)
+static void start_out_of_order(void)
 {
-    begin(3);
     peer_start_number(0, 7, 700);
     peer_start_number(0, 6, 600);
     peer_start_number(1, 5, 500);
@@ -54,6 +60,39 @@ static void out_of_order(void)
     for (int64_t seq = 6; seq >= 3; seq--)
         peers_wait(seq, 3);
     check(peer_max(0) == 7, "Max() is %" PRId64 ", not 7", peer_max(0));
+}
+
+/* Each case runs those before it on its cluster. */
+static void run_first(size_t count)
+{
+    begin(3);
+    start_alone();
+    if (count >= 2)
+        start_same_value();
+    if (count >= 3)
+        start_different_values();
+    if (count >= 4)
+        start_out_of_order();
+}
+
+static void single_proposer(void)
+{
+    run_first(1);
+}
+
+static void same_value(void)
+{
+    run_first(2);
+}
+
+static void different_values(void)
+{
+    run_first(3);
+}
+
+static void out_of_order(void)
+{
+    run_first(4);
 }
 
 /* -- 5 ------------------------------------------------------------------------------------- */
@@ -119,9 +158,21 @@ static void forgetting(void)
     check_min_is(1);
 }
 
-#define LOTS 20u
+#define LOTS 20
+#define EARLY_LOTS 30
 
 static bool stopping;
+
+static int64_t lots(void)
+{
+    return is_early_form() ? EARLY_LOTS : LOTS;
+}
+
+static void start_at_any(int64_t seq)
+{
+    peer_start_number(suite_random_below(3), seq, suite_random_below(MILLION));
+    fiber_sleep_ms(1);
+}
 
 static void start_in_any_order(void *ctx)
 {
@@ -135,17 +186,22 @@ static void start_in_any_order(void *ctx)
         order[i] = order[j];
         order[j] = swapped;
     }
-    for (size_t i = 0; i < LOTS; i++) {
-        peer_start_number(suite_random_below(3), order[i], suite_random_below(MILLION));
-        fiber_sleep_ms(1);
-    }
+    for (size_t i = 0; i < LOTS; i++)
+        start_at_any(order[i]);
+}
+
+static void start_any_for_ever(void *ctx)
+{
+    (void)ctx;
+    while (!stopping)
+        start_at_any((int64_t)suite_random_below(EARLY_LOTS));
 }
 
 static void be_done_with_any(void *ctx)
 {
     (void)ctx;
     while (!stopping) {
-        int64_t seq = (int64_t)suite_random_below(LOTS);
+        int64_t seq = (int64_t)suite_random_below((uint64_t)lots());
         size_t i = suite_random_below(3);
         if (seq >= peer_min(i) && peer_decided(i, seq))
             peer_done(i, seq);
@@ -155,19 +211,20 @@ static void be_done_with_any(void *ctx)
 
 static void lots_of_forgetting(void)
 {
+    bool early = is_early_form();
     peers_new(3);
-    peers_unreliable(true);
+    peers_unreliable(!early);
     peers_make_all();
     stopping = false;
-    struct fiber *starts = fiber_start(start_in_any_order, NULL);
+    struct fiber *starts = fiber_start(early ? start_any_for_ever : start_in_any_order, NULL);
     struct fiber *done = fiber_start(be_done_with_any, NULL);
     fiber_sleep_ms(5000);
     stopping = true;
     fiber_join(starts);
     fiber_join(done);
     peers_unreliable(false);
-    fiber_sleep_ms(2000);
-    for (int64_t seq = 0; seq < (int64_t)LOTS; seq++)
+    fiber_sleep_ms(early ? 1000 : 2000);
+    for (int64_t seq = 0; seq < lots(); seq++)
         (void)peers_decided(seq); /* no two know different values */
 }
 
@@ -221,35 +278,38 @@ static void memory_is_freed(void)
 
 #define MANY 50
 
-static void many_instances_within(int64_t window)
+/* window: how many may be open in the later form. */
+static void run_many_instances(int64_t window, bool unreliable)
 {
-    for (size_t i = 0; i < 3; i++) {
+    size_t count = is_early_form() ? 4 : 3;
+    if (is_early_form())
+        window = 10;
+    peers_new(count);
+    peers_unreliable(unreliable);
+    for (size_t i = 0; i < count; i++) {
         peer_make(i);
         peer_start_number(i, 0, 0);
     }
     for (int64_t seq = 1; seq < MANY; seq++) {
-        while (seq >= window && peers_decided(seq - window) < 3)
+        while (seq >= window && peers_decided(seq - window) < count)
             fiber_sleep_ms(20);
-        for (size_t i = 0; i < 3; i++)
+        for (size_t i = 0; i < count; i++)
             peer_start_number(i, seq, (uint64_t)seq * 10 + i);
     }
     for (int64_t seq = 1; seq < MANY; seq++) {
-        while (peers_decided(seq) < 3)
+        while (peers_decided(seq) < count)
             fiber_sleep_ms(100);
     }
 }
 
 static void many_instances(void)
 {
-    peers_new(3);
-    many_instances_within(5);
+    run_many_instances(5, false);
 }
 
 static void many_instances_unreliable(void)
 {
-    peers_new(3);
-    peers_unreliable(true);
-    many_instances_within(3);
+    run_many_instances(3, true);
 }
 
 static void minority_is_ignored(void)
@@ -267,25 +327,24 @@ static void minority_is_ignored(void)
 
 /* -- 12 to 16: one cluster ----------------------------------------------------------------- */
 
-static void no_decision_if_partitioned(void)
+#define SWITCHES 20
+
+static void start_in_minority(void)
 {
-    begin(5);
     peers_part("02|13|4");
     peer_start_number(1, 0, 111);
     peers_check_max(0, 0);
 }
 
-static void decision_in_majority(void)
+static void decide_in_majority(void)
 {
-    no_decision_if_partitioned();
     peers_part("0|123|4");
     fiber_sleep_ms(2000);
     peers_wait_majority(0);
 }
 
-static void agreement_after_heal(void)
+static void heal(void)
 {
-    decision_in_majority();
     peer_start_number(0, 0, 1000);
     peer_start_number(4, 0, 1004);
     peers_part("01234");
@@ -293,34 +352,77 @@ static void agreement_after_heal(void)
     peers_check_value(0, "111");
 }
 
-static void one_switches(void)
+static void check_minority(int64_t seq)
 {
-    begin(5);
-    for (int64_t seq = 1; seq <= 20; seq++) {
+    check(peers_decided(seq) <= 3, "instance %" PRId64 ": the minority knows", seq);
+}
+
+static void switch_one(int64_t first)
+{
+    for (int64_t seq = first; seq < first + SWITCHES; seq++) {
         peers_part("012|34");
         peer_start_number(0, seq, (uint64_t)seq * 10);
         peer_start_number(3, seq, (uint64_t)seq * 10 + 1);
         peers_wait_majority(seq);
-        check(peers_decided(seq) <= 3, "instance %" PRId64 ": the minority knows", seq);
+        check_minority(seq);
         peers_part("01|234");
         peers_wait(seq, 5);
     }
 }
 
-static void one_switches_unreliable(void)
+static void switch_one_unreliably(int64_t first)
 {
-    begin(5);
-    for (int64_t seq = 1; seq <= 20; seq++) {
+    for (int64_t seq = first; seq < first + SWITCHES; seq++) {
         peers_unreliable(true);
         peers_part("012|34");
         for (size_t i = 0; i < 5; i++)
             peer_start_number(i, seq, (uint64_t)seq * 10 + i);
         peers_wait(seq, 3);
-        check(peers_decided(seq) <= 3, "instance %" PRId64 ": the minority knows", seq);
+        check_minority(seq);
         peers_part("01|234");
         peers_unreliable(false);
         peers_wait(seq, 5);
     }
+}
+
+/* Each case runs those before it on its cluster. */
+static void run_parts(size_t count)
+{
+    begin(5);
+    start_in_minority();
+    if (count >= 2)
+        decide_in_majority();
+    if (count >= 3)
+        heal();
+    if (count >= 4)
+        switch_one(1);
+    if (count >= 5)
+        switch_one_unreliably(1 + SWITCHES);
+}
+
+static void no_decision_if_partitioned(void)
+{
+    run_parts(1);
+}
+
+static void decision_in_majority(void)
+{
+    run_parts(2);
+}
+
+static void agreement_after_heal(void)
+{
+    run_parts(3);
+}
+
+static void one_switches(void)
+{
+    run_parts(4);
+}
+
+static void one_switches_unreliable(void)
+{
+    run_parts(5);
 }
 
 /* -- 17 ------------------------------------------------------------------------------------ */
