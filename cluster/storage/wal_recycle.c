@@ -81,6 +81,8 @@ static size_t rewrite_replica(struct wal *wal, struct wal_replica *replica, size
     uint64_t end = wal->segments->end, last = wal_replica_last(replica);
     size_t bytes = 0;
     for (uint64_t i = replica->base_index + 1; i <= last && bytes < bytes_max; i++) {
+        if (wal->segments->live == 0)
+            break;
         struct wal_place place = *wal_replica_place(replica, i);
         if (place.position >= end)
             continue;

@@ -32,6 +32,8 @@ struct wal_segment *wal_segment_newest(const struct wal *wal)
 struct wal_segment *wal_segment_at(const struct wal *wal, uint64_t position)
 {
     struct wal_segment *segment = wal_segment_newest(wal);
+    if (segment != NULL && position < wal->segments->end) /* recycling asks for many of these */
+        segment = wal->segments;
     while (segment != NULL && position < segment->start)
         segment = segment == wal->segments ? NULL : segment->prev;
     sf_assert(segment != NULL);
