@@ -117,6 +117,7 @@ void sim_calm(struct sim *sim)
     for (uint32_t i = 0; i < sim->node_count; i++) {
         struct sim_node *node = sim->nodes[i];
         node->volume.full = node->volume.fail_sync = false;
+        node->rot_ppm = 0;
         node->crash_point = SIM_AT_NOTHING;
         if (node->clock.drift_ppm != 0)
             sim_clock_drift(node, 0);

@@ -84,6 +84,9 @@ static int file_read(struct env_file *file, uint64_t offset, void *to, size_t n,
 {
     if (is_dead(file->env))
         return SF_IO;
+    struct process *process = process_of(file->env);
+    if (process->node->rot_ppm > 0)
+        vfile_rot(file->vfile, offset, n, process->node->rot_ppm, &process->sim->world);
     *got = vfile_read(file->vfile, offset, to, n);
     return SF_OK;
 }
@@ -100,10 +103,8 @@ static int file_write(struct env_file *file, uint64_t offset, const void *from, 
     int status = can_write(file);
     if (status != SF_OK)
         return status;
-    if (volume_of(file->env)->full)
-        return SF_NO_SPACE;
-    vfile_write(file->vfile, offset, slice_of(from, n));
-    return SF_OK;
+    return volume_write(volume_of(file->env), file->vfile, offset, slice_of(from, n),
+                        &process_of(file->env)->sim->world);
 }
 
 static int file_truncate(struct env_file *file, uint64_t bytes)
@@ -136,7 +137,7 @@ static int sync_volume(struct process *process, struct vfile *vfile, uint64_t ma
     struct volume *volume = &process->node->volume;
     if (random_chance_ppm(&sim->world, sim->faults.sync_fail_ppm))
         volume->fail_sync = true;
-    return volume_sync(volume, vfile, mark);
+    return volume_sync(volume, vfile, mark, &sim->world);
 }
 
 static void sync_end(struct sync_event *s)

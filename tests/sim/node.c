@@ -182,6 +182,12 @@ void sim_disk_fail_sync(struct sim_node *node)
     world_note(node->sim, EVENT_DISK, node->number, 2);
 }
 
+void sim_disk_rot(struct sim_node *node, uint32_t ppm)
+{
+    node->rot_ppm = ppm;
+    world_note(node->sim, EVENT_DISK, node->number, (uint64_t)ppm << 2 ^ 1);
+}
+
 int sim_disk_damage(struct sim_node *node, const char *path, uint64_t offset)
 {
     world_note(node->sim, EVENT_DISK, node->number, offset << 2 ^ 3);

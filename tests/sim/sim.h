@@ -59,11 +59,9 @@ struct sim *sim_node_sim(const struct sim_node *node);
 struct store_image *sim_node_image(struct sim_node *node);
 void sim_node_start(struct sim_node *node);
 /* The process ends between two events, or at the end of the present one if its own code is running.
- * Mostly the machine loses power with it: files keep what was synced and any prefix of what was
- * not, or parts; directory entries likewise (volume.h). At times only the process ends, and its
- * files stay as written, still unsynced. Connections break: the peers learn soon, or when they next
- * send.
- */
+ * Mostly the machine loses power with it, and its disk what volume.h says. At times only the process
+ * ends, and its files stay as written, still unsynced. Connections break: the peers learn soon, or
+ * when they next send. */
 void sim_node_crash(struct sim_node *node);
 /* The process ends in good order: halt runs while its env still works, and files stay as written
  * (unsynced data stays at risk, as it would). What its store did not flush is lost. */
@@ -134,10 +132,13 @@ void sim_disk_fill(struct sim_node *node, bool full); /* writes answer SF_NO_SPA
 void sim_disk_fill_for(struct sim_node *node, uint64_t ns);
 void sim_disk_stall(struct sim_node *node, uint64_t ns); /* no sync ends before that */
 void sim_disk_fail_sync(struct sim_node *node);          /* the next sync fails */
+/* From now on so many per million of the sectors that are read lose a bit, for good; never such as
+ * the newest sync of their file made durable, which nobody could tell from a torn write. */
+void sim_disk_rot(struct sim_node *node, uint32_t ppm);
 SF_MUST_CHECK int sim_disk_damage(struct sim_node *node, const char *path, uint64_t offset);
 
 /* Ends all faults but those of stopped and crashed nodes: sim_faults as at first, nothing cut, no
- * disk full, clocks at their rate. Clogs, pauses and stalls run out by themselves.
+ * disk full or rotting, clocks at their rate. Clogs, pauses and stalls run out by themselves.
  */
 void sim_calm(struct sim *sim);
 

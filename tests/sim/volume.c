@@ -14,6 +14,7 @@ struct name_change {
     char *from, *to;
     struct vfile *file; /* counted */
     char *dir;          /* whose sync makes it durable */
+    bool lost;          /* drawn at a power cut */
     struct name_change *prev, *next;
 };
 
@@ -142,31 +143,17 @@ static void change_names(struct volume *volume, const char *from, const char *to
     names_apply(&volume->now, change);
 }
 
-/* Makes durable what was done in a directory, up to and including `last` (NULL: all of it). */
-static void commit_names(struct volume *volume, const char *dir, const struct name_change *last)
+/* Makes durable what was done in a directory. */
+static void commit_names(struct volume *volume, const char *dir)
 {
     struct name_change *change, *next;
-    bool reached = false;
     DL_FOREACH_SAFE(volume->changes, change, next)
     {
-        if (reached || strcmp(change->dir, dir) != 0)
+        if (strcmp(change->dir, dir) != 0)
             continue;
-        reached = change == last;
         names_apply(&volume->durable, change);
         change_free(volume, change);
     }
-}
-
-/* The creation of this file, if it is not durable yet. */
-static struct name_change *creation_of(const struct volume *volume, const struct vfile *file)
-{
-    struct name_change *change;
-    DL_FOREACH(volume->changes, change)
-    {
-        if (change->file == file && change->from == NULL)
-            return change;
-    }
-    return NULL;
 }
 
 void volume_deinit(struct volume *volume)
@@ -229,19 +216,24 @@ int volume_open(struct volume *volume, const char *path, unsigned flags, struct 
     return status;
 }
 
-int volume_sync(struct volume *volume, struct vfile *file, uint64_t mark)
+int volume_write(struct volume *volume, struct vfile *file, uint64_t offset, struct slice bytes,
+                 struct random *random)
+{
+    size_t n = bytes.n;
+    if (volume->full)
+        n = n == 0 ? 0 : (size_t)random_below(random, n);
+    vfile_write(file, offset, slice_of(bytes.p, n));
+    return volume->full ? SF_NO_SPACE : SF_OK;
+}
+
+int volume_sync(struct volume *volume, struct vfile *file, uint64_t mark, struct random *random)
 {
     if (volume->fail_sync) {
         volume->fail_sync = false;
+        vfile_commit_failed(file, mark, random);
         return SF_IO;
     }
     vfile_commit(file, mark);
-    struct name_change *creation = creation_of(volume, file);
-    if (creation != NULL) {
-        char *dir = sf_strdup(creation->dir);
-        commit_names(volume, dir, creation);
-        free(dir);
-    }
     return SF_OK;
 }
 
@@ -365,7 +357,7 @@ int volume_dir_sync(struct volume *volume, const char *path)
     char *clean = path_clean(path);
     int status = dir_exists(volume, clean) ? SF_OK : SF_NOT_FOUND;
     if (status == SF_OK)
-        commit_names(volume, clean, NULL);
+        commit_names(volume, clean);
     free(clean);
     return status;
 }
@@ -382,7 +374,7 @@ static bool dir_is_empty(const struct volume *volume, const char *path)
 /* The files that it once held go for good with it. */
 static void remove_dir(struct volume *volume, const char *path)
 {
-    commit_names(volume, path, NULL);
+    commit_names(volume, path);
     names_remove(&volume->now, path);
     names_remove(&volume->durable, path);
 }
@@ -405,6 +397,8 @@ int volume_remove(struct volume *volume, const char *path)
 }
 
 /* -- power cut ----------------------------------------------------------------------------- */
+
+#define IN_ORDER_PER_MILLE 500 /* of power cuts keep a prefix of what was done in a directory */
 
 static size_t changes_in(const struct volume *volume, const char *dir)
 {
@@ -434,8 +428,44 @@ static void settle_first_dir(struct volume *volume, struct random *random)
     free(dir);
 }
 
+static bool same_path(const char *a, const char *b)
+{
+    return a != NULL && b != NULL && strcmp(a, b) == 0;
+}
+
+static bool rests_on(const struct name_change *change, const struct name_change *earlier)
+{
+    return change->file == earlier->file || same_path(change->from, earlier->from) ||
+           same_path(change->from, earlier->to) || same_path(change->to, earlier->from) ||
+           same_path(change->to, earlier->to);
+}
+
+static bool rests_on_lost(const struct volume *volume, const struct name_change *change)
+{
+    const struct name_change *earlier = volume->changes;
+    while (earlier != change && !(earlier->lost && rests_on(change, earlier)))
+        earlier = earlier->next;
+    return earlier != change;
+}
+
+/* Keeps any of them that does not rest on one that is lost. */
+static void settle_each(struct volume *volume, struct random *random)
+{
+    struct name_change *change;
+    DL_FOREACH(volume->changes, change)
+    {
+        change->lost = random_chance(random, 500) || rests_on_lost(volume, change);
+        if (!change->lost)
+            names_apply(&volume->durable, change);
+    }
+    while (volume->changes != NULL)
+        change_free(volume, volume->changes);
+}
+
 void volume_power_cut(struct volume *volume, struct random *random)
 {
+    if (volume->changes != NULL && !random_chance(random, IN_ORDER_PER_MILLE))
+        settle_each(volume, random);
     while (volume->changes != NULL)
         settle_first_dir(volume, random);
     names_clear(&volume->now);

@@ -2,13 +2,19 @@
  *
  * Every change is visible at once and durable later:
  *  D1  Writes and truncations of a file are durable once a sync that began after them succeeded.
- *      A power cut keeps a prefix of the others or, as chance has it, any of them, torn at sectors
- *      of 512 bytes.
+ *      What a power cut leaves of the others is drawn. At times it keeps a prefix of them; else each
+ *      page (4 KiB, aligned) comes out by itself: as it was after the last or an earlier one of
+ *      them, as it was before, or garbled, each sector (512 bytes) of it that was written to being
+ *      old, new, noise or zeros. So whoever wants to keep what is durable keeps it out of sectors
+ *      that are still written. A truncation is there or lost; where the end of the file is lost,
+ *      so may its length be, or zeros stand there.
  *  D2  Creations, renames and removals of files are durable once their directory was synced (a
- *      rename's is that of its new name); a power cut keeps a prefix of the others, directory by
- *      directory. Syncing a new file makes its creation durable too, and with it what was done in
- *      that directory before.
+ *      rename's is that of its new name). Of the others a power cut keeps a prefix, directory by
+ *      directory, or any of them, of those of one file or name a prefix. Syncing a file says
+ *      nothing of its name.
  *  D3  Directories are durable when they are made or removed.
+ *  D4  A sync that fails leaves what it covered visible; the next power cut may show that it never
+ *      got to the disk, though later syncs succeeded, unless it was written again (so does Linux).
  *
  * Paths are compared as text, after doubled and trailing slashes are gone. A parent must exist; "/"
  * and "" (the working directory) always do.
@@ -45,9 +51,12 @@ void volume_deinit(struct volume *volume);
  * SF_NOT_FOUND, SF_EXISTS, SF_NO_SPACE, SF_INVALID (it is a directory). */
 SF_MUST_CHECK int volume_open(struct volume *volume, const char *path, unsigned flags,
                               struct vfile **out);
-/* Syncs what stands before the mark. SF_IO, once after fail_sync was set: nothing became durable.
- */
-SF_MUST_CHECK int volume_sync(struct volume *volume, struct vfile *file, uint64_t mark);
+/* SF_NO_SPACE, and perhaps a part of it is written. */
+SF_MUST_CHECK int volume_write(struct volume *volume, struct vfile *file, uint64_t offset,
+                               struct slice bytes, struct random *random);
+/* Syncs what stands before the mark. SF_IO, once after fail_sync was set: D4. */
+SF_MUST_CHECK int volume_sync(struct volume *volume, struct vfile *file, uint64_t mark,
+                              struct random *random);
 SF_MUST_CHECK int volume_dir_create(struct volume *volume, const char *path); /* with parents */
 bool volume_dir_exists(const struct volume *volume, const char *path);
 /* In an order drawn from `random`. SF_NOT_FOUND. */

@@ -73,6 +73,7 @@ struct sim_node {
     uint32_t crash_left;        /* such points until then, > 0 */
     uint64_t full_until_ns;     /* of sim_disk_fill_for; 0: nothing is to be done */
     uint64_t stalled_ns;        /* no sync ends before */
+    uint32_t rot_ppm;           /* of the sectors that it reads */
     uint16_t next_port;
     bool failed;
     bool orderly;               /* it is being stopped, not crashed: its files stay as they are */

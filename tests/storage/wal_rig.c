@@ -122,18 +122,18 @@ static int rig_file_size(struct env_file *file, uint64_t *bytes)
 
 static int rig_file_read(struct env_file *file, uint64_t offset, void *to, size_t n, size_t *got)
 {
+    struct rig *rig = file->rig;
+    vfile_rot(file->vfile, offset, n, rig->rot_ppm, &rig->random);
     *got = vfile_read(file->vfile, offset, to, n);
-    return file->rig->dead ? SF_IO : SF_OK;
+    return rig->dead ? SF_IO : SF_OK;
 }
 
 static int rig_file_write(struct env_file *file, uint64_t offset, const void *from, size_t n)
 {
     if (!change(file->rig))
         return SF_IO;
-    if (file->rig->volume.full)
-        return SF_NO_SPACE;
-    vfile_write(file->vfile, offset, slice_of(from, n));
-    return SF_OK;
+    return volume_write(&file->rig->volume, file->vfile, offset, slice_of(from, n),
+                        &file->rig->random);
 }
 
 static int rig_file_truncate(struct env_file *file, uint64_t bytes)
@@ -154,11 +154,18 @@ static void rig_file_sync(struct env_file *file, struct env_sync *sync)
     DL_APPEND(file->rig->syncs, asked);
 }
 
+static int sync_volume(struct rig *rig, struct vfile *vfile, uint64_t mark)
+{
+    if (rig->syncs_left > 0 && --rig->syncs_left == 0)
+        rig->volume.fail_sync = true;
+    return volume_sync(&rig->volume, vfile, mark, &rig->random);
+}
+
 static int rig_file_sync_now(struct env_file *file)
 {
     if (!change(file->rig))
         return SF_IO;
-    return volume_sync(&file->rig->volume, file->vfile, vfile_mark(file->vfile));
+    return sync_volume(file->rig, file->vfile, vfile_mark(file->vfile));
 }
 
 static int rig_dir_create(struct env *env, const char *path)
@@ -287,6 +294,12 @@ void rig_power_cut(struct rig *rig)
     rig->changes_left = RIG_NEVER;
 }
 
+void rig_fail_sync(struct rig *rig, uint64_t nth)
+{
+    rig->syncs_left = nth;
+    rig->volume.fail_sync = false;
+}
+
 /* -- time ---------------------------------------------------------------------------------- */
 
 static struct rig_sync *next_sync(const struct rig *rig)
@@ -306,7 +319,7 @@ static void run_sync(struct rig *rig, struct rig_sync *asked)
     rig->now_ns = asked->due_ns > rig->now_ns ? asked->due_ns : rig->now_ns;
     if (!change(rig))
         return;
-    int status = volume_sync(&rig->volume, asked->file->vfile, asked->mark);
+    int status = sync_volume(rig, asked->file->vfile, asked->mark);
     sync_free(rig, asked);
     sync->on_done(sync, status);
 }
@@ -455,6 +468,6 @@ void rig_write(struct rig *rig, const char *name, struct slice bytes)
     struct vfile *file = open_file(rig, name);
     vfile_truncate(file, 0);
     vfile_write(file, 0, bytes);
-    assert_int_equal(volume_sync(&rig->volume, file, vfile_mark(file)), SF_OK);
+    assert_int_equal(volume_sync(&rig->volume, file, vfile_mark(file), &rig->random), SF_OK);
     vfile_release(file);
 }

@@ -27,6 +27,8 @@ struct rig {
     struct rig_sync *syncs; /* asked for, in order */
     uint64_t changes_left;  /* before the power goes; RIG_NEVER */
     uint64_t changes;       /* of the disk, so far */
+    uint64_t syncs_left;    /* until one fails: the nth from now on; 0: none does */
+    uint32_t rot_ppm;       /* of sectors that are read */
     bool dead;              /* the power is gone, or env_fatal was called */
     char *fatal;            /* what env_fatal was told; NULL */
     struct wal_options options;
@@ -43,6 +45,8 @@ int rig_try_open(struct rig *rig); /* what wal_open says; rig->why */
 void rig_close(struct rig *rig);   /* as after the end of the process; the disk keeps everything */
 void rig_power_cut(
     struct rig *rig); /* closes; the disk loses what it may lose; the power is back */
+
+void rig_fail_sync(struct rig *rig, uint64_t nth); /* 0: none */
 
 /* Runs timers and syncs (each takes up to 8 ms) for so long. */
 void rig_run_ms(struct rig *rig, uint64_t ms);
