@@ -204,6 +204,21 @@ int env_file_sync_now(struct env_file *file)
     return ops_of(file)->file_sync_now(file);
 }
 
+int env_file_fill(struct env *env, const char *path, struct slice bytes)
+{
+    struct env_file *file;
+    int status = env_file_open(env, path, ENV_FILE_CREATE, &file);
+    if (status != SF_OK)
+        return status;
+    status = env_file_truncate(file, 0); /* what an earlier process left */
+    if (status == SF_OK)
+        status = env_file_write(file, 0, bytes.p, bytes.n);
+    if (status == SF_OK)
+        status = env_file_sync_now(file);
+    env_file_close(file);
+    return status;
+}
+
 int env_dir_create(struct env *env, const char *path)
 {
     return env->ops->dir_create(env, path);

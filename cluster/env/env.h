@@ -25,6 +25,7 @@
 #include <stdint.h>
 
 #include "env/assert.h"
+#include "env/bytes.h"
 #include "shardfs/error.h"
 #include "shardfs/limits.h"
 
@@ -209,6 +210,9 @@ SF_MUST_CHECK int env_file_truncate(struct env_file *file, uint64_t bytes);
 /* fdatasync of what was written before this call. on_done fires later, in this turn or another. */
 void env_file_sync(struct env_file *file, struct env_sync *sync);
 SF_MUST_CHECK int env_file_sync_now(struct env_file *file); /* blocks: for start-up only */
+/* Makes `path` a file that holds these bytes alone, and syncs them; its name is not durable. Blocks:
+ * for start-up only. */
+SF_MUST_CHECK int env_file_fill(struct env *env, const char *path, struct slice bytes);
 /* With its parents; what is new is durable. SF_OK where it exists; SF_EXISTS where a file does. */
 SF_MUST_CHECK int env_dir_create(struct env *env, const char *path);
 SF_MUST_CHECK int env_dir_list(struct env *env, const char *path,

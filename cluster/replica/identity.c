@@ -79,28 +79,13 @@ static void format(const struct identity *identity, struct buffer *b)
         put_replica(b, &identity->replicas[i]);
 }
 
-static int write_synced(struct env *env, const char *path, struct slice bytes)
-{
-    struct env_file *file = NULL;
-    int status = env_file_open(env, path, ENV_FILE_CREATE, &file);
-    if (status != SF_OK)
-        return status;
-    status = env_file_truncate(file, 0);
-    if (status == SF_OK)
-        status = env_file_write(file, 0, bytes.p, bytes.n);
-    if (status == SF_OK)
-        status = env_file_sync_now(file);
-    env_file_close(file);
-    return status;
-}
-
 int identity_write(struct env *env, const char *dir, const struct identity *identity)
 {
     struct buffer b = {0};
     char *path = host_text("%s/" FILE_NAME, dir);
     char *new_path = host_text("%s/" FILE_NAME_NEW, dir);
     format(identity, &b);
-    int status = write_synced(env, new_path, buffer_slice(&b));
+    int status = env_file_fill(env, new_path, buffer_slice(&b));
     if (status == SF_OK)
         status = env_rename(env, new_path, path);
     if (status == SF_OK)

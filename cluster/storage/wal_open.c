@@ -1,7 +1,7 @@
 /* Opening the log: from the files of a directory to a log that can be appended to.
  *
- * The happy path is: find the segments (wal_chain), replay them in order, sync the newest one, turn
- * what else there is into spares, begin a new segment.
+ * The happy path is: find the segments (wal_chain), replay them in order, put a durable copy in the
+ * place of the newest one, turn what else there is into spares, begin a new segment.
  *
  * It can fail by: a segment of the chain is missing or damaged; an invalid record stands below a
  * position that is vouched for (W5); entries are missing between those of a replica; another
@@ -93,19 +93,33 @@ static void sort_out_files(struct wal_chain *chain)
     }
 }
 
-/* What was read may have come from memory that never reached the disk: the new segment's head will
- * vouch for it, so it is synced first. */
-static int sync_last(struct wal_chain *chain)
+/* What was read of the newest segment may have come from memory and never have reached the disk;
+ * after a sync that failed the kernel even takes it for written, and no later sync will bring it
+ * there. The new segment's head will vouch for it, so a copy takes the segment's place first. (To
+ * write it again where it stands would put at risk what is durable.) */
+static int copy_last(struct wal_chain *chain)
 {
-    char path[WAL_PATH_BYTES_MAX];
-    struct env_file *file;
-    wal_segment_path(chain->wal, "wal", wal_segment_newest(chain->wal)->number, path);
-    int status = env_file_open(chain->wal->env, path, 0, &file);
+    char from[WAL_PATH_BYTES_MAX], to[WAL_PATH_BYTES_MAX];
+    struct buffer content = {0};
+    struct wal_scan scan;
+    struct wal *wal = chain->wal;
+    struct wal_segment *last = wal_segment_newest(wal);
+    wal_path(wal, "copy", from);
+    wal_segment_path(wal, "wal", last->number, to);
+    int status = wal_chain_scan(chain, last->number, &content, &scan);
     if (status == SF_OK) {
-        status = env_file_sync_now(file);
-        env_file_close(file);
+        size_t n = (size_t)(chain->end - last->start);
+        status = env_file_fill(wal->env, from, slice_of(content.p, n < content.n ? n : content.n));
+        if (status == SF_OK)
+            status = env_rename(wal->env, from, to);
+        if (status == SF_OK)
+            status = wal_dir_sync(wal);
+        if (status != SF_OK)
+            status = wal_chain_complain_io(chain, status, from);
     }
-    return status == SF_OK ? SF_OK : wal_chain_complain_io(chain, status, path);
+    last->full_size = false;
+    buffer_deinit(&content);
+    return status;
 }
 
 static int begin(struct wal_chain *chain)
@@ -119,7 +133,7 @@ static int begin(struct wal_chain *chain)
     if (newest != NULL) {
         if (number < newest->end / wal->unit)
             number = newest->end / wal->unit;
-        status = sync_last(chain);
+        status = copy_last(chain);
     }
     if (status != SF_OK)
         return status;

@@ -4,8 +4,8 @@
  * segments, files of `unit` bytes each: segment k holds the positions from k * unit on and is the
  * file "wal-<k as 16 hex digits>" (numbers begin at 1; a segment that has to hold a record longer
  * than a unit is several units long, and the numbers it covers are left out). Numbers are never
- * used again: every opening of the log begins a new segment. Files "spare-<...>" were segments and
- * will be again; "new" is a spare that is being made.
+ * used again: every opening of the log begins a new segment, after a file "copy" took the place of
+ * the newest. Files "spare-<...>" were segments and will be again; "new" is a spare in the making.
  *
  * What is synced at once is a batch. A batch begins at a multiple of 4 KiB with a BATCH record, its
  * records follow without a gap, and zeros fill it up to the next multiple of 4 KiB. So a batch
