@@ -24,6 +24,10 @@ static const char *const method_names[KV_KIND_LIMIT] = {
     [KV_SESSION_CLOSE] = "kv.session_close",
     [KV_ABANDON] = "kv.abandon",
     [KV_MINI] = "kv.mini",
+    [KV_PREPARE] = "kv.prepare",
+    [KV_OUTCOME] = "kv.outcome",
+    [KV_FORGET] = "kv.forget",
+    [KV_ASK] = "kv.ask",
 };
 
 const char *kv_method_name(enum kv_kind kind)
@@ -47,6 +51,11 @@ bool kv_is_read(enum kv_kind kind)
     return kind >= KV_GET && kind <= KV_SCAN;
 }
 
+bool kv_is_of_txn(enum kv_kind kind)
+{
+    return kind >= KV_PREPARE && kind <= KV_ASK;
+}
+
 static void put_big(uint8_t out[8], uint64_t value)
 {
     for (unsigned i = 0; i < 8; i++)
@@ -62,7 +71,9 @@ void kv_extent_key(uint64_t data_id, uint64_t extent, uint8_t out[KV_EXTENT_KEY_
 
 uint32_t kv_op_shard(const struct kv_op *op, enum routing routing, uint32_t shard_count)
 {
-    if (op->kind == KV_MINI) {
+    if (kv_is_of_txn(op->kind) && op->kind != KV_PREPARE)
+        return 0;
+    if (op->kind == KV_MINI || op->kind == KV_PREPARE) {
         const struct kv_op *first = op->check_count > 0 ? op->checks : op->ops;
         return kv_op_shard(first, routing, shard_count);
     }

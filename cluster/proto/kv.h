@@ -78,6 +78,15 @@ struct kv_pre {
  *  ABANDON        length = sequence number                   the completion record's reply
  *  MINI           checks, ops (all of one shard)             replies, one for each op; their data
  *                                                            together <= SF_VALUE_BYTES_MAX
+ *
+ *  A minitransaction over several shards (shardkv/txn.h): each shard is a participant, named by a
+ *  session of that shard and a number in it.
+ *  PREPARE        checks, ops (of one participant); numbers  fate; status of a no, replies, failed
+ *                 = all participants, by shard; KV_WAITS     as MINI's
+ *  OUTCOME        numbers = one of this shard; KV_COMMITS    fate; of a commit: what MINI answers
+ *  FORGET         numbers = some of this shard               -
+ *  ASK            numbers = one of this shard                fate. What was not prepared so far
+ *                                                            will not be from here on
  */
 enum kv_kind {
     KV_GET = 1,
@@ -101,6 +110,10 @@ enum kv_kind {
     KV_SESSION_CLOSE,
     KV_ABANDON,
     KV_MINI,
+    KV_PREPARE,
+    KV_OUTCOME,
+    KV_FORGET,
+    KV_ASK,
     KV_KIND_LIMIT
 };
 
@@ -116,7 +129,10 @@ enum kv_flags {
     KV_HAS_INTENT = 256,   /* PUT: consumes the intent `ids_first`, else INTENT_GONE */
     KV_PREFIX_EMPTY = 512, /* a check of MINI: no key of this prefix exists, else NOT_EMPTY */
     /* a check of MINI: 8-byte slot `offset` of the value is 0, else NOT_EMPTY */
-    KV_IF_SLOT_ZERO = 1024
+    KV_IF_SLOT_ZERO = 1024,
+    KV_WAITS = 2048,   /* PREPARE: queues for its locks; without it a lock makes it vote no */
+    KV_COMMITS = 4096, /* OUTCOME: commit, else abort */
+    KV_REFUSED = 8192  /* PREPARE: votes no, CONFLICT. A leader sets it, for who came out of turn */
 };
 
 /* ADD: the value is an array of 64-bit little-endian slots (absent: 0); each commutes. */
@@ -131,7 +147,16 @@ struct kv_add {
 #define KV_CLIENT_BYTES 16u /* a client's random id */
 /* Keys, data and attr of a MINI together: as a log entry it shares a message with others. */
 #define KV_MINI_BYTES_MAX (4u << 20)
+#define KV_NUMBERS_MAX 64u         /* of one FORGET */
 #define KV_SHARD_OF_KEY UINT32_MAX /* kv_target.shard: to be computed from the key */
+
+/* A participant of a transaction: a number of a session, which is used for nothing else. */
+struct kv_number {
+    uint32_t shard;
+    uint64_t session;
+    uint64_t sequence;         /* from 1 */
+    uint64_t first_incomplete; /* of the session, when the client sent this; <= sequence */
+};
 
 struct kv_op {
     enum kv_kind kind;
@@ -152,8 +177,10 @@ struct kv_op {
     size_t add_count;
     const uint32_t *shards; /* SCAN of the plain space */
     size_t shard_count;
-    const struct kv_op *checks, *ops; /* MINI; their kind is KV_STAT for checks */
+    const struct kv_op *checks, *ops; /* MINI, PREPARE; their kind is KV_STAT for checks */
     size_t check_count, op_count;     /* together <= SF_MINI_OPS_MAX */
+    const struct kv_number *numbers;  /* PREPARE, OUTCOME, FORGET, ASK */
+    size_t number_count;
 };
 
 /* Where a request goes. */
@@ -183,6 +210,14 @@ struct kv_entry { /* of a SCAN */
     struct slice data; /* of references and directory entries; else empty */
 };
 
+/* What has become of a transaction at a participant. */
+enum kv_fate {
+    KV_FATE_NONE,     /* says nothing of it: a refusal without a trace */
+    KV_FATE_PREPARED, /* voted yes; the outcome is awaited */
+    KV_FATE_COMMITTED,
+    KV_FATE_ABORTED, /* voted no, for ever; or was told so */
+};
+
 struct kv_reply {
     int status; /* SF_* */
     struct kv_stat stat;
@@ -197,6 +232,7 @@ struct kv_reply {
     const struct kv_reply *replies; /* MINI; on failure: one, of the check or op that failed */
     size_t reply_count;
     uint64_t failed; /* MINI: position of what failed (checks first, then ops) */
+    enum kv_fate fate;
     /* NOT_LEADER: where the leader is thought to be, "" if unknown. WRONG_GROUP: the newest Config
      * number this group knows. */
     char leader[SF_ADDRESS_BYTES_MAX];
@@ -207,13 +243,16 @@ struct kv_reply {
 const char *kv_method_name(enum kv_kind kind);
 bool kv_kind_of_method(struct slice method, enum kv_kind *out);
 bool kv_is_read(enum kv_kind kind); /* GET, GET_RANGE, STAT, SCAN */
+/* PREPARE, OUTCOME, FORGET, ASK: what a transaction over shards needs to come to its end. */
+bool kv_is_of_txn(enum kv_kind kind);
 
 /* Limits and shape of one operation, as a client and a server check it alike before anything else
  * (key length, value and attr length, tail order, offsets, flags of another kind, a mini's
  * nesting). SF_OK, SF_TOO_BIG, SF_INVALID; *what (may be NULL) is a static text that names the
  * field. */
 SF_MUST_CHECK int kv_op_check(const struct kv_op *op, const char **what);
-/* The shard that the operation's key (or a mini's first key) belongs to. Only after kv_op_check. */
+/* The shard that the operation's key (or a mini's first key) belongs to. Only after kv_op_check; 0
+ * for a kind that is about numbers. */
 uint32_t kv_op_shard(const struct kv_op *op, enum routing routing, uint32_t shard_count);
 
 /* The internal key of an extent (>= 1) of a long value: tag, data id, extent, big-endian. The tag
@@ -223,7 +262,7 @@ void kv_extent_key(uint64_t data_id, uint64_t extent, uint8_t out[KV_EXTENT_KEY_
 
 /* On the wire and in log entries. What is packed is canonical: the same operation gives the same
  * bytes; a field that is zero or empty costs nothing. Decoding checks form and counts, and nothing
- * that kv_op_check does; it allocates the arrays of a MINI or a SCAN, which *_free releases
+ * that kv_op_check does; it allocates the arrays of a MINI or a SCAN (and `numbers`), which *_free releases
  * (all-zero is allowed; where decoding failed, it is all-zero). Slices point into the bytes that
  * were unpacked. SF_PROTOCOL.
  *
@@ -233,13 +272,14 @@ void kv_extent_key(uint64_t data_id, uint64_t extent, uint8_t out[KV_EXTENT_KEY_
  *      512 mtime_ns      1024 ids_first           2048 tail        4096 if_tail
  *      8192 adds: [slot, is_max, value, slot, ...]                 16384 shards: [shard, ...]
  *      32768 checks: [operation, ...]             65536 ops: [operation, ...]
+ *      131072 numbers: [shard, session, sequence, first incomplete, shard, ...]
  *  request    [gid, group identity, shard, forward, session, sequence, first incomplete,
  *      operation], or, of GET and STAT, [key]: a plain key, any group (gid 0, forward,
  *      KV_SHARD_OF_KEY)
  *  reply      [status, data, fields, ...]:
  *      1 (partial)       2 (more)     4 stat      8 old_length     16 ids_first   32 session
  *      64 entries: [name, stat, data, name, ...]  128 replies: [reply, ...]       256 failed
- *      512 leader        1024 config_num
+ *      512 leader        1024 config_num           2048 fate
  *  stat       [kind, version, created, mtime_ns, ctime_ns, length, tail, attr]; left out where kind
  *      is 0
  *  tail       one byte string, {u64 first_extent, u64 data_id} big-endian for each entry: a page of

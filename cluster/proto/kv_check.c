@@ -18,6 +18,8 @@ static const unsigned flags_allowed[KV_KIND_LIMIT] = {
     [KV_DELETE] = KV_IF_TAIL,
     [KV_TAKE] = KV_IF_TAIL,
     [KV_RESERVE] = KV_HAS_TAIL | KV_IF_TAIL,
+    [KV_PREPARE] = KV_WAITS | KV_REFUSED,
+    [KV_OUTCOME] = KV_COMMITS,
 };
 #define FLAGS_OF_A_CHECK (KV_IF_TAIL | KV_PREFIX_EMPTY | KV_IF_SLOT_ZERO)
 
@@ -77,7 +79,9 @@ static int check_common(const struct kv_op *op, unsigned flags, const char **wha
     RULE(op->length <= SF_FILE_BYTES_MAX || op->kind == KV_ABANDON, SF_TOO_BIG, "length");
     RULE(op->kind == KV_SCAN || op->shard_count == 0, SF_INVALID, "shards");
     RULE(op->kind == KV_ADD || op->add_count == 0, SF_INVALID, "adds");
-    RULE(op->kind == KV_MINI || op->check_count + op->op_count == 0, SF_INVALID, "operations");
+    bool holds_others = op->kind == KV_MINI || op->kind == KV_PREPARE;
+    RULE(holds_others || op->check_count + op->op_count == 0, SF_INVALID, "operations");
+    RULE(kv_is_of_txn(op->kind) || op->number_count == 0, SF_INVALID, "participants");
     return check_tails(op, what);
 }
 
@@ -135,6 +139,26 @@ static int check_mini(const struct kv_op *op, const char **what)
     return SF_OK;
 }
 
+static int check_numbers(const struct kv_op *op, size_t most, const char **what)
+{
+    RULE(op->number_count >= 1, SF_INVALID, "participants");
+    RULE(op->number_count <= most, SF_TOO_BIG, "participants");
+    for (size_t i = 0; i < op->number_count; i++) {
+        const struct kv_number *n = &op->numbers[i];
+        bool in_order = op->kind != KV_PREPARE || i == 0 || n[-1].shard < n->shard;
+        RULE(n->shard < SF_SHARDS_MAX && in_order, SF_INVALID, "participants");
+        RULE(n->session != 0 && n->sequence != 0, SF_INVALID, "participants");
+        RULE(n->first_incomplete <= n->sequence, SF_INVALID, "participants");
+    }
+    return SF_OK;
+}
+
+static int check_prepare(const struct kv_op *op, const char **what)
+{
+    int status = check_numbers(op, SF_MINI_OPS_MAX, what);
+    return status ? status : check_mini(op, what);
+}
+
 /* What holds for one kind. */
 static int check_kind(const struct kv_op *op, const char **what)
 {
@@ -159,6 +183,13 @@ static int check_kind(const struct kv_op *op, const char **what)
         return SF_OK;
     case KV_MINI:
         return check_mini(op, what);
+    case KV_PREPARE:
+        return check_prepare(op, what);
+    case KV_FORGET:
+        return check_numbers(op, KV_NUMBERS_MAX, what);
+    case KV_OUTCOME:
+    case KV_ASK:
+        return check_numbers(op, 1, what);
     case KV_GET:
     case KV_GET_RANGE:
     case KV_STAT:

@@ -10,6 +10,7 @@
 #define TAIL_ENTRY_BYTES 16u
 #define OBJECTS_OF_AN_ADD 3u
 #define OBJECTS_OF_AN_ENTRY 3u
+#define OBJECTS_OF_A_NUMBER 4u
 #define SCAN_REPLY_MAX (2 * SF_SCAN_MAX) /* a server may give a few more than were asked for */
 #define NUMBER_MAX UINT64_MAX
 
@@ -32,7 +33,8 @@ enum op_field {
     OP_SHARDS = 1 << 14,
     OP_CHECKS = 1 << 15,
     OP_OPS = 1 << 16,
-    OP_FIELDS_LIMIT = 1 << 17,
+    OP_NUMBERS = 1 << 17,
+    OP_FIELDS_LIMIT = 1 << 18,
     OP_NESTED_LIMIT = OP_SHARDS /* within a MINI stand no fields from here on */
 };
 
@@ -48,7 +50,8 @@ enum reply_field {
     REPLY_FAILED = 1 << 8,
     REPLY_LEADER = 1 << 9,
     REPLY_CONFIG = 1 << 10,
-    REPLY_FIELDS_LIMIT = 1 << 11
+    REPLY_FATE = 1 << 11,
+    REPLY_FIELDS_LIMIT = 1 << 12
 };
 
 static unsigned bit_if(bool there, unsigned bit)
@@ -125,7 +128,8 @@ static unsigned op_fields(const struct kv_op *op)
            bit_if(op->mtime_ns != 0, OP_MTIME) | bit_if(op->ids_first != 0, OP_IDS) |
            bit_if(op->tail_count > 0, OP_TAIL) | bit_if(op->if_tail_count > 0, OP_IF_TAIL) |
            bit_if(op->add_count > 0, OP_ADDS) | bit_if(op->shard_count > 0, OP_SHARDS) |
-           bit_if(op->check_count > 0, OP_CHECKS) | bit_if(op->op_count > 0, OP_OPS);
+           bit_if(op->check_count > 0, OP_CHECKS) | bit_if(op->op_count > 0, OP_OPS) |
+           bit_if(op->number_count > 0, OP_NUMBERS);
 }
 
 static size_t op_objects(unsigned fields)
@@ -151,6 +155,17 @@ static void put_shards(struct buffer *b, const struct kv_op *op)
         pack_u64(b, op->shards[i]);
 }
 
+static void put_numbers(struct buffer *b, const struct kv_op *op)
+{
+    pack_array(b, op->number_count * OBJECTS_OF_A_NUMBER);
+    for (size_t i = 0; i < op->number_count; i++) {
+        pack_u64(b, op->numbers[i].shard);
+        pack_u64(b, op->numbers[i].session);
+        pack_u64(b, op->numbers[i].sequence);
+        pack_u64(b, op->numbers[i].first_incomplete);
+    }
+}
+
 static void put_ops(struct buffer *b, const struct kv_op *ops, size_t count)
 {
     pack_array(b, count);
@@ -173,6 +188,8 @@ static void put_op_lists(struct buffer *b, const struct kv_op *op, unsigned fiel
         put_ops(b, op->checks, op->check_count);
     if (fields & OP_OPS)
         put_ops(b, op->ops, op->op_count);
+    if (fields & OP_NUMBERS)
+        put_numbers(b, op);
 }
 
 void kv_op_pack(struct buffer *b, const struct kv_op *op)
@@ -218,6 +235,22 @@ static void get_shards(struct cursor *c, struct kv_op *op)
     unpack_end(c, &from);
 }
 
+static void get_numbers(struct cursor *c, struct kv_op *op)
+{
+    struct cursor from = unpack_array(c, KV_NUMBERS_MAX * OBJECTS_OF_A_NUMBER);
+    struct kv_number *numbers =
+        sf_calloc(unpack_left(&from) / OBJECTS_OF_A_NUMBER + 1, sizeof *numbers);
+    op->numbers = numbers;
+    while (unpack_left(&from) >= OBJECTS_OF_A_NUMBER) {
+        struct kv_number *number = &numbers[op->number_count++];
+        number->shard = (uint32_t)unpack_u64(&from, SF_SHARDS_MAX - 1);
+        number->session = unpack_u64(&from, NUMBER_MAX);
+        number->sequence = unpack_u64(&from, NUMBER_MAX);
+        number->first_incomplete = unpack_u64(&from, NUMBER_MAX);
+    }
+    unpack_end(c, &from);
+}
+
 static void get_op(struct cursor *c, struct kv_op *op, unsigned fields_limit);
 
 static void get_ops(struct cursor *c, const struct kv_op **out, size_t *count)
@@ -244,6 +277,8 @@ static void get_op_lists(struct cursor *c, struct kv_op *op, unsigned fields)
         get_ops(c, &op->checks, &op->check_count);
     if (fields & OP_OPS)
         get_ops(c, &op->ops, &op->op_count);
+    if (fields & OP_NUMBERS)
+        get_numbers(c, op);
 }
 
 /* *op is all-zero. Where c is bad afterwards, *op may hold arrays still. */
@@ -289,6 +324,7 @@ void kv_op_free(struct kv_op *op)
     release(op->shards);
     release(op->checks);
     release(op->ops);
+    release(op->numbers);
     memset(op, 0, sizeof *op);
 }
 
@@ -416,7 +452,7 @@ static unsigned reply_fields(const struct kv_reply *reply)
            bit_if(reply->entry_count > 0, REPLY_ENTRIES) |
            bit_if(reply->reply_count > 0, REPLY_REPLIES) |
            bit_if(reply->failed != 0, REPLY_FAILED) | bit_if(reply->leader[0] != 0, REPLY_LEADER) |
-           bit_if(reply->config_num != 0, REPLY_CONFIG);
+           bit_if(reply->config_num != 0, REPLY_CONFIG) | bit_if(reply->fate != 0, REPLY_FATE);
 }
 
 static size_t reply_objects(unsigned fields)
@@ -452,6 +488,7 @@ void kv_reply_pack(struct buffer *b, const struct kv_reply *reply)
     if (fields & REPLY_LEADER)
         pack_str(b, reply->leader);
     put_u64(b, fields & REPLY_CONFIG, reply->config_num);
+    put_u64(b, fields & REPLY_FATE, reply->fate);
 }
 
 static void get_reply(struct cursor *c, struct kv_reply *reply, bool nested);
@@ -501,6 +538,8 @@ static void get_reply(struct cursor *c, struct kv_reply *reply, bool nested)
     if (fields & REPLY_LEADER)
         unpack_str(c, reply->leader, sizeof reply->leader);
     reply->config_num = get_u64(c, fields & REPLY_CONFIG);
+    if (fields & REPLY_FATE)
+        reply->fate = (enum kv_fate)unpack_u64(c, KV_FATE_ABORTED);
 }
 
 int kv_reply_unpack(const msgpack_object *result, struct kv_reply *reply)

@@ -55,6 +55,7 @@ int mount_errno(int status)
     case SF_BUSY:
     case SF_OVERLOADED:
     case SF_LOCKED:
+    case SF_CONFLICT:
     case SF_NOT_YET:
     case SF_IN_USE:
     case SF_SESSIONS_FULL:

@@ -55,7 +55,8 @@
     X(BAD_ATTR, -2044, "the attributes are damaged or of a newer version")                         \
     X(INTERRUPTED, -2045, "interrupted by a signal")                                               \
     X(LINKS, -2046, "too many symbolic links")                                                     \
-    X(NO_XATTR, -2047, "no such extended attribute")
+    X(NO_XATTR, -2047, "no such extended attribute")                                               \
+    X(CONFLICT, -2048, "another transaction holds one of the keys")
 
 #define SF_OK 0
 

@@ -23,6 +23,11 @@ static const struct kv_op put_big = {.kind = KV_PUT, KEY, .data = OF_SIZE(SF_VAL
 static const struct kv_op slot_32 = {
     .kind = KV_STAT, KEY, .flags = KV_IF_SLOT_ZERO, .offset = KV_SLOTS_MAX};
 
+static const struct kv_number numbers[] = {{1, 1, 2, 1}, {2, 1, 1, 0}, {2, 9, 9, 9}};
+static const struct kv_number nobody = {.shard = 1, .sequence = 1};
+static const struct kv_number beyond = {1, 1, 2, 3};
+#define NUMBERS(count) .numbers = numbers, .number_count = (count)
+
 static const struct {
     struct kv_op op;
     int status;
@@ -94,6 +99,23 @@ static const struct {
     {{.kind = KV_MINI, .checks = &slot_32, .check_count = 1}, SF_INVALID, "slot"},
     {{.kind = KV_MINI, .ops = &take, .op_count = SF_MINI_OPS_MAX + 1}, SF_TOO_BIG, "operations"},
     {{.kind = KV_MINI, .ops = &take, .op_count = SIZE_MAX}, SF_TOO_BIG, "operations"},
+    {{.kind = KV_MINI, NUMBERS(1), .ops = &take, .op_count = 1}, SF_INVALID, "participants"},
+    {{.kind = KV_PREPARE, NUMBERS(2), .ops = &take, .op_count = 1}, SF_OK, NULL},
+    {{.kind = KV_PREPARE, NUMBERS(2)}, SF_INVALID, "operations"},
+    {{.kind = KV_PREPARE, NUMBERS(3), .ops = &take, .op_count = 1}, SF_INVALID, "participants"},
+    {{.kind = KV_PREPARE, .ops = &take, .op_count = 1}, SF_INVALID, "participants"},
+    {{.kind = KV_PREPARE, NUMBERS(SF_MINI_OPS_MAX + 1), .ops = &take, .op_count = 1},
+     SF_TOO_BIG,
+     "participants"},
+    {{.kind = KV_PREPARE, NUMBERS(1), .flags = KV_COMMITS, .ops = &take, .op_count = 1},
+     SF_INVALID,
+     "flags"},
+    {{.kind = KV_OUTCOME, NUMBERS(1), .flags = KV_COMMITS}, SF_OK, NULL},
+    {{.kind = KV_OUTCOME, NUMBERS(2)}, SF_TOO_BIG, "participants"},
+    {{.kind = KV_ASK, .numbers = &nobody, .number_count = 1}, SF_INVALID, "participants"},
+    {{.kind = KV_ASK, .numbers = &beyond, .number_count = 1}, SF_INVALID, "participants"},
+    {{.kind = KV_FORGET, NUMBERS(3)}, SF_OK, NULL},
+    {{.kind = KV_FORGET, NUMBERS(KV_NUMBERS_MAX + 1)}, SF_TOO_BIG, "participants"},
 };
 
 static void test_each_rule(void **state)

@@ -75,6 +75,8 @@ static void test_no_field_is_lost(void **state)
 {
     (void)state;
     const uint32_t shards[] = {5, 6};
+    const struct kv_number number = {
+        .shard = 25, .session = 26, .sequence = 27, .first_incomplete = 28};
     const struct kv_op check = {.kind = KV_STAT, .key = slice_str("check")};
     const struct kv_op inner = {.kind = KV_DELETE, .key = slice_str("inner")};
     const struct kv_op op = {
@@ -103,6 +105,8 @@ static void test_no_field_is_lost(void **state)
         .check_count = 1,
         .ops = &inner,
         .op_count = 1,
+        .numbers = &number,
+        .number_count = 1,
     };
     struct kv_op got;
     struct unpacked u = {0};
@@ -126,6 +130,11 @@ static void test_no_field_is_lost(void **state)
     assert_memory_equal(got.tail, op.tail, 2 * sizeof op.tail[0]);
     assert_int_equal(got.if_tail_count, 1);
     assert_memory_equal(got.if_tail, op.if_tail, sizeof op.if_tail[0]);
+    assert_int_equal(got.number_count, 1);
+    assert_int_equal(got.numbers[0].shard, 25);
+    assert_int_equal(got.numbers[0].session, 26);
+    assert_int_equal(got.numbers[0].sequence, 27);
+    assert_int_equal(got.numbers[0].first_incomplete, 28);
     assert_int_equal(got.add_count, 1);
     assert_int_equal(got.adds[0].slot, 23);
     assert_true(got.adds[0].is_max);
@@ -273,6 +282,7 @@ static void test_no_field_of_a_reply_is_lost(void **state)
         .failed = 11,
         .leader = "host:1",
         .config_num = 12,
+        .fate = KV_FATE_COMMITTED,
     };
     struct kv_reply got;
     struct unpacked u = {0};
@@ -281,6 +291,7 @@ static void test_no_field_of_a_reply_is_lost(void **state)
     assert_int_equal(unpack_open(buffer_slice(&b), &u), SF_OK);
     assert_int_equal(kv_reply_unpack(&u.root, &got), SF_OK);
     assert_int_equal(got.status, SF_NOT_LEADER);
+    assert_int_equal(got.fate, KV_FATE_COMMITTED);
     assert_int_equal(got.stat.kind, RECORD_VALUE);
     assert_int_equal(got.stat.version, 1);
     assert_int_equal(got.stat.created, 2);

@@ -137,6 +137,35 @@ static void sample_mini(struct sample *s, struct kv_op *op)
     op->ops = ops;
 }
 
+/* As many participants as an operation of this kind has. */
+static void sample_numbers(struct sample *s, struct kv_op *op)
+{
+    size_t most = op->kind == KV_PREPARE ? SF_MINI_OPS_MAX : KV_NUMBERS_MAX;
+    size_t count = 1;
+    if (op->kind == KV_PREPARE || op->kind == KV_FORGET)
+        count = (size_t)(1 + sample_below(s, most));
+    struct kv_number *numbers = sf_calloc(count, sizeof *numbers);
+    for (size_t i = 0; i < count; i++) {
+        numbers[i].shard = (uint32_t)(i * 10 + sample_below(s, 10));
+        numbers[i].session = 1 + sample_below(s, UINT64_MAX);
+        numbers[i].sequence = 1 + sample_below(s, 1000);
+        numbers[i].first_incomplete = sample_below(s, numbers[i].sequence + 1);
+    }
+    op->numbers = numbers;
+    op->number_count = count;
+}
+
+static void sample_txn(struct sample *s, struct kv_op *op)
+{
+    sample_numbers(s, op);
+    if (op->kind == KV_PREPARE) {
+        op->flags = one_in(s, 2) ? KV_WAITS : 0;
+        sample_mini(s, op);
+    }
+    if (op->kind == KV_OUTCOME)
+        op->flags = one_in(s, 2) ? KV_COMMITS : 0;
+}
+
 /* The kinds that are neither a change of one key nor made of other operations. */
 static void sample_other(struct sample *s, struct kv_op *op)
 {
@@ -167,6 +196,8 @@ void sample_op(struct sample *s, struct kv_op *op)
         sample_scan(s, op);
     else if (kind == KV_MINI)
         sample_mini(s, op);
+    else if (kv_is_of_txn(kind))
+        sample_txn(s, op);
     else
         sample_other(s, op);
 }
@@ -213,6 +244,7 @@ static void sample_plain_reply(struct sample *s, struct kv_reply *reply)
         snprintf(reply->leader, sizeof reply->leader, "host%u:7000",
                  (unsigned)sample_below(s, 1000));
     reply->config_num = one_in(s, 2) ? sample_length_of_bits(s) : 0;
+    reply->fate = (enum kv_fate)sample_below(s, KV_FATE_ABORTED + 1);
 }
 
 static void sample_entries(struct sample *s, struct kv_reply *reply)
