@@ -25,8 +25,11 @@ int access_load_meta(struct access *access)
 
 int access_open(struct access *access, const struct access_at *at)
 {
-    *access = (struct access){
-        .copy = at->copy, .time_ns = at->time_ns, .limits = at->limits, .cache = at->cache};
+    *access = (struct access){.copy = at->copy,
+                              .time_ns = at->time_ns,
+                              .limits = at->limits,
+                              .cache = at->cache,
+                              .txns = at->txns};
     draft_init(&access->draft, at->space, at->batch);
     int status = SF_OK;
     if (!cache_get_meta(at->cache, at->copy, &access->meta))

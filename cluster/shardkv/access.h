@@ -12,6 +12,7 @@
 
 struct access_chunk;
 struct cache;
+struct txn_table;
 
 struct access {
     struct draft draft;
@@ -24,6 +25,7 @@ struct access {
     uint32_t held_intents;
     const struct shardkv_limits *limits; /* NULL in a read, as is: */
     struct cache *cache;
+    struct txn_table *txns; /* NULL also where nobody keeps one */
     struct access_chunk *chunks;
 };
 
@@ -32,7 +34,8 @@ struct access_at {
     const struct space *space;
     struct store_batch *batch;
     const struct shardkv_limits *limits;
-    struct cache *cache; /* NULL: none is kept */
+    struct cache *cache;    /* NULL: none is kept */
+    struct txn_table *txns; /* of `copy`; NULL: none is kept */
     struct shard_copy copy;
     uint64_t time_ns;
 };

@@ -4,6 +4,7 @@
 #include "shardkv/mini.h"
 #include "shardkv/ops.h"
 #include "shardkv/session.h"
+#include "shardkv/txn.h"
 
 static void execute(struct access *access, const struct kv_op *op, struct buffer *answer)
 {
@@ -22,18 +23,48 @@ static bool is_idempotent(const struct kv_op *op)
     return op->kind == KV_DELETE && op->space == KV_INTERNAL;
 }
 
+/* No effect, no trace: who waits for the answer puts the request back (pending.c). */
+static void answer_locked(struct buffer *answer)
+{
+    completion_pack(answer, &(struct kv_reply){.status = SF_LOCKED});
+}
+
 static void execute_once(struct access *access, const struct request *request,
                          struct buffer *answer)
 {
     struct session session;
     if (request->session.session == 0 && is_idempotent(&request->op)) {
-        execute(access, &request->op, answer);
+        if (txn_is_locked(access, &request->op))
+            answer_locked(answer);
+        else
+            execute(access, &request->op, answer);
         return;
     }
     if (session_begin(access, &request->session, &session, answer) != SESSION_EXECUTE)
         return;
+    if (txn_is_locked(access, &request->op)) {
+        session_leave_open(access, &session);
+        answer_locked(answer);
+        return;
+    }
     execute(access, &request->op, answer);
     session_record(access, &session, request->session.sequence, buffer_slice(answer));
+}
+
+static void dispatch_txn(struct access *access, const struct request *request,
+                         struct buffer *answer)
+{
+    const struct kv_op *op = &request->op;
+    if (access->txns == NULL)
+        completion_pack(answer, &(struct kv_reply){.status = SF_UNSUPPORTED});
+    else if (op->kind == KV_PREPARE)
+        txn_prepare(access, request, answer);
+    else if (op->kind == KV_OUTCOME)
+        txn_outcome(access, op, answer);
+    else if (op->kind == KV_ASK)
+        txn_ask(access, op, answer);
+    else
+        txn_forget(access, op, answer);
 }
 
 static void dispatch(struct access *access, const struct request *request, struct buffer *answer)
@@ -42,6 +73,10 @@ static void dispatch(struct access *access, const struct request *request, struc
     struct kv_reply reply;
     if (op->kind == KV_ABANDON) {
         session_abandon(access, &request->session, op->length, answer);
+        return;
+    }
+    if (kv_is_of_txn(op->kind)) {
+        dispatch_txn(access, request, answer);
         return;
     }
     if (op->kind != KV_SESSION_OPEN && op->kind != KV_SESSION_CLOSE) {

@@ -9,6 +9,7 @@ enum completion_field {
     HAS_IDS = 8,
     HAS_SESSION = 16,
     HAS_REPLIES = 32,
+    HAS_FATE = 64,
 };
 
 #define STAT_KIND 0x0fu
@@ -27,6 +28,7 @@ static unsigned fields_of(const struct kv_reply *reply)
     fields |= reply->ids_first != 0 ? HAS_IDS : 0u;
     fields |= reply->session != 0 ? HAS_SESSION : 0u;
     fields |= reply->reply_count > 0 || reply->failed != 0 ? HAS_REPLIES : 0u;
+    fields |= reply->fate != KV_FATE_NONE ? HAS_FATE : 0u;
     return fields;
 }
 
@@ -77,8 +79,19 @@ void completion_pack(struct buffer *b, const struct kv_reply *reply)
         buffer_put_u64(b, reply->ids_first);
     if (fields & HAS_SESSION)
         buffer_put_u64(b, reply->session);
+    if (fields & HAS_FATE)
+        buffer_put_u8(b, (uint8_t)reply->fate);
     if (fields & HAS_REPLIES)
         pack_replies(b, reply);
+}
+
+int completion_status(struct slice bytes, struct slice *rest)
+{
+    struct reader r = reader_of(bytes);
+    (void)reader_u8(&r);
+    unsigned status = reader_u16(&r);
+    *rest = slice_of(r.p, reader_left(&r));
+    return status == 0 ? SF_OK : STATUS_BASE - (int)status;
 }
 
 static void unpack_stat_tail(struct reader *r, struct kv_stat *stat)
@@ -123,6 +136,9 @@ static unsigned unpack_flat(struct reader *r, struct kv_reply *reply)
         reply->ids_first = reader_u64(r);
     if (fields & HAS_SESSION)
         reply->session = reader_u64(r);
+    if (fields & HAS_FATE)
+        reply->fate = (enum kv_fate)reader_u8(r);
+    r->bad = r->bad || reply->fate > KV_FATE_ABORTED;
     return fields;
 }
 

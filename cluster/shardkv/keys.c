@@ -87,6 +87,22 @@ void keys_intent(struct key *key, struct shard_copy copy, uint64_t data_id)
     put_big(key, data_id, 8);
 }
 
+void keys_prepared(struct key *key, struct shard_copy copy, uint64_t session, uint64_t sequence)
+{
+    keys_section(key, copy, 'p');
+    put_big(key, session, 8);
+    put_big(key, sequence, 8);
+}
+
+void keys_prepared_block(struct key *key, struct shard_copy copy, uint64_t session,
+                         uint64_t sequence, uint32_t block)
+{
+    keys_section(key, copy, 'q');
+    put_big(key, session, 8);
+    put_big(key, sequence, 8);
+    put_big(key, block, 4);
+}
+
 void keys_session(struct key *key, struct shard_copy copy, uint64_t session)
 {
     keys_section(key, copy, 's');

@@ -17,6 +17,8 @@
  *   'i'  client id, 16 bytes                          session number (session.h)
  *   'm'                                               the shard's counters and age (shard.h)
  *   'n'  u64 data id                                  intent (trash.h)
+ *   'p'  u64 session, u64 sequence                    prepared transaction (txn_record.h)
+ *   'q'  u64 session, u64 sequence, u32 block         its operation
  *   'r'  space, user key                              record header (record.h), in key order
  *   's'  u64 session                                  session (session.h)
  *   't'  u64 number                                   trash: extents to be removed (trash.h)
@@ -64,6 +66,9 @@ void keys_completion(struct key *key, struct shard_copy copy, uint64_t session, 
 void keys_client(struct key *key, struct shard_copy copy, struct slice client_id);
 void keys_meta(struct key *key, struct shard_copy copy);
 void keys_intent(struct key *key, struct shard_copy copy, uint64_t data_id);
+void keys_prepared(struct key *key, struct shard_copy copy, uint64_t session, uint64_t sequence);
+void keys_prepared_block(struct key *key, struct shard_copy copy, uint64_t session,
+                         uint64_t sequence, uint32_t block);
 void keys_session(struct key *key, struct shard_copy copy, uint64_t session);
 void keys_trash(struct key *key, struct shard_copy copy, uint64_t number);
 void keys_idle(struct key *key, struct shard_copy copy, uint64_t used_age_ns, uint64_t session);

@@ -10,6 +10,7 @@
 #include "shardkv/completion.h"
 #include "shardkv/service.h"
 #include "shardkv/trash_worker.h"
+#include "shardkv/txn_worker.h"
 
 #define TICK_DROPS_MAX 4096u /* sessions that one tick may drop in all shards */
 
@@ -46,6 +47,7 @@ static void on_lost(void *ctx, uint32_t shard, uint64_t home)
 {
     struct kv_machine *machine = ctx;
     (void)home;
+    txn_tables_drop(machine->txns, shard);
     if (machine->service != NULL)
         service_shard_lost(machine, shard);
 }
@@ -73,6 +75,11 @@ bool machine_serves(const struct kv_machine *machine, uint32_t shard, struct sha
     return machine->shards != NULL && shards_serving(machine->shards, shard, &copy->home);
 }
 
+int machine_txns(const struct kv_machine *machine, struct shard_copy copy, struct txn_table **out)
+{
+    return txn_tables_at(machine->txns, &machine->space, copy, out);
+}
+
 uint64_t machine_config_num(const struct kv_machine *machine)
 {
     return machine->shards != NULL ? shards_config_num(machine->shards) : 0;
@@ -90,10 +97,13 @@ struct applying {
 
 static struct access_at place(const struct applying *applying, struct shard_copy copy)
 {
+    struct txn_table *txns = NULL;
+    check_store(applying->machine, machine_txns(applying->machine, copy, &txns));
     return (struct access_at){.space = &applying->machine->space,
                               .batch = applying->batch,
                               .limits = &applying->machine->limits,
                               .cache = applying->machine->cache,
+                              .txns = txns,
                               .copy = copy,
                               .time_ns = applying->entry->time_ns};
 }
@@ -108,7 +118,10 @@ static void apply_mutation(const struct applying *applying, struct buffer *reply
     }
     if (machine_serves(applying->machine, request.shard, &copy)) {
         struct access_at at = place(applying, copy);
+        struct slice rest;
         check_store(applying->machine, apply_request(&at, &request, reply));
+        if (completion_status(buffer_slice(reply), &rest) == SF_LOCKED)
+            buffer_append(reply, applying->entry->body.p, applying->entry->body.n);
     } else {
         SF_MARK("shardkv: shard lost between proposal and apply");
         completion_pack(reply, &(struct kv_reply){.status = SF_WRONG_GROUP});
@@ -163,9 +176,13 @@ static void on_applied(struct machine *base, uint64_t index)
 {
     struct kv_machine *machine = machine_of(base);
     (void)index;
+    uint32_t shard;
     shards_applied(machine->shards);
-    if (machine->service != NULL)
-        handoff_applied(machine->handoff);
+    if (machine->service == NULL)
+        return;
+    handoff_applied(machine->handoff);
+    while (txn_tables_take_freed(machine->txns, &shard))
+        service_locks_freed(machine, shard);
 }
 
 static void on_restored(struct machine *base, const struct space *space, uint64_t applied)
@@ -174,6 +191,7 @@ static void on_restored(struct machine *base, const struct space *space, uint64_
     (void)applied;
     machine->space = *space;
     cache_clear(machine->cache);
+    txn_tables_clear(machine->txns);
     if (machine->shards == NULL)
         begin(machine);
     check_store(machine, shards_restored(machine->shards, space));
@@ -222,8 +240,11 @@ static void on_lead(struct machine *base, bool leads, uint64_t term)
         env_timer_start_ms(&machine->tick, machine->limits.tick_ms);
     else
         env_timer_stop(&machine->tick);
+    if (!leads)
+        service_lead_lost(machine);
     handoff_lead(machine->handoff, leads);
     trash_worker_lead(machine->trash, leads);
+    txn_worker_lead(machine->finisher, leads);
 }
 
 /* -- life ---------------------------------------------------------------------------------- */
@@ -240,6 +261,8 @@ void machine_detach(struct kv_machine *machine)
     machine->handoff = NULL;
     trash_worker_free(machine->trash);
     machine->trash = NULL;
+    txn_worker_free(machine->finisher);
+    machine->finisher = NULL;
     machine->service = NULL;
 }
 
@@ -250,6 +273,7 @@ static void on_free(struct machine *base)
         service_forget(machine->service, machine);
     shards_free(machine->shards);
     cache_free(machine->cache);
+    txn_tables_free(machine->txns);
     free(machine);
 }
 
@@ -272,6 +296,8 @@ struct kv_machine *machine_new(struct shardkv *service, group_id gid)
     machine->limits = service->limits;
     machine->trash = trash_worker_new(machine);
     machine->cache = cache_new();
+    machine->txns = txn_tables_new();
+    machine->finisher = txn_worker_new(machine);
     env_timer_init(shardkv_env(service), &machine->tick, on_tick);
     return machine;
 }

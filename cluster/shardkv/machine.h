@@ -12,10 +12,12 @@
 #include "shardkv/handoff.h"
 #include "shardkv/keys.h"
 #include "shardkv/limits.h"
+#include "shardkv/lock_queue.h"
 #include "shardkv/shards.h"
 
 struct shardkv;
 struct trash_worker;
+struct txn_worker;
 
 struct kv_machine {
     struct machine base;     /* first; base.replica is NULL until the replica is added */
@@ -25,9 +27,12 @@ struct kv_machine {
     struct shardkv_limits limits;
     struct space space;
     struct cache *cache;
-    struct shards *shards; /* NULL until the state was restored */
+    struct txn_tables *txns;
+    struct lock_queues waiting; /* requests that wait for locks; empty unless it leads */
+    struct shards *shards;      /* NULL until the state was restored */
     struct handoff *handoff;
     struct trash_worker *trash;
+    struct txn_worker *finisher;
     struct env_timer tick; /* armed while it leads */
 };
 
@@ -38,6 +43,9 @@ void machine_detach(struct kv_machine *machine);
 /* Is the shard served here? *copy: which of its copies. */
 SF_MUST_CHECK bool machine_serves(const struct kv_machine *machine, uint32_t shard,
                                   struct shard_copy *copy);
+/* The transactions and locks of a copy that is served. SF_CORRUPT, SF_IO. */
+SF_MUST_CHECK int machine_txns(const struct kv_machine *machine, struct shard_copy copy,
+                               struct txn_table **out);
 uint64_t machine_config_num(const struct kv_machine *machine);
 
 #endif

@@ -75,7 +75,8 @@ static size_t run(struct access *access, const struct kv_op *op, struct kv_reply
     return op->check_count + op->op_count;
 }
 
-void mini_execute(struct access *access, const struct kv_op *op, struct kv_reply *reply)
+/* Did all of it succeed? What was changed is held. */
+static bool run_held(struct access *access, const struct kv_op *op, struct kv_reply *reply)
 {
     size_t parts = op->check_count + op->op_count;
     size_t room = op->op_count > 0 ? op->op_count : 1;
@@ -83,12 +84,24 @@ void mini_execute(struct access *access, const struct kv_op *op, struct kv_reply
     access_hold(access);
     size_t done = run(access, op, replies);
     *reply = (struct kv_reply){.replies = replies, .reply_count = op->op_count};
-    if (done == parts) {
-        access_release(access);
-        return;
-    }
-    access_drop(access);
+    if (done == parts)
+        return true;
     reply->status = replies[0].status;
     reply->reply_count = 1;
     reply->failed = done;
+    return false;
+}
+
+void mini_execute(struct access *access, const struct kv_op *op, struct kv_reply *reply)
+{
+    if (run_held(access, op, reply))
+        access_release(access);
+    else
+        access_drop(access);
+}
+
+void mini_try(struct access *access, const struct kv_op *op, struct kv_reply *reply)
+{
+    (void)run_held(access, op, reply); /* reply says it too */
+    access_drop(access);
 }

@@ -8,8 +8,10 @@
 
 #include "shardkv/access.h"
 
-/* op: a MINI that kv_op_check passed, all of whose keys belong to the access's shard. reply as
+/* op: a MINI, or a PREPARE, that kv_op_check passed, all of whose keys belong to the access's shard. reply as
  * proto/kv.h says; what it points at stays until access_close. */
 void mini_execute(struct access *access, const struct kv_op *op, struct kv_reply *reply);
+/* The same, and whatever came of it is taken back. */
+void mini_try(struct access *access, const struct kv_op *op, struct kv_reply *reply);
 
 #endif

@@ -15,7 +15,7 @@
 
 #include "shardkv/subject.h"
 
-/* Any kind but SCAN, MINI, ABANDON and SESSION_*. What the reply points at stays until
+/* Any kind but SCAN, MINI, ABANDON, SESSION_* and those of transactions. What the reply points at stays until
  * access_close. A kind that changes something needs an access with a batch. */
 void ops_execute(struct access *access, const struct kv_op *op, struct kv_reply *reply);
 /* Precondition and if_tail of an operation on its subject. */

@@ -5,11 +5,7 @@
  * (WRONG_GROUP), not the leader (passed on where that was asked for, else NOT_LEADER), too much to
  * do (OVERLOADED), disk full (NO_SPACE), leadership lost on the way (NOT_LEADER: a mutation may
  * still happen, under the number that it has).
- *
- *   READING   replica_read is open; `request` is a copy
- *   WRITING   replica_propose is open
- *   PASSED    the leader of the group was asked in its place
- *   ROUTED    it named no group, and the router looks for who leads the one that serves the key
+ * Its states are in pending_inside.h.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,39 +15,13 @@
 #include "env/memory.h"
 #include "shardkv/completion.h"
 #include "shardkv/ops.h"
+#include "shardkv/pending_inside.h"
 #include "shardkv/request.h"
 #include "shardkv/scan.h"
-#include "shardkv/service.h"
 
 #define PASS_ON_MS 5000u
 #define ROUTE_MS 10000u
 #define SMALL_ANSWER_BYTES 4096u /* those that are larger wait until earlier ones were read */
-
-enum pending_state { PENDING_READING, PENDING_WRITING, PENDING_PASSED, PENDING_ROUTED };
-
-struct routed {
-    struct router_call call;
-    struct pending *pending;
-};
-
-struct pending {
-    struct pending *prev, *next;
-    struct shardkv *service;
-    struct kv_machine *machine; /* NULL: ROUTED */
-    struct rpc_request *rpc;
-    enum pending_state state;
-    uint32_t shard;
-    size_t bytes; /* counted in the service */
-    union {
-        struct replica_read read;
-        struct replica_proposal proposal;
-        struct rpc_call call;
-    } way;
-    struct routed *routed;     /* ROUTED */
-    struct kv_request request; /* READING, ROUTED: a copy of its own */
-    struct buffer kept;        /* what its slices point into */
-    struct unpacked unpacked;  /* ROUTED */
-};
 
 /* -- answers ------------------------------------------------------------------------------- */
 
@@ -114,6 +84,10 @@ static struct pending *pending_new(struct shardkv *service, struct rpc_request *
 static void pending_free(struct pending *p)
 {
     DL_DELETE(p->service->pending, p);
+    env_timer_stop(&p->timer);
+    if (p->machine != NULL)
+        lock_queue_remove(&p->machine->waiting, &p->waiter);
+    lock_set_deinit(&p->waiter.set);
     p->service->pending_count--;
     p->service->pending_bytes -= p->bytes;
     kv_request_free(&p->request);
@@ -124,7 +98,7 @@ static void pending_free(struct pending *p)
     free(p);
 }
 
-static void finish_status(struct pending *p, int status)
+void pending_finish(struct pending *p, int status)
 {
     answer_status(p->rpc, p->machine, status);
     pending_free(p);
@@ -190,18 +164,24 @@ static void read_here(struct pending *p)
     answer_status(p->rpc, p->machine, status);
 }
 
+void pending_read(struct pending *p)
+{
+    if (p->request.op.kind == KV_SCAN)
+        scan_here(p);
+    else
+        read_here(p);
+    pending_free(p);
+}
+
 static void read_on_done(struct replica_read *read, int status)
 {
     struct pending *p = container_of(read, struct pending, way.read);
     if (status == SF_OK && rpc_request_is_crowded(p->rpc))
         status = SF_BUSY; /* sparing the work where the answer would be kept back */
     if (status != SF_OK)
-        answer_status(p->rpc, p->machine, status);
-    else if (p->request.op.kind == KV_SCAN)
-        scan_here(p);
-    else
-        read_here(p);
-    pending_free(p);
+        pending_finish(p, status);
+    else if (!pending_read_waits(p))
+        pending_read(p);
 }
 
 static void start_read(struct shardkv *service, struct rpc_request *rpc, struct kv_machine *machine,
@@ -213,19 +193,17 @@ static void start_read(struct shardkv *service, struct rpc_request *rpc, struct 
     keep_read(p, request);
     int status = replica_read(machine->base.replica, &p->way.read);
     if (status != SF_OK)
-        finish_status(p, status);
+        pending_finish(p, status);
 }
 
 /* -- mutations ----------------------------------------------------------------------------- */
 
-static void write_on_done(struct replica_proposal *proposal, int status, struct slice bytes)
+static void answer_completion(struct pending *p, struct slice bytes)
 {
-    struct pending *p = container_of(proposal, struct pending, way.proposal);
     struct kv_reply reply;
-    if (status == SF_OK)
-        status = completion_unpack(bytes, &reply);
+    int status = completion_unpack(bytes, &reply);
     if (status != SF_OK) {
-        finish_status(p, status);
+        pending_finish(p, status);
         return;
     }
     if (reply.status == SF_WRONG_GROUP)
@@ -233,6 +211,38 @@ static void write_on_done(struct replica_proposal *proposal, int status, struct 
     answer(p->rpc, &reply);
     kv_reply_free(&reply);
     pending_free(p);
+}
+
+static void write_on_done(struct replica_proposal *proposal, int status, struct slice bytes)
+{
+    struct pending *p = container_of(proposal, struct pending, way.proposal);
+    struct kv_machine *machine = p->machine;
+    uint32_t shard = p->shard;
+    bool had_place = p->waiter.state == WAITER_PROPOSED;
+    struct slice body; /* where it met a lock, what was proposed follows the answer */
+    if (status == SF_OK && completion_status(bytes, &body) == SF_LOCKED)
+        pending_put_back(p, body);
+    else if (status == SF_OK)
+        answer_completion(p, bytes);
+    else
+        pending_finish(p, status);
+    if (had_place)
+        pending_locks_freed(machine, shard);
+}
+
+void pending_propose(struct pending *p)
+{
+    p->state = PENDING_WRITING;
+    p->way.proposal = (struct replica_proposal){.on_done = write_on_done};
+    int status =
+        replica_propose(p->machine->base.replica, buffer_slice(&p->kept), &p->way.proposal);
+    if (status == SF_OVERLOADED && p->is_of_txn) {
+        pending_try_later(p);
+        return;
+    }
+    buffer_deinit(&p->kept);
+    if (status != SF_OK)
+        pending_finish(p, status);
 }
 
 /* What only frees space, or leads to that, is admitted also where there is none left. */
@@ -248,10 +258,14 @@ static bool frees_space(const struct kv_op *op)
     case KV_SET_LENGTH:
         return !(op->flags & KV_LENGTH_MAX);
     case KV_MINI:
+    case KV_PREPARE:
         for (size_t i = 0; i < op->op_count; i++)
             if (!frees_space(&op->ops[i]))
                 return false;
         return true;
+    case KV_OUTCOME: /* or locks would stay, and nobody could delete what they hold */
+    case KV_FORGET:
+    case KV_ASK:
     case KV_ADD: /* the counts of a directory, where an entry of it goes */
         return true;
     case KV_GET:
@@ -284,21 +298,15 @@ static void start_write(struct shardkv *service, struct rpc_request *rpc,
     }
     if (status == SF_NO_SPACE)
         SF_MARK("shardkv: refused as NO_SPACE");
+    if (status == SF_OVERLOADED && kv_is_of_txn(request->op.kind))
+        status = SF_OK; /* what is begun has to end, or its locks hold up others */
     if (status == SF_OK && !machine_serves(machine, request->target.shard, &copy))
         status = SF_WRONG_GROUP;
     if (status != SF_OK) {
         answer_status(rpc, machine, status);
         return;
     }
-    struct pending *p = pending_new(service, rpc, machine, request);
-    struct buffer body = {0};
-    p->state = PENDING_WRITING;
-    p->way.proposal.on_done = write_on_done;
-    request_pack(&body, request);
-    status = replica_propose(machine->base.replica, buffer_slice(&body), &p->way.proposal);
-    buffer_deinit(&body);
-    if (status != SF_OK)
-        finish_status(p, status);
+    pending_write(pending_new(service, rpc, machine, request), request);
 }
 
 /* -- passing on ---------------------------------------------------------------------------- */
@@ -375,7 +383,7 @@ static void route(struct shardkv *service, struct rpc_request *rpc,
     p->state = PENDING_ROUTED;
     int status = keep_all(p, request);
     if (status != SF_OK) {
-        finish_status(p, status);
+        pending_finish(p, status);
         return;
     }
     p->routed = sf_calloc(1, sizeof(*p->routed));
@@ -406,7 +414,7 @@ static bool belongs(const struct kv_machine *machine, const struct kv_op *op, ui
 {
     uint32_t count = shards_count(machine->shards);
     enum routing routing = shards_routing(machine->shards);
-    if (op->kind == KV_MINI) {
+    if (op->kind == KV_MINI || op->kind == KV_PREPARE) {
         for (size_t i = 0; i < op->check_count; i++)
             if (!spans_shards(&op->checks[i]) && !belongs(machine, &op->checks[i], shard))
                 return false;
@@ -415,6 +423,9 @@ static bool belongs(const struct kv_machine *machine, const struct kv_op *op, ui
                 return false;
         return shard < count;
     }
+    for (size_t i = 0; i < op->number_count; i++)
+        if (op->numbers[i].shard != shard)
+            return false;
     bool routes = has_key(op->kind) || (op->kind == KV_SCAN && op->space == KV_INTERNAL);
     return shard < count && (!routes || kv_op_shard(op, routing, count) == shard);
 }
@@ -441,6 +452,8 @@ static void find_shard(struct shardkv *service, struct kv_request *request)
 
 static bool is_too_much(const struct shardkv *service, const struct kv_request *request)
 {
+    if (kv_is_of_txn(request->op.kind))
+        return false;
     return service->pending_count >= service->limits.pending_max ||
            service->pending_bytes + op_bytes(&request->op) > SERVICE_PENDING_BYTES_MAX;
 }
@@ -500,7 +513,18 @@ static void cancel(struct pending *p)
         if (p->routed != NULL)
             router_cancel(&p->routed->call);
         break;
+    case PENDING_WAITING:
+    case PENDING_RETRYING:
+        break; /* pending_free ends these */
     }
+}
+
+/* Does it stand in this shard, with nothing of it in the log? */
+static bool stands_in(const struct pending *p, uint32_t shard)
+{
+    if (p->state == PENDING_WAITING)
+        return p->waiter.shard == shard;
+    return p->shard == shard && (p->state == PENDING_READING || p->state == PENDING_RETRYING);
 }
 
 void pending_shard_lost(struct shardkv *service, struct kv_machine *machine, uint32_t shard)
@@ -508,11 +532,11 @@ void pending_shard_lost(struct shardkv *service, struct kv_machine *machine, uin
     struct pending *p, *next;
     DL_FOREACH_SAFE(service->pending, p, next)
     {
-        if (p->machine != machine || p->shard != shard || p->state != PENDING_READING)
+        if (p->machine != machine || !stands_in(p, shard))
             continue;
         SF_MARK("shardkv: shard lost under a read that waits");
         cancel(p);
-        finish_status(p, SF_WRONG_GROUP);
+        pending_finish(p, SF_WRONG_GROUP);
     }
 }
 

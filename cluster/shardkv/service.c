@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "env/memory.h"
+#include "router/finish.h"
 
 const struct shardkv_limits shardkv_limits_default = {
     .session_idle_ns = 3600 * ENV_SECOND_NS,
@@ -71,6 +72,16 @@ void service_shard_lost(struct kv_machine *machine, uint32_t shard)
     pending_shard_lost(machine->service, machine, shard);
 }
 
+void service_lead_lost(struct kv_machine *machine)
+{
+    pending_lead_lost(machine->service, machine);
+}
+
+void service_locks_freed(struct kv_machine *machine, uint32_t shard)
+{
+    pending_locks_freed(machine, shard);
+}
+
 /* -- methods ------------------------------------------------------------------------------- */
 
 static void refuse(struct rpc_request *rpc, int status, const char *what)
@@ -129,6 +140,7 @@ struct shardkv *shardkv_new(struct env *env, struct rpc *rpc, const struct shard
     } else {
         service->router = router_new(env, rpc, options->masters, options->master_count);
     }
+    service->forgetter = forgetter_new(service->router);
     register_methods(service);
     return service;
 }
@@ -138,6 +150,7 @@ void shardkv_free(struct shardkv *shardkv)
     pending_forget(shardkv, NULL);
     while (shardkv->machines != NULL)
         service_forget(shardkv, shardkv->machines);
+    forgetter_free(shardkv->forgetter);
     router_free(shardkv->router);
     config_free(shardkv->fixed);
     free(shardkv);

@@ -28,6 +28,8 @@ struct shardkv {
     struct pending *pending; /* requests that are not answered yet */
     size_t pending_count;
     size_t pending_bytes; /* of what they carry */
+    uint64_t tickets;     /* drawn by requests that came in */
+    struct forgetter *forgetter;
 };
 
 struct router *service_router(struct shardkv *service);             /* NULL with a fixed Config */
@@ -35,6 +37,9 @@ const struct config *service_fixed_config(struct shardkv *service); /* NULL: ask
 struct kv_machine *service_find(struct shardkv *service, group_id gid); /* NULL: not here */
 void service_shard_lost(struct kv_machine *machine,
                         uint32_t shard); /* who waits in it is answered */
+void service_lead_lost(struct kv_machine *machine); /* who waits for locks is told so */
+/* Locks of the shard were given back: who waited for them goes on. */
+void service_locks_freed(struct kv_machine *machine, uint32_t shard);
 void service_forget(struct shardkv *service, struct kv_machine *machine); /* it is being freed */
 
 /* -- pending.c ----------------------------------------------------------------------------- */
@@ -42,8 +47,11 @@ void service_forget(struct shardkv *service, struct kv_machine *machine); /* it 
 /* Takes a request that came in (borrowed until return; its slices too) and sees to it that it is
  * answered. kv_op_check has passed. */
 void pending_serve(struct shardkv *service, struct rpc_request *rpc, struct kv_request *request);
-/* Answers those that wait to read in a shard that is gone. */
+/* Answers those that wait to read, or for locks, in a shard that is gone. */
 void pending_shard_lost(struct shardkv *service, struct kv_machine *machine, uint32_t shard);
+/* Answers those that wait for locks. */
+void pending_lead_lost(struct shardkv *service, struct kv_machine *machine);
+void pending_locks_freed(struct kv_machine *machine, uint32_t shard);
 /* Forgets them, of one machine or (NULL) of all; nothing is answered. */
 void pending_forget(struct shardkv *service, const struct kv_machine *machine);
 

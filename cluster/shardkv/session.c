@@ -6,8 +6,9 @@
 #include "shardkv/cache.h"
 #include "shardkv/completion.h"
 #include "shardkv/trash.h"
+#include "shardkv/txn_table.h"
 
-#define EVICT_LOOK_MAX 16 /* sessions looked at for one that owns no intents */
+#define EVICT_LOOK_MAX 16 /* sessions looked at for one that owns nothing */
 
 static void pack_session(struct buffer *b, const struct session *session)
 {
@@ -141,7 +142,14 @@ static bool load_idle(struct access *access, const struct store_iter *iter, stru
     return false;
 }
 
-/* Makes room: of those idle longest, the first that owns no intents; else the very first. */
+/* Intents, or locks of a transaction that it prepared. */
+static bool owns_something(const struct access *access, const struct session *session)
+{
+    return session->intents > 0 ||
+           (access->txns != NULL && txn_table_has_session(access->txns, session->number));
+}
+
+/* Makes room: of those idle longest, the first that owns nothing; else the very first. */
 static void evict(struct access *access)
 {
     struct session session, chosen = {0};
@@ -149,9 +157,10 @@ static void evict(struct access *access)
     for (int i = 0; i < EVICT_LOOK_MAX && store_iter_valid(iter); i++) {
         if (!load_idle(access, iter, &session))
             break;
-        if (i == 0 || session.intents == 0)
+        bool owns = owns_something(access, &session);
+        if (i == 0 || !owns)
             chosen = session;
-        if (session.intents == 0)
+        if (!owns)
             break;
         store_iter_next(iter);
     }
@@ -283,6 +292,11 @@ enum session_verdict session_begin(struct access *access, const struct kv_sessio
     return SESSION_EXECUTE;
 }
 
+void session_leave_open(struct access *access, struct session *session)
+{
+    save(access, session);
+}
+
 void session_record(struct access *access, struct session *session, uint64_t sequence,
                     struct slice completion)
 {
@@ -304,6 +318,38 @@ void session_abandon(struct access *access, const struct kv_session *asked, uint
     access->intents = session.intents;
     answer_status(answer, SF_ABANDONED);
     session_record(access, &session, sequence, buffer_slice(answer));
+}
+
+/* -- for who knows a number, but is not its client ------------------------------------------- */
+
+bool session_find_completion(struct access *access, uint64_t number, uint64_t sequence,
+                             struct buffer *answer)
+{
+    struct session session;
+    return load(access, number, &session) && sequence >= session.first_incomplete &&
+           find_completion(access, &session, sequence, answer);
+}
+
+void session_replace_completion(struct access *access, uint64_t number, uint64_t sequence,
+                                struct slice completion)
+{
+    struct key key;
+    struct buffer old = {0};
+    if (session_find_completion(access, number, sequence, &old)) {
+        keys_completion(&key, access->copy, number, sequence);
+        draft_put(&access->draft, key_slice(&key), completion);
+    }
+    buffer_deinit(&old);
+}
+
+bool session_take_intent(struct access *access, uint64_t number)
+{
+    struct session session;
+    if (!load(access, number, &session))
+        return false;
+    session.intents++;
+    save(access, &session);
+    return true;
 }
 
 /* -- time ---------------------------------------------------------------------------------- */

@@ -42,6 +42,17 @@ void session_close(struct access *access, uint64_t session, struct kv_reply *rep
 void session_abandon(struct access *access, const struct kv_session *asked, uint64_t sequence,
                      struct buffer *answer);
 
+/* -- for who knows a number, but is not its client ------------------------------------------- */
+
+/* The completion record of a number into `answer`, if it stands. */
+SF_MUST_CHECK bool session_find_completion(struct access *access, uint64_t session,
+                                           uint64_t sequence, struct buffer *answer);
+/* Replaces it, if it stands. */
+void session_replace_completion(struct access *access, uint64_t session, uint64_t sequence,
+                                struct slice completion);
+/* The session owns one intent more; false: there is no such session. */
+SF_MUST_CHECK bool session_take_intent(struct access *access, uint64_t session);
+
 /* -- around a mutation --------------------------------------------------------------------- */
 
 enum session_verdict {
@@ -53,6 +64,8 @@ enum session_verdict {
 SF_MUST_CHECK enum session_verdict session_begin(struct access *access,
                                                  const struct kv_session *asked,
                                                  struct session *session, struct buffer *answer);
+/* It was begun and will not be recorded: the number stays as it was. */
+void session_leave_open(struct access *access, struct session *session);
 void session_record(struct access *access, struct session *session, uint64_t sequence,
                     struct slice completion);
 

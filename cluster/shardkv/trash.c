@@ -130,17 +130,30 @@ static uint64_t intent_owner(struct access *access, struct key *key)
     return session;
 }
 
+static void put_intent(struct access *access, const struct key *key, uint64_t session)
+{
+    struct buffer b = {0};
+    buffer_put_u64(&b, session);
+    draft_put(&access->draft, key_slice(key), buffer_slice(&b));
+    buffer_deinit(&b);
+}
+
 void intent_add(struct access *access, uint64_t data_id)
 {
     struct key key;
-    struct buffer b = {0};
     keys_intent(&key, access->copy, data_id);
     if (intent_owner(access, &key) != 0)
         return;
-    buffer_put_u64(&b, access->session);
-    draft_put(&access->draft, key_slice(&key), buffer_slice(&b));
-    buffer_deinit(&b);
+    put_intent(access, &key, access->session);
     access->intents++;
+}
+
+void intent_give(struct access *access, uint64_t data_id, uint64_t session)
+{
+    struct key key;
+    keys_intent(&key, access->copy, data_id);
+    if (intent_owner(access, &key) != 0)
+        put_intent(access, &key, session);
 }
 
 bool intent_is_there(struct access *access, uint64_t data_id)
@@ -158,15 +171,23 @@ void intent_consume(struct access *access, uint64_t data_id)
     access->intents--;
 }
 
-static void trash_intent(struct access *access, uint64_t session, struct slice store_key,
-                         struct slice value)
+void intent_trash(struct access *access, uint64_t data_id)
+{
+    struct key key;
+    keys_intent(&key, access->copy, data_id);
+    if (intent_owner(access, &key) == 0)
+        return;
+    trash_add(access, &(struct trash){.data_id = data_id, .first = 1, .end = 1, .open = true});
+    draft_delete(&access->draft, key_slice(&key));
+}
+
+static void trash_if_of(struct access *access, uint64_t session, struct slice store_key,
+                        struct slice value)
 {
     struct reader key = reader_of(keys_rest(store_key)), r = reader_of(value);
     uint64_t data_id = reader_u64_big(&key);
-    if (reader_u64(&r) != session)
-        return;
-    trash_add(access, &(struct trash){.data_id = data_id, .first = 1, .end = 1, .open = true});
-    draft_delete(&access->draft, store_key);
+    if (reader_u64(&r) == session)
+        intent_trash(access, data_id);
 }
 
 void intent_trash_all(struct access *access, uint64_t session)
@@ -178,7 +199,7 @@ void intent_trash_all(struct access *access, uint64_t session)
     struct store_iter *iter =
         store_iter_new(access->draft.space, NULL, key_slice(&from), key_slice(&to));
     for (; store_iter_valid(iter); store_iter_next(iter))
-        trash_intent(access, session, store_iter_key(iter), store_iter_value(iter));
+        trash_if_of(access, session, store_iter_key(iter), store_iter_value(iter));
     if (store_iter_status(iter) != SF_OK)
         draft_fail(&access->draft, store_iter_status(iter));
     store_iter_free(iter);

@@ -49,6 +49,10 @@ void intent_add(struct access *access, uint64_t data_id);
 /* Did the session that asks have this intent? Then it is consumed. */
 bool intent_is_there(struct access *access, uint64_t data_id);
 void intent_consume(struct access *access, uint64_t data_id);
+/* The intent, if it is there, belongs to `session` from here on; nobody's count changes. */
+void intent_give(struct access *access, uint64_t data_id, uint64_t session);
+/* It becomes trash, if it is there; nobody's count changes. */
+void intent_trash(struct access *access, uint64_t data_id);
 /* Every intent of a session becomes trash. */
 void intent_trash_all(struct access *access, uint64_t session);
 

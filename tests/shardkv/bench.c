@@ -17,6 +17,7 @@ void bench_new(struct bench *b)
     b->image = store_image_new();
     b->store = store_memory_open(b->image);
     b->cache = cache_new();
+    b->txns = txn_tables_new();
     b->space = (struct space){.store = b->store, .prefix = {7}};
     struct store_batch *batch = store_batch_new(&b->space);
     shard_create_empty(batch, b->copy.shard, b->copy.home);
@@ -47,6 +48,7 @@ void bench_free(struct bench *b)
     release(b);
     buffer_deinit(&b->answer);
     cache_free(b->cache);
+    txn_tables_free(b->txns);
     store_close(b->store);
     store_image_free(b->image);
 }
@@ -72,6 +74,7 @@ void bench_restart(struct bench *b)
     release(b);
     assert_int_equal(store_flush(b->store), SF_OK);
     cache_clear(b->cache);
+    txn_tables_clear(b->txns);
     store_close(b->store);
     store_image_crash(b->image, 0);
     b->store = store_memory_open(b->image);
@@ -81,10 +84,13 @@ void bench_restart(struct bench *b)
 /* The place of the next entry, with a batch of its own. */
 static struct access_at begin_entry(struct bench *b)
 {
+    struct txn_table *txns;
+    assert_int_equal(txn_tables_at(b->txns, &b->space, b->copy, &txns), SF_OK);
     return (struct access_at){.space = &b->space,
                               .batch = store_batch_new(&b->space),
                               .limits = &shardkv_limits_default,
                               .cache = b->cache,
+                              .txns = txns,
                               .copy = b->copy,
                               .time_ns = b->time_ns};
 }

@@ -9,6 +9,7 @@
 
 #include "shardkv/apply.h"
 #include "shardkv/scan.h"
+#include "shardkv/txn_table.h"
 
 #define BENCH_SECOND_NS 1000000000ull
 
@@ -18,6 +19,7 @@ struct bench {
     struct space space;
     struct shard_copy copy;
     struct cache *cache;
+    struct txn_tables *txns;
     uint64_t time_ns;          /* of the next entry; each takes a microsecond */
     struct kv_session session; /* used by bench_do: the next number, opened by bench_new */
     struct buffer answer;      /* what the reply of bench_do points into */

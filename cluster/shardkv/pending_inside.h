@@ -1,0 +1,75 @@
+/* What pending.c and pending_locks.c share: a request from when it comes in to when it is answered.
+ *
+ *   READING   replica_read is open; `request` is a copy
+ *   WRITING   replica_propose is open
+ *   PASSED    the leader of the group was asked in its place
+ *   ROUTED    it named no group, and the router looks for who leads the one that serves the key
+ *   WAITING   it is in a queue for locks (lock_queue.h); a read: `request` is a copy; a mutation:
+ *             `kept` is its log entry
+ *   RETRYING  it may not be refused and could not be proposed; `kept` is its log entry
+ *
+ *   READING -> WAITING -> (read at once)     WRITING <-> WAITING     WRITING <-> RETRYING
+ */
+#ifndef SHARDKV_PENDING_INSIDE_H
+#define SHARDKV_PENDING_INSIDE_H
+
+#include "shardkv/service.h"
+
+enum pending_state {
+    PENDING_READING,
+    PENDING_WRITING,
+    PENDING_PASSED,
+    PENDING_ROUTED,
+    PENDING_WAITING,
+    PENDING_RETRYING
+};
+
+struct routed {
+    struct router_call call;
+    struct pending *pending;
+};
+
+struct pending {
+    struct pending *prev, *next;
+    struct shardkv *service;
+    struct kv_machine *machine; /* NULL: ROUTED */
+    struct rpc_request *rpc;
+    enum pending_state state;
+    uint32_t shard;
+    size_t bytes; /* counted in the service */
+    union {
+        struct replica_read read;
+        struct replica_proposal proposal;
+        struct rpc_call call;
+    } way;
+    struct routed *routed;     /* ROUTED */
+    struct kv_request request; /* READING, ROUTED: a copy of its own */
+    struct buffer kept;        /* what its slices point into; or a log entry */
+    struct unpacked unpacked;  /* ROUTED */
+    bool is_of_txn;            /* it is never refused as OVERLOADED */
+    struct kv_session session; /* of a mutation */
+    struct waiter waiter;      /* its place in a queue for locks */
+    struct env_timer timer;    /* WAITING: the end of it; RETRYING: the next try */
+    uint64_t wait_until_ms;    /* of all its waiting; 0: it never waited */
+};
+
+/* -- pending.c ----------------------------------------------------------------------------- */
+
+void pending_finish(struct pending *p, int status); /* answers, and frees */
+/* The barrier is passed and no lock is in the way: reads, answers, frees. */
+void pending_read(struct pending *p);
+/* Proposes p->kept. Answers and frees where that is refused. */
+void pending_propose(struct pending *p);
+
+/* -- pending_locks.c ----------------------------------------------------------------------- */
+
+/* A read whose barrier is passed: does it have to wait for locks? Then it does. */
+SF_MUST_CHECK bool pending_read_waits(struct pending *p);
+/* A mutation that was admitted: packs its entry into p->kept and proposes it, or waits. */
+void pending_write(struct pending *p, const struct kv_request *request);
+/* Its entry met a lock and had no effect: back to its place. */
+void pending_put_back(struct pending *p, struct slice body);
+/* It could not be proposed, and may not be refused. */
+void pending_try_later(struct pending *p);
+
+#endif
