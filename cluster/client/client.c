@@ -2,6 +2,7 @@
 #include "client/head_cache.h"
 #include "client/scan.h"
 #include "client/touch.h"
+#include "router/finish.h"
 
 /* -- life ---------------------------------------------------------------------------------- */
 
@@ -31,6 +32,7 @@ struct client *client_new(struct env *env, struct router *router)
     client->waiter.on_config = on_config;
     env_timer_init(env, &client->sweep, on_sweep);
     id_pool_init(&client->ids, client);
+    client->forgetter = forgetter_new(router);
     client->heads = head_cache_new();
     return client;
 }
@@ -42,6 +44,7 @@ void client_free(struct client *client)
     touch_free_all(client);
     id_pool_deinit(&client->ids);
     op_free_all(client);
+    forgetter_free(client->forgetter);
     session_free_all(client);
     router_await_cancel(client->router, &client->waiter);
     env_timer_stop(&client->sweep);

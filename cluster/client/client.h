@@ -15,7 +15,7 @@ struct client;
 
 /* router stays the caller's and outlives the client. */
 struct client *client_new(struct env *env, struct router *router);
-/* Sends SESSION_CLOSE for its sessions without waiting for answers; open calls end without on_done.
+/* Sends what is to be forgotten, and SESSION_CLOSE for its sessions without waiting for answers; open calls end without on_done.
  * Not from within a callback of the client. */
 void client_free(struct client *client);
 struct router *client_router(struct client *client);

@@ -2,6 +2,7 @@
  *
  *   client.c    struct client: life, level 1's entry points
  *   op.c        one operation of level 1 from submit to its end, or until it is settled
+ *   txn.c       a minitransaction over several shards; txn_parts.c: its parts
  *   session.c   the session of a shard: opening, numbers, the window, expiry
  *   hold.c      keys whose last mutation is not settled
  *   id_pool.c   blocks of fresh ids
@@ -37,6 +38,8 @@
 #define SESSION_SWEEP_MS 60000u
 
 struct session;
+struct txn;
+struct txn_part;
 
 /* -- holds: keys with a mutation that is being settled --------------------------------------- */
 
@@ -60,6 +63,7 @@ void hold_free_all(struct client *client); /* their waiters are gone already */
 /*  STARTING -> READING                      a read
  *  STARTING -> [HELD ->] QUEUED -> SENT     a mutation
  *  SENT     -> QUEUED                       its session was unknown, and it was sent once
+ *  STARTING -> [HELD ->] TXN                a minitransaction over several shards (txn.h)
  *  SENT     -> SETTLING                     the caller has its answer; nobody knows the outcome
  *  any      -> FAILING                      on_done from the timer
  */
@@ -71,6 +75,7 @@ enum op_state {
     OP_SENT,     /* in session->flight, router_call is open */
     OP_SETTLING, /* in session->flight, router_call (an ABANDON) is open or the timer runs */
     OP_FAILING,  /* in no list; the timer runs */
+    OP_TXN,      /* in no list; `txn` has it. Without a call: being settled, with holds */
 };
 
 struct op {
@@ -84,9 +89,12 @@ struct op {
     uint64_t deadline_ms;    /* 0: none */
     int failure;             /* FAILING */
     struct router_call router_call;
-    struct env_timer timer; /* the deadline until it is SENT; the next try when SETTLING */
+    struct env_timer timer; /* the deadline until it is SENT, or of a TXN; the next try when
+                               SETTLING */
     struct hold **holds;    /* SETTLING: what it holds */
     size_t hold_count;
+    struct txn *txn;                /* TXN; else NULL */
+    struct txn_part *part;          /* it is a participant's number and nothing else; else NULL */
     struct op *prev, *next;         /* in the list of its state */
     struct op *all_prev, *all_next; /* in client->ops */
 };
@@ -97,6 +105,12 @@ void op_begin(struct op *op);
 void op_transmit(struct op *op);
 /* Ends what was never sent, later, with `status`. It is in no list. */
 void op_fail(struct op *op, int status);
+/* The one place that answers. The operation is in no list but client->ops; it is freed. */
+void op_answer(struct op *op, int status, const struct kv_reply *reply);
+/* A TXN: answers its caller now, and lets it end in the background. */
+void op_answer_early(struct op *op, int status);
+/* It ended there. */
+void op_end_settled(struct op *op);
 void op_free_all(struct client *client); /* on_done of what is open will not fire */
 
 /* -- sessions -------------------------------------------------------------------------------- */
@@ -167,6 +181,7 @@ struct client {
     struct hold *holds;          /* by key */
     struct env_timer sweep;      /* runs while there are sessions */
     struct id_pool ids;
+    struct forgetter *forgetter;
     struct head_cache *heads;
     struct touch *touches;   /* by key */
     struct value_op *values; /* all of level 2 */

@@ -2,7 +2,7 @@
  * shard -> numbered and sent -> answered. It can fail by: a deadline before it was sent (TIMEOUT)
  * or after (UNKNOWN, and it is settled in the background), a session that the cluster dropped, a
  * refusal. */
-#include "client/inner.h"
+#include "client/txn.h"
 #include "env/mark.h"
 
 #define SETTLE_PAUSE_MS 1000u
@@ -14,17 +14,20 @@ static void op_free(struct op *op)
     env_timer_stop(&op->timer);
     router_cancel(&op->router_call);
     DL_DELETE2(op->client->ops, op, all_prev, all_next);
+    txn_free(op->txn, false);
     free(op->holds);
     free(op);
 }
 
-/* The one place that answers. The operation is in no list but client->ops. */
-static void op_finish(struct op *op, int status, const struct kv_reply *reply)
+void op_answer(struct op *op, int status, const struct kv_reply *reply)
 {
     struct client_call *call = op->call;
+    struct txn *txn = op->txn; /* what reply may point into */
+    op->txn = NULL;
     op_free(op);
     call->state = NULL;
     call->on_done(call, status, reply);
+    txn_free(txn, false);
 }
 
 void op_fail(struct op *op, int status)
@@ -69,6 +72,10 @@ static void op_unlist(struct op *op)
     case OP_READING:
     case OP_FAILING:
         break;
+    case OP_TXN:
+        txn_free(op->txn, true);
+        op->txn = NULL;
+        break;
     }
 }
 
@@ -76,23 +83,28 @@ static void op_unlist(struct op *op)
 
 static void settle_send(struct op *op);
 
+void op_end_settled(struct op *op)
+{
+    struct client *client = op->client;
+    struct hold **holds = op->holds;
+    size_t count = op->hold_count;
+    op->holds = NULL;
+    op_free(op);
+    hold_give(client, holds, count);
+}
+
 static void settle_on_done(struct router_call *router_call, int status,
                            const struct kv_reply *reply)
 {
     struct op *op = container_of(router_call, struct op, router_call);
-    struct client *client = op->client;
     if (status != SF_OK || reply->status == SF_NO_SPACE) {
         env_timer_start_ms(&op->timer, SETTLE_PAUSE_MS);
         return;
     }
     if (reply->status == SF_SESSION_EXPIRED)
         session_expire(op->session);
-    struct hold **holds = op->holds;
-    size_t count = op->hold_count;
-    op->holds = NULL;
     session_leave(op);
-    op_free(op);
-    hold_give(client, holds, count);
+    op_end_settled(op);
 }
 
 static void before_send(struct router_call *router_call)
@@ -111,21 +123,31 @@ static void settle_send(struct op *op)
     router_send(op->client->router, &op->router_call);
 }
 
-/* From SENT; the router's call has ended. */
+/* From SENT, when the router's call has ended, or from TXN. */
 static void op_settle(struct op *op)
 {
     hold_take(op->client, op->call->op, &op->holds, &op->hold_count);
     op->call->state = NULL;
     op->call = NULL;
+    env_timer_stop(&op->timer);
+    if (op->state == OP_TXN) {
+        txn_settle(op);
+        return;
+    }
     op->state = OP_SETTLING;
     settle_send(op);
 }
 
-static void op_answer_unknown(struct op *op)
+void op_answer_early(struct op *op, int status)
 {
     struct client_call *call = op->call;
     op_settle(op);
-    call->on_done(call, SF_UNKNOWN, NULL);
+    call->on_done(call, status, NULL);
+}
+
+static void op_answer_unknown(struct op *op)
+{
+    op_answer_early(op, SF_UNKNOWN);
 }
 
 /* -- reads --------------------------------------------------------------------------------- */
@@ -134,9 +156,9 @@ static void read_on_done(struct router_call *router_call, int status, const stru
 {
     struct op *op = container_of(router_call, struct op, router_call);
     if (status == SF_OK)
-        op_finish(op, reply->status, reply);
+        op_answer(op, reply->status, reply);
     else
-        op_finish(op, status == SF_UNKNOWN ? SF_TIMEOUT : status, NULL);
+        op_answer(op, status == SF_UNKNOWN ? SF_TIMEOUT : status, NULL);
 }
 
 static void op_send_read(struct op *op)
@@ -165,7 +187,7 @@ static void mutation_on_expired(struct op *op)
         op_begin(op);
     } else {
         SF_MARK("client: session gone, the outcome is unknown");
-        op_finish(op, SF_UNKNOWN, NULL);
+        op_answer(op, SF_UNKNOWN, NULL);
     }
 }
 
@@ -190,7 +212,7 @@ static void mutation_on_reply(struct op *op, const struct kv_reply *reply)
         break;
     }
     session_leave(op);
-    op_finish(op, reply->status, reply);
+    op_answer(op, reply->status, reply);
 }
 
 static void mutation_on_done(struct router_call *router_call, int status,
@@ -202,7 +224,7 @@ static void mutation_on_done(struct router_call *router_call, int status,
         mutation_on_reply(op, reply);
     } else if (router_call->sends == 0 || refused_once) {
         session_leave(op);
-        op_finish(op, status, NULL);
+        op_answer(op, status, NULL);
     } else {
         op_answer_unknown(op);
     }
@@ -210,6 +232,10 @@ static void mutation_on_done(struct router_call *router_call, int status,
 
 void op_transmit(struct op *op)
 {
+    if (op->part) {
+        txn_numbered(op);
+        return;
+    }
     env_timer_stop(&op->timer);
     op->state = OP_SENT;
     op->router_call = (struct router_call){.on_done = mutation_on_done,
@@ -235,11 +261,18 @@ static void op_arm(struct op *op)
 static void op_begin_mutation(struct op *op)
 {
     struct hold *hold = hold_find(op->client, op->call->op);
-    if (hold) {
+    enum txn_place place = TXN_ONE_SHARD;
+    if (op->call->op->kind == KV_MINI)
+        place = txn_place_of(op->call->op, router_config(op->client->router), &op->shard);
+    if (place == TXN_NOT_SUPPORTED) {
+        op_fail(op, SF_UNSUPPORTED);
+    } else if (hold) {
         SF_MARK("client: mutation waits until an earlier one is settled");
         op->state = OP_HELD;
         op->hold = hold;
         DL_APPEND(hold->waiters, op);
+    } else if (place == TXN_MANY_SHARDS) {
+        txn_begin(op);
     } else {
         op->state = OP_QUEUED;
         session_enqueue(op->client, op);
@@ -273,9 +306,13 @@ static void op_on_timer(struct env_timer *timer)
         settle_send(op);
         return;
     }
+    if (op->state == OP_TXN) {
+        txn_expire(op);
+        return;
+    }
     int status = op->state == OP_FAILING ? op->failure : SF_TIMEOUT;
     op_unlist(op);
-    op_finish(op, status, NULL);
+    op_answer(op, status, NULL);
 }
 
 void client_submit(struct client *client, struct client_call *call)
@@ -298,6 +335,8 @@ void client_submit(struct client *client, struct client_call *call)
 bool client_call_was_sent(const struct client_call *call)
 {
     const struct op *op = call->state;
+    if (op && op->state == OP_TXN)
+        return txn_was_sent(op->txn);
     return op && op->state == OP_SENT && op->router_call.sends > 0;
 }
 
