@@ -558,7 +558,7 @@ static const struct suite_case cases[] = {
 };
 
 static const struct suite suite = {.name = "paxos",
-                                   .engines = 1u << CONSENSUS_PAXOS,
+                                   .engines = SUITE_PAXOS,
                                    .limit_ms = 600000,
                                    .cases = cases,
                                    .case_count = sizeof cases / sizeof *cases};

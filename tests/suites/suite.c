@@ -58,17 +58,12 @@ enum consensus_engine suite_engine(void)
     return now.engine;
 }
 
-static uint64_t limit_ms(void)
-{
-    return now.case_now->limit_ms != 0 ? now.case_now->limit_ms : now.suite->limit_ms;
-}
-
 struct sim *suite_sim(void)
 {
     if (now.sim == NULL) {
         now.sim = sim_new(now.seed);
         sf_assert_slow_enabled = getenv("SHARDFS_SLOW_CHECKS") != NULL;
-        fiber_use_sim(now.sim, limit_ms());
+        fiber_use_sim(now.sim, now.suite->limit_ms);
     }
     return now.sim;
 }
@@ -150,7 +145,7 @@ static struct outcome run_seed(uint64_t seed)
     now.end_count = 0;
     uint64_t begin_ns = sim_now_ns(suite_sim());
     bool in_time = fiber_run(run_script, (void *)(uintptr_t)now.case_now);
-    check(in_time, "not done after %" PRIu64 " s of virtual time", limit_ms() / 1000);
+    check(in_time, "not done after %" PRIu64 " s of virtual time", now.suite->limit_ms / 1000);
     struct outcome outcome = {.virtual_ns = sim_now_ns(now.sim) - begin_ns,
                               .hash = sim_hash(now.sim)};
     while (now.end_count > 0) {
@@ -229,8 +224,7 @@ static bool run_case(const struct request *request)
 static bool is_wanted(const struct request *request, const struct suite_case *c,
                       enum consensus_engine engine)
 {
-    unsigned engines = c->engines != 0 ? c->engines : now.suite->engines;
-    return (engines >> engine & 1u) &&
+    return (now.suite->engines >> engine & 1u) &&
            (request->name == NULL || strcmp(request->name, c->name) == 0);
 }
 
@@ -318,9 +312,11 @@ static struct request parse(int argc, char **argv)
 static void list(const struct suite *suite)
 {
     for (size_t i = 0; i < suite->case_count; i++) {
-        const struct suite_case *c = &suite->cases[i];
-        printf("%s: %s%s%s\n", suite->name, c->name, c->why_engines != NULL ? "; " : "",
-               c->why_engines != NULL ? c->why_engines : "");
+        printf("%s", suite->name);
+        for (unsigned engine = CONSENSUS_RAFT; engine <= CONSENSUS_PAXOS; engine++)
+            if (suite->engines >> engine & 1u)
+                printf(" %s", engine_text((enum consensus_engine)engine));
+        printf(": %s\n", suite->cases[i].name);
     }
 }
 

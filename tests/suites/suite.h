@@ -7,7 +7,8 @@
  * runs that one. --twice: each seed two times; the runs must not differ in any event. Each case runs
  * in a process of its own and prints one line:
  *   SUITE ENGINE: NAME ... Passed (20 seeds, V s virtual, R s real)
- * A failed check ends the case, and prints its seed and the command that runs it again.
+ * A failed check ends the case, and prints its seed and the command that runs it again. --list runs
+ * nothing: it prints "SUITE ENGINE...: NAME" for each case.
  */
 #ifndef TESTS_SUITES_SUITE_H
 #define TESTS_SUITES_SUITE_H
@@ -20,23 +21,21 @@
 #include "sim/sim.h"
 
 struct suite_case {
-    const char *name;        /* as the handouts print it */
-    void (*script)(void);    /* runs as a fiber */
-    uint64_t limit_ms;       /* of virtual time; 0: the suite's */
-    unsigned engines;        /* bits 1 << engine; 0: the suite's */
-    const char *why_engines; /* why not all of the suite's */
+    const char *name;     /* as the handouts print it */
+    void (*script)(void); /* runs as a fiber */
 };
 
 struct suite {
     const char *name;
-    unsigned engines;  /* bits 1 << engine */
+    unsigned engines;  /* that each case runs on: bits 1 << engine */
     uint64_t limit_ms; /* of virtual time for one case with one seed */
     const struct suite_case *cases;
     size_t case_count;
 };
 
 #define SUITE_RAFT (1u << CONSENSUS_RAFT)
-#define SUITE_BOTH (1u << CONSENSUS_RAFT | 1u << CONSENSUS_PAXOS)
+#define SUITE_PAXOS (1u << CONSENSUS_PAXOS)
+#define SUITE_BOTH (SUITE_RAFT | SUITE_PAXOS)
 
 /* Returns the program's exit status. */
 int suite_main(const struct suite *suite, int argc, char **argv);
