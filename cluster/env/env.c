@@ -1,5 +1,7 @@
 #include "env/env.h"
 
+#include <string.h>
+
 #include "env/address.h"
 
 /* -- time, randomness ---------------------------------------------------------------------- */
@@ -110,6 +112,16 @@ bool env_address_is_valid(const char *address)
 {
     struct address parsed;
     return address_parse(address, &parsed) == SF_OK;
+}
+
+bool env_address_is_loopback(const char *address)
+{
+    struct address parsed;
+    if (address_parse(address, &parsed) != SF_OK)
+        return false;
+    bool is_number = parsed.host[strspn(parsed.host, "0123456789.")] == 0; /* 127.example.net */
+    return (is_number && strncmp(parsed.host, "127.", 4) == 0) ||
+           strcmp(parsed.host, "localhost") == 0 || strcmp(parsed.host, "::1") == 0;
 }
 
 int env_listen(struct env *env, const char *address,

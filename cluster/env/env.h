@@ -164,6 +164,8 @@ void env_fatal(struct env *env, const char *why);
 
 /* Is this HOST:PORT, with a host name or numeric address and a port of 0..65535? */
 bool env_address_is_valid(const char *address);
+/* Does it name this machine to itself alone: 127.x.y.z, localhost or [::1]? */
+bool env_address_is_loopback(const char *address);
 
 /* Listens on HOST:PORT; port 0 picks one. on_accept gets each new connection and must answer with
  * env_conn_accept or env_conn_close before it returns.

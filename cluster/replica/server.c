@@ -114,18 +114,6 @@ int server_refuse_option(const struct server_options *options, int option, char 
     return 2;
 }
 
-static bool has_prefix(const char *text, const char *prefix)
-{
-    return strncmp(text, prefix, strlen(prefix)) == 0;
-}
-
-static bool is_loopback(const char *address)
-{
-    bool is_number = address[strspn(address, "0123456789.")] == ':'; /* "127.example.net" is none */
-    return (is_number && has_prefix(address, "127.")) || has_prefix(address, "localhost:") ||
-           has_prefix(address, "[::1]:");
-}
-
 static bool address_fits(const char *address)
 {
     const char *port = strrchr(address, ':');
@@ -143,7 +131,7 @@ bool server_check_options(const struct server_options *options)
         complain(options, "--listen: \"%s\" is not an address HOST:PORT", options->listen);
     else if (options->cluster_id == 0)
         complain(options, "--cluster HEX is missing: the number of the cluster");
-    else if (!options->insecure && !is_loopback(options->listen))
+    else if (!options->insecure && !env_address_is_loopback(options->listen))
         complain(options,
                  "--listen: %s is not a loopback address, and nothing is authenticated yet: "
                  "say --insecure to serve there all the same",

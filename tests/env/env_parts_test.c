@@ -36,6 +36,20 @@ static void addresses_are_host_and_port(void **state)
     assert_false(env_address_is_valid(longest));
 }
 
+static void loopback_is_this_machine_alone(void **state)
+{
+    (void)state;
+    static const char *const loopback[] = {"127.0.0.1:1", "127.1.2.3:1", "localhost:1", "[::1]:1"};
+    static const char *const others[] = {
+        "127.example.net:1", "10.127.0.1:1", "localhost.example.net:1", "[::2]:1",
+        "0.0.0.0:1",         "[::]:1",       "127.0.0.1",               "localhost:",
+    };
+    for (size_t i = 0; i < sizeof loopback / sizeof loopback[0]; i++)
+        assert_true(env_address_is_loopback(loopback[i]));
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+        assert_false(env_address_is_loopback(others[i]));
+}
+
 static void errors_have_names(void **state)
 {
     (void)state;
@@ -191,6 +205,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(addresses_are_host_and_port),
+        cmocka_unit_test(loopback_is_this_machine_alone),
         cmocka_unit_test(errors_have_names),
         cmocka_unit_test(the_log_drops_what_is_below_its_level),
         cmocka_unit_test(assertions_reach_their_handler),
