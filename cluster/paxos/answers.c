@@ -1,4 +1,5 @@
 /* answers: what other members ask, and the own attempt of the own acceptor. */
+#include "env/log.h"
 #include "env/memory.h"
 #include "paxos/inside.h"
 
@@ -107,12 +108,27 @@ static struct answer judge(struct member *m, const struct request *request)
     return (struct answer){.verdict = VERDICT_YES};
 }
 
+/* It is for another member, whose address leads here: to answer would be to vote twice. */
+static void refuse_misled(struct member *m, struct rpc_request *rpc, const struct request *request)
+{
+    if (!m->warned)
+        log_warn("paxos", "%s and %s, two peers of one list, are one process",
+                 m->addresses[request->to], m->addresses[m->self]);
+    m->warned = true;
+    payload_unref(request->value);
+    rpc_reply_error(rpc, SF_MISMATCH, "this is another member");
+}
+
 static void on_request(struct member *m, enum ask ask, struct rpc_request *rpc,
                        const msgpack_object *params)
 {
     struct request request;
     if (request_unpack(params, ask, m->count, &request) != SF_OK) {
         rpc_reply_error(rpc, SF_PROTOCOL, "this is no message of a member");
+        return;
+    }
+    if (request.to != m->self) {
+        refuse_misled(m, rpc, &request);
         return;
     }
     member_hear_done(m, &request.done);

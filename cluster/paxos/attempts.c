@@ -36,10 +36,10 @@ static struct ask_call *call_new(struct agreement *a, enum ask ask, size_t to,
 {
     struct ask_call *c = sf_calloc(1, sizeof *c);
     c->agreement = a;
-    c->to = to;
     c->request = (struct request){.ask = ask,
                                   .seq = a->instance.seq,
                                   .from = (uint32_t)a->member->self,
+                                  .to = (uint32_t)to,
                                   .value = value != NULL ? payload_ref(value) : NULL};
     if (ask != ASK_DECIDED)
         c->request.ballot = a->instance.attempt.ballot;
@@ -153,7 +153,7 @@ static void on_answer(struct rpc_call *call, int status, const msgpack_object *r
     struct ask_call *c = container_of(call, struct ask_call, call);
     struct member *m = c->agreement->member;
     struct request request = c->request;
-    size_t from = c->to;
+    size_t from = c->request.to;
     struct answer answer = {0};
     struct done done;
     if (status == SF_OK)
@@ -178,7 +178,8 @@ static void send_call(struct ask_call *c)
     c->request.done = m->done;
     rpc_begin_request(&params, method);
     request_pack(&params, &c->request);
-    rpc_call_start(m->rpc, &c->call, m->addresses[c->to], method, &params, CALL_MS, on_answer);
+    rpc_call_start(m->rpc, &c->call, m->addresses[c->request.to], method, &params, CALL_MS,
+                   on_answer);
 }
 
 /* -- life ---------------------------------------------------------------------------------- */

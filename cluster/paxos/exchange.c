@@ -24,7 +24,7 @@ static struct payload *unpack_value(struct cursor *c)
         unpack_nil(c);
         return NULL;
     }
-    struct slice bytes = unpack_bin(c, VALUE_BYTES_MAX);
+    struct slice bytes = unpack_bin(c, PAXOS_VALUE_BYTES_MAX);
     return unpack_ok(c) ? payload_new(bytes) : NULL;
 }
 
@@ -41,7 +41,7 @@ static void unpack_done_of(struct cursor *c, size_t count, struct done *out)
     c->bad = c->bad || unpack_left(&from) != count;
     *out = (struct done){.count = count};
     for (size_t i = 0; unpack_ok(c) && i < count; i++)
-        out->of[i] = (int64_t)unpack_u64(&from, (uint64_t)SEQ_MAX + 1) - 1;
+        out->of[i] = (int64_t)unpack_u64(&from, (uint64_t)PAXOS_SEQ_MAX + 1) - 1;
     unpack_end(c, &from);
 }
 
@@ -49,10 +49,11 @@ static void unpack_done_of(struct cursor *c, size_t count, struct done *out)
 
 void request_pack(struct buffer *b, const struct request *request)
 {
-    pack_array(b, 5);
+    pack_array(b, 6);
     pack_u64(b, (uint64_t)request->seq);
     pack_u64(b, request->ballot);
     pack_u64(b, request->from);
+    pack_u64(b, request->to);
     pack_value(b, request->value);
     pack_done(b, &request->done);
 }
@@ -61,7 +62,7 @@ void request_pack(struct buffer *b, const struct request *request)
 static bool request_is_sane(const struct request *request)
 {
     bool has_ballot = request->ask != ASK_DECIDED;
-    if ((request->value != NULL) != (request->ask != ASK_PREPARE))
+    if ((request->value != NULL) != (request->ask != ASK_PREPARE) || request->from == request->to)
         return false;
     if (!has_ballot)
         return request->ballot == 0;
@@ -72,9 +73,10 @@ int request_unpack(const msgpack_object *params, enum ask ask, size_t count, str
 {
     struct cursor c = unpack_object(params);
     struct request request = {.ask = ask};
-    request.seq = (int64_t)unpack_u64(&c, (uint64_t)SEQ_MAX);
+    request.seq = (int64_t)unpack_u64(&c, (uint64_t)PAXOS_SEQ_MAX);
     request.ballot = unpack_u64(&c, BALLOT_MAX);
     request.from = (uint32_t)unpack_u64(&c, count - 1);
+    request.to = (uint32_t)unpack_u64(&c, count - 1);
     request.value = unpack_value(&c);
     unpack_done_of(&c, count, &request.done);
     if (!unpack_done(&c) || !request_is_sane(&request)) {

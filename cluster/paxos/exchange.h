@@ -1,8 +1,8 @@
 /* exchange: what members say to each other, as requests and answers of cluster/rpc:
  *
  *   paxos.prepare, paxos.accept, paxos.decided
- *     params  [seq, ballot, from, value, done]     ballot: 0 in decided; value: nil in prepare
- *     answer  [verdict, ballot, value, done]       see struct answer
+ *     params  [seq, ballot, from, to, value, done]   ballot: 0 in decided; value: nil in prepare
+ *     answer  [verdict, ballot, value, done]         see struct answer
  *   done: [number, ...], one for each member: 1 + the highest instance that it is known to be done
  *     with. Every message spreads what its sender knows of all.
  */
@@ -11,9 +11,7 @@
 
 #include "paxos/instance.h"
 #include "proto/pack.h"
-
-#define SEQ_MAX ((int64_t)1 << 61)
-#define VALUE_BYTES_MAX (4u << 20)
+#include "shardfs/paxos.h"
 
 enum ask { ASK_PREPARE, ASK_ACCEPT, ASK_DECIDED, ASK_LIMIT };
 
@@ -29,7 +27,7 @@ struct request {
     enum ask ask;
     int64_t seq;
     uint64_t ballot;
-    uint32_t from;         /* the member, from 0 */
+    uint32_t from, to;     /* members, from 0 */
     struct payload *value; /* borrowed when packed; a reference of its own when unpacked; or NULL */
     struct done done;
 };

@@ -20,7 +20,8 @@ struct agreement {
     struct ask_call *calls;
     struct journal_place state_place; /* the promise, and whether `value_place` is decided */
     struct journal_place value_place;
-    UT_hash_handle hh; /* by instance.seq */
+    bool value_follows; /* while the journal is read: it is decided, its value stands further on */
+    UT_hash_handle hh;  /* by instance.seq */
 };
 
 /* A request to another member that is under way, or is to be sent again. */
@@ -28,9 +29,8 @@ struct ask_call {
     struct rpc_call call;
     struct agreement *agreement;
     struct ask_call *prev, *next; /* in its list */
-    size_t to;
-    struct request request; /* with a reference of its value */
-    struct env_timer again; /* DECIDED: it failed */
+    struct request request;       /* with a reference of its value */
+    struct env_timer again;       /* DECIDED: it failed */
     unsigned tries;
 };
 
@@ -56,6 +56,7 @@ struct member {
     struct journal_place done_place;
     int64_t min, max;
     struct held *held; /* by position */
+    bool warned;       /* that requests for another member come here */
 };
 
 /* -- member.c ------------------------------------------------------------------------------ */
@@ -92,7 +93,7 @@ void attempts_deinit(struct agreement *a);
 
 /* -- records.c: what is kept --------------------------------------------------------------- */
 
-SF_MUST_CHECK int records_open(struct member *m, const char *dir, char **why);
+SF_MUST_CHECK int records_open(struct member *m, const struct member_options *o, char **why);
 void records_init(struct agreement *a);
 void records_promise(struct agreement *a);
 void records_accept(struct agreement *a);

@@ -2,7 +2,9 @@
  *
  * Each thing that is kept has a place: where its newest record stands in the log. A record takes the
  * place of the one before it; what no place points to is dead. The log is cut below the oldest
- * record that is alive, and where that is far behind the newest, it is written again.
+ * record that is alive, and where that is far behind the newest, it is written again: each turn at
+ * most as many records as it wrote anyway. So there are at most about twice as many records as are
+ * alive, and dead ones may stand there without what they were written beside.
  *
  * Invariant: places stand in the list in the order of their indices; each index is above the cut.
  */
@@ -29,11 +31,19 @@ struct journal_events {
     void *ctx;
 };
 
-/* Opens or makes the log in `dir`. owner_hash: whose it is; another's is refused. Blocks.
- * SF_IN_USE, SF_MISMATCH, SF_CORRUPT, SF_NO_SPACE, SF_IO; *why as of wal_open. */
-SF_MUST_CHECK int journal_open(struct env *env, const char *dir, uint64_t owner_hash,
-                               const struct journal_events *events, struct journal **out,
-                               char **why);
+struct journal_options {
+    const char *dir;      /* borrowed */
+    uint64_t owner_hash;  /* whose it is; another's is refused */
+    bool create;          /* where `dir` is missing or empty, a log is made */
+    size_t segment_bytes; /* of a new log, 0: 16 MiB; simulations use small ones */
+    struct journal_events events;
+};
+
+/* Opens the log. Blocks. SF_NOT_FOUND (there is none, and `create` is not said), SF_IN_USE,
+ * SF_MISMATCH (another owner's, or other files are there), SF_EXISTS (a file), SF_CORRUPT,
+ * SF_PERMISSION, SF_NO_SPACE, SF_IO; *why: NULL, or what is wrong, to be freed. */
+SF_MUST_CHECK int journal_open(struct env *env, const struct journal_options *options,
+                               struct journal **out, char **why);
 void journal_close(struct journal *journal); /* NULL is allowed */
 /* Once after opening: each record that is in the log, in order. The last one of a thing counts;
  * visit claims it by journal_keep. */

@@ -57,7 +57,7 @@ void member_learn(struct agreement *a, struct payload *value, uint32_t told)
 
 static int64_t min_of(const struct done *done)
 {
-    int64_t min = SEQ_MAX;
+    int64_t min = PAXOS_SEQ_MAX + 1;
     for (size_t i = 0; i < done->count; i++) {
         if (done->of[i] + 1 < min)
             min = done->of[i] + 1;
@@ -111,22 +111,22 @@ void member_hear_done(struct member *m, const struct done *done)
 
 void member_done(struct member *member, int64_t seq)
 {
-    struct done done = member->done;
-    if (seq > SEQ_MAX)
-        seq = SEQ_MAX;
-    if (seq <= done.of[member->self])
+    if (seq > PAXOS_SEQ_MAX)
+        seq = PAXOS_SEQ_MAX;
+    if (seq <= member->done.of[member->self])
         return;
-    done.of[member->self] = seq;
-    member_hear_done(member, &done);
+    member->done.of[member->self] = seq;
+    records_done(member);
+    forget_below(member, min_of(&member->done));
 }
 
 /* -- questions ----------------------------------------------------------------------------- */
 
 int member_start(struct member *member, int64_t seq, struct slice value)
 {
-    if (seq < 0 || seq > SEQ_MAX)
+    if (seq < 0 || seq > PAXOS_SEQ_MAX)
         return SF_INVALID;
-    if (value.n > VALUE_BYTES_MAX)
+    if (value.n > PAXOS_VALUE_BYTES_MAX)
         return SF_TOO_BIG;
     if (seq < member->min)
         return SF_GONE;
@@ -170,6 +170,15 @@ size_t member_value_bytes(const struct member *member)
 
 /* -- life ---------------------------------------------------------------------------------- */
 
+static bool has_address(const struct member *m, size_t count, const char *address)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(m->addresses[i], address) == 0)
+            return true;
+    }
+    return false;
+}
+
 static int take_addresses(struct member *m, const struct member_options *o)
 {
     if (o->count < 1 || o->count > SF_REPLICAS_MAX || o->self >= o->count)
@@ -179,9 +188,10 @@ static int take_addresses(struct member *m, const struct member_options *o)
     m->done.count = o->count;
     m->max = -1;
     for (size_t i = 0; i < o->count; i++) {
-        if (!env_address_is_valid(o->addresses[i]) ||
-            strlen(o->addresses[i]) >= sizeof m->addresses[i])
+        if (!env_address_is_valid(o->addresses[i])) /* so it is short enough */
             return SF_ADDRESS;
+        if (has_address(m, i, o->addresses[i]))
+            return SF_INVALID;
         strcpy(m->addresses[i], o->addresses[i]);
         m->done.of[i] = -1;
     }
@@ -194,20 +204,24 @@ static uint64_t list_hash(const struct member *m)
     return bytes_hash(slice_of(m->addresses, m->count * sizeof m->addresses[0])) | 1;
 }
 
+static int listen_at_own(struct member *m)
+{
+    const struct rpc_options options = {.cluster_id = list_hash(m), .role = "paxos"};
+    m->rpc = rpc_new(m->env, &options);
+    answers_register(m);
+    return rpc_listen(m->rpc, m->addresses[m->self]);
+}
+
 int member_new(struct env *env, const struct member_options *options, struct member **out,
                char **why)
 {
     struct member *m = sf_calloc(1, sizeof *m);
     m->env = env;
     int status = take_addresses(m, options);
+    if (status == SF_OK)
+        status = listen_at_own(m); /* first: a failure then leaves no new directory */
     if (status == SF_OK && options->dir != NULL)
-        status = records_open(m, options->dir, why);
-    if (status == SF_OK) {
-        const struct rpc_options rpc_options = {.cluster_id = list_hash(m), .role = "paxos"};
-        m->rpc = rpc_new(env, &rpc_options);
-        answers_register(m);
-        status = rpc_listen(m->rpc, m->addresses[m->self]);
-    }
+        status = records_open(m, options, why);
     if (status != SF_OK) {
         member_free(m);
         return status;

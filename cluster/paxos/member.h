@@ -28,10 +28,12 @@ struct member_options {
     size_t count;                 /* 1..SF_REPLICAS_MAX */
     size_t self;                  /* which of them; it listens there */
     const char *dir;              /* NULL: nothing is kept */
+    bool create;                  /* `dir` may be new */
+    size_t segment_bytes;         /* of a new journal; 0: the usual */
 };
 
-/* SF_ADDRESS, SF_INVALID and the errors of rpc_listen and journal_open. *why: NULL, or a message to
- * be freed. */
+/* SF_ADDRESS, SF_INVALID (no such count or self, an address that stands there twice) and the errors
+ * of rpc_listen and journal_open. *why: NULL, or a message to be freed. */
 SF_MUST_CHECK int member_new(struct env *env, const struct member_options *options,
                              struct member **out, char **why);
 void member_free(struct member *member);

@@ -4,7 +4,9 @@
  *   value  u8 2, u64 seq, u64 ballot, bytes          accepted in `ballot`; 0: decided
  *   done   u8 3, u64 1 + max, u64 1 + done[0], ...
  *
- * Accepting promises, so a value record stands for a promise of its ballot too.
+ * Accepting promises, so a value record stands for a promise of its ballot too. What is decided is
+ * written again as one value record; then the state record before it may still be there, and no
+ * longer what it was written beside.
  */
 #include "env/memory.h"
 #include "paxos/inside.h"
@@ -136,7 +138,7 @@ struct reading {
 
 static struct agreement *hold_read(struct reading *reading, uint64_t seq)
 {
-    if (seq > (uint64_t)SEQ_MAX) {
+    if (seq > (uint64_t)PAXOS_SEQ_MAX) {
         reading->bad = true;
         return NULL;
     }
@@ -163,7 +165,7 @@ static void read_state(struct reading *reading, uint64_t index, struct reader *r
     journal_keep(reading->member->journal, &a->state_place, index);
     take_promise(a, promised);
     if (decided && a->instance.accepted.ballot == 0)
-        reading->bad = true; /* its value stands before it */
+        a->value_follows = true;
     else if (decided)
         (void)instance_learn(&a->instance, a->instance.accepted.value);
 }
@@ -193,10 +195,10 @@ static void read_done(struct reading *reading, uint64_t index, struct reader *r)
     struct done done = {.count = m->count};
     for (size_t i = 0; i < m->count; i++) {
         uint64_t number = reader_u64(r);
-        reading->bad |= number > (uint64_t)SEQ_MAX + 1;
+        reading->bad |= number > (uint64_t)PAXOS_SEQ_MAX + 1;
         done.of[i] = (int64_t)number - 1;
     }
-    reading->bad |= !reader_done(r) || max > (uint64_t)SEQ_MAX + 1;
+    reading->bad |= !reader_done(r) || max > (uint64_t)PAXOS_SEQ_MAX + 1;
     if (reading->bad)
         return;
     journal_keep(m->journal, &m->done_place, index);
@@ -233,14 +235,28 @@ static uint64_t owner_hash(const struct member *m)
     return bytes_hash_seed(list, m->self + 1);
 }
 
-int records_open(struct member *m, const char *dir, char **why)
+static bool a_value_is_missing(const struct member *m)
 {
-    const struct journal_events events = {
-        .on_synced = on_synced, .on_rewrite = on_rewrite, .ctx = m};
+    for (const struct agreement *a = m->agreements; a != NULL; a = a->hh.next) {
+        if (a->value_follows && a->instance.decided == NULL)
+            return true;
+    }
+    return false;
+}
+
+int records_open(struct member *m, const struct member_options *o, char **why)
+{
+    const struct journal_options options = {
+        .dir = o->dir,
+        .owner_hash = owner_hash(m),
+        .create = o->create,
+        .segment_bytes = o->segment_bytes,
+        .events = {.on_synced = on_synced, .on_rewrite = on_rewrite, .ctx = m},
+    };
     struct reading reading = {.member = m};
-    int status = journal_open(m->env, dir, owner_hash(m), &events, &m->journal, why);
+    int status = journal_open(m->env, &options, &m->journal, why);
     if (status != SF_OK)
         return status;
     journal_read(m->journal, visit, &reading);
-    return reading.bad ? SF_CORRUPT : SF_OK;
+    return reading.bad || a_value_is_missing(m) ? SF_CORRUPT : SF_OK;
 }
