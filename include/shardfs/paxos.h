@@ -12,9 +12,10 @@
  *         struct paxos_value value;
  *         unsigned me = argc > 1 && argv[1][0] == '1';
  *         int error = paxos_open("127.0.0.1:7001,127.0.0.1:7002", me, NULL, &peer);
+ *         if (error == 0)
+ *             error = paxos_start(peer, 0, me ? "tea" : "milk", me ? 3 : 4);
  *         if (error != 0)
  *             return fprintf(stderr, "%s\n", paxos_error_text(error)), 1;
- *         paxos_start(peer, 0, me ? "tea" : "coffee", 7);
  *         while (paxos_status(peer, 0, &value) == PAXOS_PENDING)
  *             paxos_wait(peer);
  *         printf("we drink %.*s\n", (int)value.n, (const char *)value.p);
@@ -25,14 +26,21 @@
  *     }
  *
  *     cc drink.c $(pkg-config --cflags --libs shardfs-paxos)
+ *     ./drink 0 & ./drink 1
  *
  * Peers. All are given the same list of addresses, in the same order, and each its own position in
  * it. The list never changes. Peers with other lists are refused.
  *
- * Failures. Messages may be lost, late, doubled, out of order; peers may stop and come back. Two
- * peers never see different values for one instance. A peer remembers what it promised: with a
- * directory (paxos_options.dir) it may end at any moment and be opened again. Without one it must
- * never be opened again under its address once it has run, or agreement may break.
+ * Failures. Messages may be lost, late, doubled, out of order; peers may stop and come back; two
+ * peers never know different values for one instance. What makes that so is that a peer remembers
+ * what it promised. With a directory (paxos_options.dir) it may end at any moment and be opened again.
+ * Without one, or when the directory is lost, it must never be opened again under its address once
+ * it has run, or agreement may break. A disk that fails to keep what was written ends the process,
+ * with a line on standard error: nothing of it could be relied on any more.
+ *
+ * Learning. A peer that proposes for an instance goes on until it knows the outcome, and then tells
+ * the others, each up to four times within a second or so where no answer comes. Whoever was out of
+ * reach for longer learns by proposing something itself: of what is decided nothing changes by that.
  *
  * Forgetting. Values are kept until no peer needs them: each says paxos_done(seq) when its program
  * will not ask for instances up to seq any more, peers tell each other with the messages that they
@@ -40,11 +48,17 @@
  * never heard of, makes the others keep everything.
  *
  * Costs. Where no two peers propose for the same instance and nothing fails, an agreement costs each
- * other peer three short requests: prepare, accept (with the value), decided; and three answers.
+ * other peer three short requests: prepare, accept (with the value), decided (with the value); and
+ * three answers. With a directory it waits for three syncs in a row (of the own promise, of the
+ * others' promises, of all acceptances); what many instances write at a time shares one.
  *
  * Threads. A peer belongs to one thread at a time and starts none of its own: it answers the others
- * only within paxos_turn, paxos_wait and paxos_wait_ms, so call one of them all the time. SIGPIPE is
- * ignored in the process from the first paxos_open on. A peer must not be used after fork().
+ * only within paxos_turn, paxos_wait and paxos_wait_ms, so call one of them all the time. A program
+ * may have several peers, of one set or of others. SIGPIPE is ignored in the process from the first
+ * paxos_open on. A peer must not be used after fork().
+ *
+ * Source: Lamport, "Paxos Made Simple" (2001), section 2; the interface is that of the Paxos
+ * exercise of MIT's course 6.824 (2013, 2015): Make, Start, Status, Done, Max, Min.
  */
 #ifndef SHARDFS_PAXOS_H
 #define SHARDFS_PAXOS_H
@@ -70,62 +84,86 @@ struct paxos_peer;
 
 /* -- opening -------------------------------------------------------------------------------- */
 
+/* All-zero is what NULL stands for. Borrowed until paxos_open returns. */
 struct paxos_options {
-    const char *dir; /* where promises and values are kept, made where it is missing; NULL: nowhere,
-                        see Failures above */
+    const char *dir; /* where promises and values are kept, one peer's alone; NULL: nowhere, see
+                        Failures above */
+    bool create;   /* the peer has never run: `dir` may be missing or empty, and is made. Else that
+                        is refused, since a peer that has lost what it promised must not go on */
+    bool insecure; /* nothing is authenticated: whoever reaches the peer's address can take part.
+                        So an address that is not loopback is only served at where this is said */
 };
 
-/* Peer `me` (0, 1, ...) of those at "HOST:PORT,HOST:PORT,...". It listens there; the others are
- * dialled when they are needed. options: NULL or borrowed. *out is untouched on failure:
- * SF_ADDRESS (`peers` is not such a list), SF_INVALID (too many, or `me` is not one of them), SF_IN_USE
- * (another process has the address or the directory), SF_MISMATCH (the directory is another peer's),
- * SF_CORRUPT, SF_PERMISSION, SF_NO_SPACE, SF_IO. */
+/* Make. Opens peer `me` (0, 1, ...) of those at `peers`, "HOST:PORT,HOST:PORT,...": 1 to
+ * PAXOS_PEERS_MAX different addresses, each as the others reach it, borrowed until return. It listens
+ * at its own; the others are dialled when they are needed. options: NULL or borrowed. *out is the
+ * caller's, to be closed by paxos_close; it is untouched on failure:
+ *
+ *   SF_ADDRESS     `peers` is not such a list, or this machine has no address like that of `me`
+ *   SF_INVALID     too many addresses, one stands there twice, or `me` is not one of them
+ *   SF_IN_USE      another process, or another peer of this one, has the address or the directory
+ *   SF_PERMISSION  the address is not loopback and `insecure` is not said; or the system refuses
+ *   SF_NOT_FOUND   there is nothing of a peer at `dir`, and `create` is not said
+ *   SF_MISMATCH    the directory is another peer's or of another list, or has other files in it
+ *   SF_EXISTS      `dir` is a file
+ *   SF_CORRUPT     what is kept there is damaged
+ *   SF_NO_SPACE, SF_IO
+ *
+ * What is wrong with a directory is also said in a line on standard error. May block for as long as
+ * it takes to read the directory. */
 PAXOS_API int paxos_open(const char *peers, unsigned me, const struct paxos_options *options,
                          struct paxos_peer **out);
-PAXOS_API void paxos_close(struct paxos_peer *peer); /* NULL is allowed */
+/* Ends the peer: what it has under way is dropped, what it promised is kept where it has a
+ * directory. Frees it and all values borrowed from it. NULL is allowed. */
+PAXOS_API void paxos_close(struct paxos_peer *peer);
 
-PAXOS_API const char *paxos_error_text(int error); /* static */
+PAXOS_API const char *paxos_error_text(int error); /* static; "?" for a number that is no error */
 
 /* -- agreement ------------------------------------------------------------------------------ */
 
-/* Begins agreement on instance `seq`, proposing n bytes at p (copied; p may be NULL where n is 0).
- * Returns at once; paxos_status tells what comes of it. The peer goes on trying until it knows the
- * outcome. Legal on any instance at any time, also by several peers, in any order: where it is
- * decided already nothing happens, and where this peer proposes for it already the first proposal
- * stands.
- * SF_GONE: the instance is forgotten (seq < paxos_min), nothing was begun. SF_TOO_BIG. SF_INVALID
- * (seq is negative or above PAXOS_SEQ_MAX). */
+/* Start. Begins agreement on instance `seq`, proposing the n bytes at p (copied; 0 to
+ * PAXOS_VALUE_BYTES_MAX; p may be NULL where n is 0). Returns at once; paxos_status tells what comes
+ * of it. The peer goes on trying until it knows the outcome, or the instance is forgotten. Legal on
+ * any instance at any time, also by several peers, in any order: where it is decided already nothing
+ * happens, and where this peer proposes for it already the first proposal stands.
+ *   SF_GONE     the instance is forgotten (seq < paxos_min): nothing was begun
+ *   SF_TOO_BIG  n is above the limit: nothing was begun
+ *   SF_INVALID  seq is negative or above PAXOS_SEQ_MAX */
 PAXOS_API int paxos_start(struct paxos_peer *peer, int64_t seq, const void *p, size_t n);
 
 enum paxos_fate {
     PAXOS_PENDING,   /* this peer does not know an outcome */
-    PAXOS_DECIDED,   /* the value is known */
-    PAXOS_FORGOTTEN, /* every peer is done with it: seq < paxos_min */
+    PAXOS_DECIDED,   /* the value is known, and never changes */
+    PAXOS_FORGOTTEN, /* seq < paxos_min (so also every negative one): there is no value any more */
 };
 
 struct paxos_value {
-    const void *p; /* never NULL where the instance is decided */
+    const void *p; /* n bytes; never NULL where the instance is decided */
     size_t n;
 };
 
-/* What this peer knows of an instance; asks nobody. value (NULL: not wanted) is filled in where it is
- * decided, and emptied where it is not. It is borrowed until the next paxos_done, turn or wait. */
+/* Status. What this peer knows of an instance; returns at once and asks nobody. value (NULL: not
+ * wanted) is filled in where it is decided, and emptied (NULL, 0) where it is not. Its bytes belong
+ * to the peer, until the next paxos_done, turn, wait or paxos_close. A peer with a directory that was
+ * opened again may have to learn anew what it learned last. */
 PAXOS_API enum paxos_fate paxos_status(const struct paxos_peer *peer, int64_t seq,
                                        struct paxos_value *value);
-/* The same in short: is it decided here? A forgotten one is not. */
+/* The same in short: is it decided here, and not forgotten? */
 PAXOS_API bool paxos_decided(const struct paxos_peer *peer, int64_t seq, struct paxos_value *value);
 
-/* This program will not ask for instances up to seq any more. A smaller number than before changes
- * nothing. It may be above paxos_max: instances up to there are then forgotten as soon as all peers
- * have said so, even before any was begun. It may also be said while an instance below is not
- * decided; where all peers say so, it never will be. */
+/* Done. This program will not ask for instances up to seq any more. A number that is not above the
+ * highest one said before changes nothing, a negative one neither; one above PAXOS_SEQ_MAX counts as
+ * that. It may be above paxos_max: instances up to there are then forgotten as soon as all peers have
+ * said so, even before any was begun. It may also be said while an instance below is not decided;
+ * where all peers say so, it never will be. */
 PAXOS_API void paxos_done(struct paxos_peer *peer, int64_t seq);
 
-/* The highest instance that this peer has heard of, from paxos_start or from others; -1: none.
- * Never falls. */
+/* Max. The highest instance that this peer has heard of, from paxos_start or from others; -1: none.
+ * Never falls while the peer is open; after a restart it is at least that of all that is kept. */
 PAXOS_API int64_t paxos_max(const struct paxos_peer *peer);
-/* One more than the lowest number that any peer is known to be done with; 0 while there is a peer of
- * which this one does not know. Everything below is forgotten. Never falls. */
+/* Min. One more than the lowest number that any peer is known to be done with; 0 while there is a
+ * peer of which this one does not know. Everything below is forgotten, and its memory freed. Never
+ * falls while the peer is open; after a restart what was heard last may have to be heard again. */
 PAXOS_API int64_t paxos_min(const struct paxos_peer *peer);
 
 /* -- letting it work ------------------------------------------------------------------------ */
@@ -138,13 +176,17 @@ PAXOS_API int64_t paxos_min(const struct paxos_peer *peer);
  *         paxos_turn(peer);
  *     }
  */
-PAXOS_API int paxos_fd(const struct paxos_peer *peer); /* readable: call paxos_turn */
-/* How long poll may wait at most before paxos_turn; 0: at once; -1: for ever. */
+
+PAXOS_API int paxos_fd(const struct paxos_peer *peer); /* the peer's own. Readable: paxos_turn */
+/* How many milliseconds poll may wait at most before paxos_turn: 0 to 10. */
 PAXOS_API int paxos_timeout_ms(struct paxos_peer *peer);
-PAXOS_API void paxos_turn(struct paxos_peer *peer); /* does what is ready; never waits */
-PAXOS_API void
-paxos_wait(struct paxos_peer *peer); /* the same, but waits until there is something */
-PAXOS_API void paxos_wait_ms(struct paxos_peer *peer, unsigned ms); /* at most so long */
+/* Sends and handles what is ready. Never waits, but for the disk. */
+PAXOS_API void paxos_turn(struct paxos_peer *peer);
+/* The same, but waits until there is something: a message, or the time to try again. So where
+ * nothing is under way and no other peer says anything, for ever. */
+PAXOS_API void paxos_wait(struct paxos_peer *peer);
+/* The same, at most for so many milliseconds. */
+PAXOS_API void paxos_wait_ms(struct paxos_peer *peer, unsigned ms);
 
 #ifdef __cplusplus
 }

@@ -1,7 +1,9 @@
 #!/bin/sh
-# The example of the clerk runs, and says in one line what is wrong where it cannot.
+# An example runs, and says in one line what is wrong where it cannot.
+#   example_test.sh PROGRAM ARGUMENTS...      with a bad address among them
 set -u
 example=$1
+shift
 fail() {
     echo "example_test: $1" >&2
     exit 1
@@ -9,7 +11,7 @@ fail() {
 
 "$example" > /dev/null 2>&1
 test $? -eq 2 || fail "without arguments it should end with 2"
-said=$("$example" nowhere 2>&1)
+said=$("$example" "$@" 2>&1)
 test $? -eq 1 || fail "a bad address should end with 1"
 case $said in
 *HOST:PORT*) ;;

@@ -27,33 +27,46 @@ for program in shardctl shardfs shardkv shardmaster; do
     "$to$prefix/bin/$program" --help | grep -qi '^usage:' || fail "$program --help"
 done
 is_program "$to/sbin/mount.fuse.shardfs"
-# Not paxos.h: what it declares is in the tree's own library alone, not in libshardfs.
-for header in clerk.h error.h limits.h; do
+for header in clerk.h error.h limits.h paxos.h; do
     is_there "$to$prefix/include/shardfs/$header"
 done
-is_there "$lib/libshardfs.so"
+for name in shardfs shardfs-paxos; do
+    is_there "$lib/lib$name.so"
+    is_there "$lib/pkgconfig/$name.pc"
+done
 
 cd "$to"
 find . -not -type d | sed "s,^\.,,; s,^$prefix/,," | while read -r file; do
     case "$file" in
     bin/shardctl | bin/shardfs | bin/shardkv | bin/shardmaster) ;;
-    /sbin/mount.fuse.shardfs | include/shardfs/clerk.h) ;;
+    /sbin/mount.fuse.shardfs) ;;
+    include/shardfs/clerk.h | include/shardfs/paxos.h) ;;
     include/shardfs/error.h | include/shardfs/limits.h) ;;
     lib*/libshardfs.so | lib*/libshardfs.so.* | lib*/pkgconfig/shardfs.pc) ;;
+    lib*/libshardfs-paxos.so | lib*/libshardfs-paxos.so.*) ;;
+    lib*/pkgconfig/shardfs-paxos.pc) ;;
     *) fail "$file is installed, and should not be" ;;
     esac
 done
 
-# The library shows its own names and no others.
-nm -D --defined-only "$lib/libshardfs.so" | awk '$2 != "A" {print $3}' |
-    grep -v '^clerk_' >"$SHARDFS_SCRATCH/names" &&
-    fail "libshardfs.so shows $(head -n 3 "$SHARDFS_SCRATCH/names")"
+# Each library shows its own names and no others.
+shows_only() { # LIBRARY PREFIX
+    nm -D --defined-only "$lib/$1" | awk '$2 != "A" {print $3}' |
+        grep -v "^$2" >"$SHARDFS_SCRATCH/names" &&
+        fail "$1 shows $(head -n 3 "$SHARDFS_SCRATCH/names")"
+    return 0
+}
+shows_only libshardfs.so clerk_
+shows_only libshardfs-paxos.so paxos_
 
-# -- a stranger's program
+# -- a stranger's programs
 
 export PKG_CONFIG_SYSROOT_DIR="$to" PKG_CONFIG_PATH="$lib/pkgconfig"
-[ "$(pkg-config --modversion shardfs)" = "$("$to$prefix/bin/shardctl" --version | cut -d' ' -f2)" ] ||
-    fail "shardfs.pc has another version than the programs"
+version=$("$to$prefix/bin/shardctl" --version | cut -d' ' -f2)
+for name in shardfs shardfs-paxos; do
+    [ "$(pkg-config --modversion "$name")" = "$version" ] ||
+        fail "$name.pc has another version than the programs"
+done
 cd "$SHARDFS_SCRATCH"
 for header in "$to$prefix"/include/shardfs/*.h; do
     printf '#include <shardfs/%s>\nint alone;\n' "$(basename "$header")" >alone.c
@@ -62,9 +75,13 @@ for header in "$to$prefix"/include/shardfs/*.h; do
         $(pkg-config --cflags shardfs) || fail "$header does not compile alone"
 done
 [ -z "$SHARDFS_SANITIZE" ] || exit 0 # the library wants the sanitizer's own first
-# shellcheck disable=SC2046
-"$SHARDFS_CC" "$SHARDFS_SOURCE/mount-examples/clerk_example.c" -o stranger \
-    $(pkg-config --cflags --libs shardfs) || fail "the stranger's program does not compile"
+compile() { # EXAMPLE LIBRARY
+    # shellcheck disable=SC2046
+    "$SHARDFS_CC" "$SHARDFS_SOURCE/mount-examples/$1.c" -o "$1" \
+        $(pkg-config --cflags --libs "$2") || fail "$1.c does not compile"
+}
+compile clerk_example shardfs
+compile paxos_example shardfs-paxos
 
 # -- on a cluster of what was installed
 
@@ -73,11 +90,54 @@ shardctl up --dir cluster --groups 1 >/dev/null
 # shellcheck disable=SC1091  # written by shardctl up
 . cluster/env
 for visit in 1 2 3; do
-    LD_LIBRARY_PATH=$lib ./stranger "$SHARDFS_MASTERS" >out
+    LD_LIBRARY_PATH=$lib ./clerk_example "$SHARDFS_MASTERS" >out
     grep -q "^visit $visit, $((60 * visit)) bytes of greetings$" out || fail "it says $(cat out)"
 done
 [ "$(shardctl get visits)" = 3 ] || fail "shardctl sees $(shardctl get visits) visits"
 ps -o args= -p "$(cat cluster/run/group-100-1.pid)" | grep -q "^$to$prefix/bin/shardkv " ||
     fail "up runs other programs than those beside it"
 shardctl down --dir cluster >/dev/null
+
+# -- three peers of the other library, at the addresses that the masters had
+
+lines() { cat "$1" 2>/dev/null | wc -l; }
+wait_for_lines() { # COUNT
+    for i in 0 1 2; do
+        while [ "$(lines "out$i")" -lt "$1" ]; do
+            kill -0 "$(cat "pid$i")" || fail "peer $i ended: $(cat "err$i")"
+            sleep 0.1
+        done
+    done
+}
+peer() { # NUMBER [create]; its input is fifo NUMBER
+    LD_LIBRARY_PATH=$lib ./paxos_example "$SHARDFS_MASTERS" "$1" "kept$1" ${2+"$2"} \
+        <"fifo$1" >>"out$1" 2>"err$1" &
+    echo $! >"pid$1"
+}
+for i in 0 1 2; do
+    mkfifo "fifo$i"
+    peer "$i" create
+done
+exec 3>fifo0 4>fifo1 5>fifo2
+for i in 1 2 3 4 5; do
+    echo "line $i" >&3
+    echo "line $i" >&4
+    echo "line $i" >&5
+done
+wait_for_lines 15
+cmp out0 out1 && cmp out1 out2 || fail "the peers print different lines"
+[ "$(grep -c '^2: line [1-5]$' out0)" -eq 5 ] || fail "lines of peer 2 are not in $(cat out0)"
+# One is killed, misses a line, comes back and learns it.
+kill -9 "$(cat pid2)"
+wait "$(cat pid2)" || :
+exec 5>&-
+echo "without the third" >&3
+while [ "$(lines out1)" -lt 16 ]; do sleep 0.1; done
+peer 2
+exec 5>fifo2
+while ! grep -q 'without the third' out2; do sleep 0.1; done
+exec 3>&- 4>&- 5>&-
+for i in 0 1 2; do
+    wait "$(cat "pid$i")" || fail "peer $i: $(cat "err$i")"
+done
 echo "installed, compiled, run"
