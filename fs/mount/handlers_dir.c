@@ -113,6 +113,8 @@ static bool on_entry(struct tree_call *call, struct slice name, const struct tre
 {
     struct dir_handle *dir = container_of(call, struct request, call)->dir;
     size_t at = dir->known_count - dir->first;
+    if (call->place.ino == TREE_ROOT && slice_equal(name, slice_str(CONTROL_NAME)))
+        return true; /* a key of this name is not to be seen here */
     if (dir->known_count == dir->known_room) {
         dir->known_room = dir->known_room > 0 ? 2 * dir->known_room : 64;
         dir->known = sf_realloc(dir->known, dir->known_room * sizeof *dir->known);
@@ -253,6 +255,11 @@ static void page_then(struct request *r, int status)
     if (status != SF_OK) {
         drop_page(dir);
         request_fail(r, status);
+        return;
+    }
+    if (!r->call.end && dir->known_count == dir->first) { /* there was that key alone */
+        r->call.after = slice_str(CONTROL_NAME);
+        request_submit(r, TREE_READDIR, page_then);
         return;
     }
     dir->loaded = true;

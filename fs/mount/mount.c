@@ -49,6 +49,7 @@ static void fill_handlers(struct fuse_lowlevel_ops *ops)
     handlers_dir(ops);
     handlers_xattr(ops);
     handlers_refused(ops);
+    control_wrap(ops);
 }
 
 static void add_text(struct buffer *to, const char *text)
@@ -108,6 +109,7 @@ int mount_start(struct mount *mount, struct env *env, struct uv_loop_s *loop, st
     mount->tree = tree;
     mount->options = options;
     nodes_init(&mount->nodes);
+    control_start(mount);
     requests_init(mount);
     mount->session = make_session(mount);
     if (!mount->session)
@@ -137,5 +139,6 @@ void mount_stop(struct mount *mount)
     mount->session = NULL;
     mend_stop(mount);
     dirs_free(mount);
+    control_stop(mount);
     nodes_deinit(&mount->nodes);
 }

@@ -24,6 +24,12 @@
 struct uv_loop_s;
 struct request;
 
+/* What was asked of the tree so far, by kind (enum tree_kind), for .shardfs/stats. */
+struct mount_stats {
+    uint64_t calls[TREE_KIND_LIMIT], errors[TREE_KIND_LIMIT];
+    uint64_t read_bytes, written_bytes;
+};
+
 struct mount {
     struct env *env;
     struct uv_loop_s *loop;
@@ -31,6 +37,8 @@ struct mount {
     const struct mount_options *options;
     struct fuse_session *session;
     struct nodes nodes;
+    struct mount_stats stats;
+    struct control *control;      /* control.c */
     struct request *requests;     /* those that wait for the tree */
     struct dir_handle *dirs;      /* those that are open */
     struct env_timer dying_check; /* request.c; armed while some caller has a signal */
@@ -56,6 +64,14 @@ void handlers_data(struct fuse_lowlevel_ops *ops);
 void handlers_dir(struct fuse_lowlevel_ops *ops);
 void handlers_xattr(struct fuse_lowlevel_ops *ops);
 void handlers_refused(struct fuse_lowlevel_ops *ops);
+/* -- control.c: the directory .shardfs -------------------------------------------------------- */
+
+#define CONTROL_NAME ".shardfs"
+/* Replaces the handlers by such as answer for .shardfs and pass on everything else. */
+void control_wrap(struct fuse_lowlevel_ops *ops);
+void control_start(struct mount *mount);
+void control_stop(struct mount *mount);
+
 /* The directories that are still open when the session ends. */
 void dirs_free(struct mount *mount);
 

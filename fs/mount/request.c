@@ -136,9 +136,21 @@ void request_inherit(struct request *r, fuse_ino_t directory)
         r->call.mode |= S_ISGID;
 }
 
+static void count(struct mount_stats *stats, const struct tree_call *call, int status)
+{
+    bool writes = call->kind == TREE_WRITE || call->kind == TREE_APPEND;
+    stats->calls[call->kind]++;
+    stats->errors[call->kind] += status != SF_OK;
+    if (status == SF_OK && writes)
+        stats->written_bytes += call->data.n;
+    if (status == SF_OK && call->kind == TREE_READ)
+        stats->read_bytes += call->data.n;
+}
+
 static void on_tree_done(struct tree_call *call, int status)
 {
     struct request *r = container_of(call, struct request, call);
+    count(&r->mount->stats, call, status);
     /* From here on an interrupt comes too late. */
     r->submitted = r->interrupted = false;
     fuse_req_interrupt_func(r->fuse, NULL, NULL);

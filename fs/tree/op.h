@@ -46,7 +46,7 @@ struct op {
     struct kv_op kv; /* what is sent; a minitransaction points to checks and ops */
     struct kv_op checks[2], ops[3];
     struct key entry, to_entry,
-        directory; /* of place, of the target, of a directory's own record */
+        directory;        /* of place, of the target, of a directory's own record */
     struct buffer attr;   /* of the record that is written */
     struct buffer xattrs; /* SETATTR: the list that goes into it */
     uint8_t id_bytes[8];
@@ -64,7 +64,7 @@ struct tree {
     struct client *client;
     struct tree_options options;
     struct op *ops;
-    struct buffer answer; /* what the call that ends just now answers with */
+    struct buffer answer;     /* what the call that ends just now answers with */
     struct root *root;        /* the root's own attributes (root.c) */
     struct space_poll *space; /* free space of the cluster (space.c) */
 };
@@ -150,6 +150,7 @@ void scan_free(struct op *op);
 struct space_poll *space_poll_new(struct tree *tree);
 void space_poll_free(struct space_poll *poll);
 struct tree_space space_poll_now(const struct space_poll *poll);
+const struct tree_member *space_poll_members(const struct space_poll *poll, size_t *count);
 
 /* root.c */
 struct root *root_new(struct tree *tree);

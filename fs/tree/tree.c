@@ -123,6 +123,8 @@ static int start(struct op *op)
         return readdir_start(op);
     case TREE_STATFS:
         return statfs_start(op);
+    case TREE_KIND_LIMIT:
+        break;
     }
     return SF_INVALID;
 }
@@ -333,4 +335,14 @@ int op_set_attr(struct op *op, struct kv_op *kv, const struct attr *attr)
     kv->attr = buffer_slice(&op->attr);
     kv->flags |= KV_HAS_ATTR;
     return SF_OK;
+}
+
+const struct config *tree_config(const struct tree *tree)
+{
+    return router_config(client_router(tree->client));
+}
+
+const struct tree_member *tree_members(const struct tree *tree, size_t *count)
+{
+    return space_poll_members(tree->space, count);
 }

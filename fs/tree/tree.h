@@ -54,6 +54,22 @@ struct tree *tree_new(struct env *env, struct client *client, const struct tree_
 void tree_open(struct tree *tree, void (*on_open)(void *ctx), void *ctx);
 void tree_free(struct tree *tree);
 
+/* -- what is known of the cluster, from memory ---------------------------------------------- */
+
+/* NULL before the first answer of the masters. Until the next turn of the loop. */
+const struct config *tree_config(const struct tree *tree);
+
+/* A replica as the last round of questions saw it; a round takes some seconds. */
+struct tree_member {
+    group_id gid;
+    char address[SF_ADDRESS_BYTES_MAX];
+    bool answered; /* only then the rest is known */
+    bool leads;    /* its group */
+    uint64_t total_bytes, free_bytes;
+};
+/* count: how many. Until the next turn of the loop. */
+const struct tree_member *tree_members(const struct tree *tree, size_t *count);
+
 /* -- names of the root --------------------------------------------------------------------- */
 
 /* The name in the mount of a plain key, with its escapes and a terminating 0. False: the key is
@@ -137,6 +153,7 @@ enum tree_kind {
     TREE_FSYNC,
     TREE_READDIR,
     TREE_STATFS,
+    TREE_KIND_LIMIT
 };
 
 enum tree_set {
