@@ -44,6 +44,7 @@ struct clerk_call {
     struct scan_call scan;
     struct client_call kv;
     struct kv_op op;
+    struct kv_op *parts; /* of a transaction, checks first; else NULL */
     struct clerk_call *prev, *next;
 };
 
@@ -72,6 +73,12 @@ const char *clerk_error_text(int error)
 static struct slice slice_from(struct clerk_bytes bytes)
 {
     return slice_of(bytes.p, bytes.n);
+}
+
+static void call_free(struct clerk_call *call)
+{
+    free(call->parts);
+    free(call);
 }
 
 /* -- opening -------------------------------------------------------------------------------- */
@@ -124,7 +131,7 @@ void clerk_close(struct clerk *clerk)
     while (clerk->calls) {
         struct clerk_call *call = clerk->calls;
         DL_DELETE(clerk->calls, call);
-        free(call);
+        call_free(call);
     }
     say_goodbye(clerk);
     env_timer_stop(&clerk->wake);
@@ -138,6 +145,9 @@ void clerk_close(struct clerk *clerk)
 
 void clerk_result_free(struct clerk_result *result)
 {
+    for (size_t i = 0; i < result->part_count; i++)
+        clerk_result_free(&result->parts[i]);
+    free(result->parts);
     free(result->data);
     free(result->names);
     *result = (struct clerk_result){0};
@@ -199,7 +209,7 @@ static void call_end(struct clerk_call *call, int status, struct slice data)
         call->blocking->result = call->result;
         call->blocking->done = true;
     }
-    free(call);
+    call_free(call);
 }
 
 static void value_on_done(struct value_call *value, int status, const struct kv_stat *stat,
@@ -266,6 +276,80 @@ static void start_kv(struct clerk_call *call, const struct clerk_request *reques
         .on_done = kv_on_done, .op = &call->op, .timeout_ms = request->timeout_ms};
     client_submit(call->clerk->client, &call->kv);
 }
+
+/* -- transactions --------------------------------------------------------------------------- */
+
+static void set_parts(struct clerk_result *result, const struct kv_reply *reply)
+{
+    result->parts = sf_calloc(reply->reply_count, sizeof *result->parts);
+    result->part_count = reply->reply_count;
+    for (size_t i = 0; i < reply->reply_count; i++) {
+        const struct kv_reply *part = &reply->replies[i];
+        result->parts[i].stat = stat_from(&part->stat);
+        result->parts[i].old_length = part->old_length;
+        set_data(&result->parts[i], part->data);
+    }
+}
+
+static void transaction_on_done(struct client_call *kv, int status, const struct kv_reply *reply)
+{
+    struct clerk_call *call = container_of(kv, struct clerk_call, kv);
+    if (reply && status == SF_OK)
+        set_parts(&call->result, reply);
+    if (reply && status != SF_OK && reply->reply_count > 0) {
+        call->result.failed = (size_t)reply->failed;
+        call->result.stat = stat_from(&reply->replies[0].stat);
+    }
+    call_end(call, status, slice_of(NULL, 0));
+}
+
+/* What may be in one; any other is refused by the check of the operation. */
+static enum kv_kind kind_of_part(enum clerk_kind kind)
+{
+    static const enum kv_kind kinds[] = {[CLERK_PUT] = KV_PUT,
+                                         [CLERK_APPEND] = KV_APPEND,
+                                         [CLERK_PUT_HASH] = KV_PUT_HASH,
+                                         [CLERK_SET_RANGE] = KV_SET_RANGE,
+                                         [CLERK_DELETE] = KV_DELETE};
+    bool known = (size_t)kind < sizeof kinds / sizeof *kinds && kinds[kind] != 0;
+    return known ? kinds[kind] : KV_KIND_LIMIT;
+}
+
+static struct kv_op part_of(const struct clerk_request *request)
+{
+    bool wants_old = request->kind == CLERK_APPEND && request->wants_old;
+    return (struct kv_op){.kind = kind_of_part(request->kind),
+                          .key = slice_from(request->key),
+                          .pre = pre_from(request->condition),
+                          .data = slice_from(request->data),
+                          .offset = request->offset,
+                          .flags = wants_old ? KV_WANT_OLD : 0u};
+}
+
+static void start_transaction(struct clerk_call *call, const struct clerk_transaction *t)
+{
+    size_t count = t->check_count + t->op_count;
+    if (t->check_count > SF_MINI_OPS_MAX || t->op_count > SF_MINI_OPS_MAX)
+        count = 0; /* the counts alone are refused then */
+    call->parts = sf_calloc(count + 1, sizeof *call->parts);
+    for (size_t i = 0; i < count; i++)
+        call->parts[i] = i < t->check_count
+                             ? (struct kv_op){.kind = KV_STAT,
+                                              .key = slice_from(t->checks[i].key),
+                                              .pre = pre_from(t->checks[i].condition)}
+                             : part_of(&t->ops[i - t->check_count]);
+    call->op = (struct kv_op){.kind = KV_MINI,
+                              .checks = call->parts,
+                              .check_count = t->check_count,
+                              .ops = call->parts + (count > 0 ? t->check_count : 0),
+                              .op_count = t->op_count};
+    uint64_t timeout_ms = t->timeout_ms != 0 ? t->timeout_ms : call->clerk->timeout_ms;
+    call->kv = (struct client_call){
+        .on_done = transaction_on_done, .op = &call->op, .timeout_ms = timeout_ms};
+    client_submit(call->clerk->client, &call->kv);
+}
+
+/* -- dispatching ---------------------------------------------------------------------------- */
 
 static void start_scan(struct clerk_call *call, const struct clerk_request *request)
 {
@@ -347,6 +431,17 @@ struct clerk_call *clerk_start(struct clerk *clerk, const struct clerk_request *
     return call;
 }
 
+struct clerk_call *
+clerk_start_transaction(struct clerk *clerk, const struct clerk_transaction *transaction,
+                        void (*on_done)(void *ctx, const struct clerk_result *result), void *ctx)
+{
+    struct clerk_call *call = call_new(clerk);
+    call->on_done = on_done;
+    call->ctx = ctx;
+    start_transaction(call, transaction);
+    return call;
+}
+
 void clerk_cancel(struct clerk_call *call)
 {
     struct clerk *clerk = call->clerk;
@@ -356,7 +451,7 @@ void clerk_cancel(struct clerk_call *call)
     DL_DELETE(clerk->calls, call);
     clerk->open_count--;
     clerk->is_fresh = true; /* what was sent is being settled */
-    free(call);
+    call_free(call);
 }
 
 /* -- turns ---------------------------------------------------------------------------------- */
@@ -399,20 +494,35 @@ void clerk_wait(struct clerk *clerk)
 
 /* -- blocking calls ------------------------------------------------------------------------- */
 
+static int wait_for(struct clerk *clerk, struct blocking *blocking, struct clerk_result *result)
+{
+    while (!blocking->done)
+        clerk_wait(clerk);
+    int status = blocking->result.status;
+    if (result)
+        *result = blocking->result;
+    else
+        clerk_result_free(&blocking->result);
+    return status;
+}
+
 int clerk_do(struct clerk *clerk, const struct clerk_request *request, struct clerk_result *result)
 {
     struct blocking blocking = {.done = false};
     struct clerk_call *call = call_new(clerk);
     call->blocking = &blocking;
     call_start(call, request);
-    while (!blocking.done)
-        clerk_wait(clerk);
-    int status = blocking.result.status;
-    if (result)
-        *result = blocking.result;
-    else
-        clerk_result_free(&blocking.result);
-    return status;
+    return wait_for(clerk, &blocking, result);
+}
+
+int clerk_transact(struct clerk *clerk, const struct clerk_transaction *transaction,
+                   struct clerk_result *result)
+{
+    struct blocking blocking = {.done = false};
+    struct clerk_call *call = call_new(clerk);
+    call->blocking = &blocking;
+    start_transaction(call, transaction);
+    return wait_for(clerk, &blocking, result);
 }
 
 int clerk_get(struct clerk *clerk, struct clerk_bytes key, struct clerk_result *result)

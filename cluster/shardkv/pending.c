@@ -409,6 +409,15 @@ static bool spans_shards(const struct kv_op *check)
     return (check->flags & KV_PREFIX_EMPTY) && check->space == KV_PLAIN;
 }
 
+/* A participant that is nowhere could never be asked, and the locks of the others would stay. */
+static bool are_shards(const struct kv_number *numbers, size_t count, uint32_t shard_count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (numbers[i].shard >= shard_count)
+            return false;
+    return true;
+}
+
 /* Does every key belong to the shard that the request names? */
 static bool belongs(const struct kv_machine *machine, const struct kv_op *op, uint32_t shard)
 {
@@ -421,7 +430,7 @@ static bool belongs(const struct kv_machine *machine, const struct kv_op *op, ui
         for (size_t i = 0; i < op->op_count; i++)
             if (!belongs(machine, &op->ops[i], shard))
                 return false;
-        return shard < count;
+        return shard < count && are_shards(op->numbers, op->number_count, count);
     }
     for (size_t i = 0; i < op->number_count; i++)
         if (op->numbers[i].shard != shard)

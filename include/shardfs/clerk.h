@@ -41,6 +41,9 @@
  * Deadlines. Without one (the default) a call waits until the cluster answers, however long that
  * takes. clerk_options.timeout_ms or clerk_request.timeout_ms sets one.
  *
+ * Transactions. clerk_transact checks and changes several keys at once, wherever they are stored:
+ * all of it happens, or nothing. See there.
+ *
  * Consistency. A Get sees every change that returned before it began, of any clerk and any mount.
  * Values longer than 1 MiB are kept as a head of 1 MiB and extents of 1 MiB each: a Put of a whole
  * value shows all of it or nothing to a later Get, but a Get, a range read or a range write that
@@ -126,7 +129,10 @@ struct clerk_result {
     struct clerk_stat stat;   /* of the key, on SF_OK after the call, on SF_PRECONDITION as it is */
     struct clerk_name *names; /* SCAN, sorted */
     size_t name_count;
-    bool more; /* SCAN: there are further names after the last one */
+    bool more;                  /* SCAN: there are further names after the last one */
+    struct clerk_result *parts; /* transaction: one for each operation, in order; on SF_OK only */
+    size_t part_count;
+    size_t failed; /* transaction, where a part failed: its position, checks counted first */
 };
 
 /* Frees what is in it and leaves it empty. To be called once for every result that was filled,
@@ -228,6 +234,46 @@ struct clerk_request {
 CLERK_API int clerk_do(struct clerk *clerk, const struct clerk_request *request,
                        struct clerk_result *result);
 
+/* -- transactions ---------------------------------------------------------------------------- */
+
+/* A minitransaction, after Sinfonia (Aguilera et al., SOSP 2007): conditions on some keys, and
+ * changes of some keys, of any shards and groups. Either every condition holds (also those of the
+ * changes themselves) and all changes happen at one moment, or nothing happens. A Get sees all of it
+ * or nothing, and waits where a transaction is being decided; together with plain calls all
+ * transactions have one order, in which each happened between its call and its answer.
+ *
+ *     struct clerk_request ops[2] = {
+ *         {.kind = CLERK_PUT, .key = clerk_text("alice"), .data = clerk_text("90"),
+ *          .condition = {CLERK_IF_VERSION, alice.version}},
+ *         {.kind = CLERK_PUT, .key = clerk_text("bob"), .data = clerk_text("110"),
+ *          .condition = {CLERK_IF_VERSION, bob.version}}};
+ *     struct clerk_transaction both = {.ops = ops, .op_count = 2};
+ *     error = clerk_transact(clerk, &both, NULL);
+ *
+ * SF_PRECONDITION (or SF_NOT_FOUND, SF_TOO_BIG, ...): nothing was changed; result->failed says
+ * which part it was, result->stat how its key is. What is in each other's way is done one after the
+ * other, none fails because of that. SF_UNKNOWN: as of any change; it is settled all or nothing, by
+ * this clerk or, should it be gone, by the cluster within seconds. */
+struct clerk_check {
+    struct clerk_bytes key;
+    struct clerk_condition condition;
+};
+
+struct clerk_transaction {
+    const struct clerk_check *checks;
+    size_t check_count;
+    /* PUT, APPEND, PUT_HASH, SET_RANGE (within the first MiB) and DELETE, in this order where they
+     * are on one key. Values to be appended to or hashed are at most 1 MiB, else SF_TOO_BIG. Their
+     * timeout_ms are not looked at. */
+    const struct clerk_request *ops;
+    size_t op_count;     /* with check_count: 1 to SF_MINI_OPS_MAX */
+    uint64_t timeout_ms; /* 0: the clerk's */
+};
+
+/* Waits for the answer and returns its status. result: NULL, or filled whatever the status. */
+CLERK_API int clerk_transact(struct clerk *clerk, const struct clerk_transaction *transaction,
+                             struct clerk_result *result);
+
 /* -- asynchronous calls --------------------------------------------------------------------- */
 
 /* Many calls may be open together. Calls on different keys are independent; calls on one key that
@@ -248,6 +294,10 @@ struct clerk_call;
 CLERK_API struct clerk_call *
 clerk_start(struct clerk *clerk, const struct clerk_request *request,
             void (*on_done)(void *ctx, const struct clerk_result *result), void *ctx);
+/* The same of a transaction. */
+CLERK_API struct clerk_call *
+clerk_start_transaction(struct clerk *clerk, const struct clerk_transaction *transaction,
+                        void (*on_done)(void *ctx, const struct clerk_result *result), void *ctx);
 /* on_done will not be called. A change that was sent may still happen; a later change of the same
  * key by this clerk waits until that is settled. Not to be used once on_done was called. */
 CLERK_API void clerk_cancel(struct clerk_call *call);

@@ -186,6 +186,21 @@ static void a_prepare_that_comes_after_the_abort_goes_away(void **state)
     expect_clean();
 }
 
+/* It could never be asked. */
+static void a_participant_that_is_no_shard_is_refused(void **state)
+{
+    (void)state;
+    struct plan plan;
+    struct question q;
+    make(&plan);
+    plan.numbers[1].shard = CLUSTER_SHARDS;
+    plan_prepare(&plan, 0, 0, NULL, &q);
+    ask_wait(&q);
+    assert_int_equal(q.status, SF_INVALID);
+    assert_int_equal(q.fate, KV_FATE_NONE);
+    expect_clean();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -198,6 +213,7 @@ int main(void)
         ASKER_TEST(nobody_decides_to_abort),
         ASKER_TEST(two_coordinators_may_race),
         ASKER_TEST(a_prepare_that_comes_after_the_abort_goes_away),
+        ASKER_TEST(a_participant_that_is_no_shard_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
