@@ -13,7 +13,7 @@
 #define STORM_MS 15000u
 #define SETTLE_MS 60000u
 
-static void run(uint64_t seed)
+static uint64_t run(uint64_t seed)
 {
     static const size_t counts[] = {3, 1, 5, 3};
     const struct stage_options options = {.count = counts[seed % 4],
@@ -28,10 +28,12 @@ static void run(uint64_t seed)
     stage_start_all(stage);
     stage_storm(stage, STORM_MS);
     sf_assert(stage_wait_settled(stage, stage->applied_max, SETTLE_MS));
+    uint64_t hash = sim_hash(stage->sim);
     printf("seed %" PRIu64 ": %zu replicas, %" PRIu64 " entries, %" PRIu64
            " installs, hash %016" PRIx64 "\n",
-           seed, options.count, stage->entries, stage->installs, sim_hash(stage->sim));
+           seed, options.count, stage->entries, stage->installs, hash);
     stage_free(stage);
+    return hash;
 }
 
 int main(int argc, char **argv)

@@ -195,6 +195,15 @@ static int add_replica(struct stage_node *n)
     return host_add(n->host, &options, &n->replica, &n->refusal);
 }
 
+/* Only a rotten disk may be damaged. Where the disk is full or fails, the process ends, and may be
+ * started again. */
+static void refuse(struct stage_node *n, struct env *env, int status)
+{
+    sf_assert(status != SF_CORRUPT || !n->stage->mixed || n->stage->rotting == n);
+    if (n->stage->mixed && status != SF_CORRUPT)
+        env_fatal(env, n->refusal);
+}
+
 static void boot(void *ctx, struct sim_node *node, struct env *env)
 {
     struct stage *stage = ctx;
@@ -208,8 +217,10 @@ static void boot(void *ctx, struct sim_node *node, struct env *env)
     int status = open_host(n, env);
     if (status == SF_OK)
         status = add_replica(n);
-    if (status != SF_OK)
+    if (status != SF_OK) {
+        refuse(n, env, status);
         return;
+    }
     n->create = false;
     if (stage->options.before_start != NULL)
         stage->options.before_start(n);
@@ -270,6 +281,7 @@ void stage_free(struct stage *stage)
     sim_on_event(stage->sim, NULL, NULL);
     sim_free(stage->sim);
     replica_on_apply = NULL;
+    stage_now = NULL;
     for (size_t i = 0; i < stage->options.count; i++)
         free(stage->nodes[i].refusal);
     free(stage->group.addresses);
@@ -400,7 +412,41 @@ static void spoil_network(struct stage *stage)
     faults->sync_us_max = bad ? 30000 : 300;
 }
 
-void stage_storm_once(struct stage *stage)
+void stage_mix(struct stage *stage)
+{
+    stage->mixed = true;
+    stage->mix = sim_mix_draw(stage->sim);
+    if (stage->options.count >= 3 && stage->mix.rot_ppm > 0)
+        stage->rotting = any_node(stage);
+}
+
+static void act(struct stage *stage)
+{
+    struct sim_node *nodes[STAGE_NODES_MAX];
+    for (size_t i = 0; i < stage->options.count; i++)
+        nodes[i] = stage->nodes[i].node;
+    *sim_faults(stage->sim) = stage->mix.faults;
+    if (stage->rotting != NULL)
+        sim_disk_rot(stage->rotting->node, stage->mix.rot_ppm);
+    sim_mix_act(stage->sim, &stage->mix, nodes, stage->options.count);
+}
+
+/* Faults of the mix; and what a mix knows nothing of. */
+static void storm_mixed(struct stage *stage)
+{
+    struct stage_node *n = any_node(stage);
+    uint64_t kind = sim_random_below(stage->sim, 16);
+    if (!sim_node_is_up(n->node) && kind < 8)
+        sim_node_start(n->node);
+    else if (kind == 8)
+        fill_or_empty_store(stage);
+    else if (kind == 9)
+        transfer(stage);
+    else
+        act(stage);
+}
+
+static void storm_plain(struct stage *stage)
 {
     uint64_t kind = sim_random_below(stage->sim, 10);
     if (kind < 4)
@@ -417,23 +463,37 @@ void stage_storm_once(struct stage *stage)
         transfer(stage);
 }
 
+void stage_storm_once(struct stage *stage)
+{
+    if (stage->mixed)
+        storm_mixed(stage);
+    else
+        storm_plain(stage);
+}
+
 void stage_calm(struct stage *stage)
 {
-    struct sim_faults *faults = sim_faults(stage->sim);
-    faults->loss = faults->duplicate = faults->reorder = 0;
-    sim_heal_all(stage->sim);
+    sim_calm(stage->sim);
     for (size_t i = 0; i < stage->options.count; i++)
         stage->nodes[i].store_is_full = false;
     stage_start_all(stage);
+}
+
+static uint64_t gap_ns(struct stage *stage, uint64_t gap_ms)
+{
+    return stage->mixed ? sim_mix_gap_ns(stage->sim, &stage->mix)
+                        : (20 + sim_random_below(stage->sim, gap_ms)) * ENV_MS_NS;
 }
 
 void stage_storm(struct stage *stage, uint64_t ms)
 {
     uint64_t end = sim_now_ns(stage->sim) + ms * ENV_MS_NS;
     uint64_t gap_ms = 100 + sim_random_below(stage->sim, 3000); /* wild storms and mild ones */
+    if (sim_random_below(stage->sim, 2) == 0)
+        stage_mix(stage);
     while (sim_now_ns(stage->sim) < end) {
         stage_storm_once(stage);
-        sim_run_ns(stage->sim, (20 + sim_random_below(stage->sim, gap_ms)) * ENV_MS_NS);
+        sim_run_ns(stage->sim, gap_ns(stage, gap_ms));
     }
     stage_calm(stage);
 }
@@ -445,16 +505,29 @@ static const char *program_now;
 
 static _Noreturn void failed(const char *condition, const char *file, int line)
 {
+    char mix[SIM_MIX_TEXT_BYTES];
+    if (stage_now != NULL && stage_now->mixed) {
+        sim_mix_text(&stage_now->mix, mix);
+        fprintf(stderr, "mix: %s\n", mix);
+    }
     fprintf(stderr, "seed %" PRIu64 ": %s:%d: %s\nagain: %s --engine %s --seed %" PRIu64 "\n",
             seed_now, file, line, condition, program_now, seeds_engine_name(), seed_now);
     abort();
 }
 
-void stage_run_seeds(int argc, char **argv, uint64_t count, void (*run)(uint64_t seed))
+static uint64_t (*run_now)(uint64_t seed);
+
+static uint64_t run_one(uint64_t seed)
 {
-    struct seeds seeds = seeds_parse(argc, argv, count);
+    seed_now = seed;
+    return run_now(seed);
+}
+
+void stage_run_seeds(int argc, char **argv, uint64_t count, uint64_t (*run)(uint64_t seed))
+{
+    const struct seeds seeds = seeds_parse(argc, argv, count);
     sf_assert_handler = failed;
     program_now = argv[0];
-    for (seed_now = seeds.first; seed_now < seeds.first + seeds.count; seed_now++)
-        run(seed_now);
+    run_now = run;
+    seeds_run(&seeds, run_one);
 }

@@ -8,7 +8,7 @@
 #define TESTS_REPLICA_STAGE_H
 
 #include "replica/replica.h"
-#include "sim/sim.h"
+#include "sim/mix.h"
 
 #define STAGE_NODES_MAX 5u
 
@@ -62,6 +62,9 @@ struct stage {
     replica_id *leaders;   /* by term; 0: none seen */
     size_t leader_cap;
     uint64_t entries, installs; /* applied and installed in all */
+    bool mixed;                 /* its storms do what is in the mix */
+    struct sim_mix mix;
+    struct stage_node *rotting; /* whose disk rots, and which may refuse to serve for it; or NULL */
 };
 
 struct stage *stage_new(uint64_t seed, const struct stage_options *options);
@@ -74,15 +77,16 @@ struct stage_node *stage_leader(struct stage *stage); /* which says so and has a
 struct stage_node *stage_wait_leader(struct stage *stage, uint64_t limit_ms);
 /* Every replica that is up has applied what the leader has, and that is at least `index`. */
 bool stage_wait_settled(struct stage *stage, uint64_t index, uint64_t limit_ms);
-/* For a main: runs each seed, of the command line (--seed S, --seeds N), else of the environment
- * (SHARDFS_SIM_SEED, SHARDFS_SIM_SEEDS), else 1 to `count`; on the engine of --engine (seeds.h). A
- * failed assertion names the seed and how to run it again. */
-void stage_run_seeds(int argc, char **argv, uint64_t count, void (*run)(uint64_t seed));
+/* For a main: runs each seed that command line or environment name, else 1 to `count` (seeds.h).
+ * `run` returns the hash of its run. A failed assertion names the seed and how to run it again. */
+void stage_run_seeds(int argc, char **argv, uint64_t count, uint64_t (*run)(uint64_t seed));
 
+/* From now on storms consist of a mix of faults that is drawn now, beside those of the stage. */
+void stage_mix(struct stage *stage);
 /* One fault: a crash or a start, a cut, spoilt messages, or a transfer of the lead. */
 void stage_storm_once(struct stage *stage);
 void stage_calm(struct stage *stage); /* everything is healed and up */
-/* Faults for so long; then calm. */
+/* Faults for so long, in half of all runs those of a mix; then calm. */
 void stage_storm(struct stage *stage, uint64_t ms);
 
 #endif

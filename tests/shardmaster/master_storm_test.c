@@ -107,6 +107,8 @@ static void act_all(struct storm *storm, unsigned rounds)
 
 static void storm_and_act(struct storm *storm)
 {
+    if (sim_random_below(storm->stage->sim, 2) == 0)
+        stage_mix(storm->stage);
     for (unsigned i = 0; i < STORM_STEPS; i++) {
         stage_storm_once(storm->stage);
         act_all(storm, (unsigned)sim_random_below(storm->stage->sim, 20));
@@ -119,7 +121,7 @@ static void storm_and_act(struct storm *storm)
         client_wait(storm->actors[k].client);
 }
 
-static void run(uint64_t seed)
+static uint64_t run(uint64_t seed)
 {
     static const size_t counts[] = {3, 1, 5, 3};
     struct stage_options options = master_stage_options(counts[seed % 4]);
@@ -132,14 +134,16 @@ static void run(uint64_t seed)
     }
     storm_and_act(storm);
     sf_assert(stage_wait_settled(storm->stage, storm->stage->applied_max, SETTLE_MS));
+    uint64_t hash = sim_hash(storm->stage->sim);
     printf("seed %" PRIu64 ": %zu replicas, %" PRIu64 " operations, %" PRIu64
            " queries, Config %" PRIu64 ", %" PRIu64 " installs, hash %016" PRIx64 "\n",
            seed, options.count, storm->operations, storm->queries, storm->known,
-           storm->stage->installs, sim_hash(storm->stage->sim));
+           storm->stage->installs, hash);
     for (size_t k = 0; k < CLIENTS; k++)
         client_free(storm->actors[k].client);
     master_stage_free(storm->stage);
     free(storm);
+    return hash;
 }
 
 int main(int argc, char **argv)

@@ -33,7 +33,7 @@ struct event {
     uint64_t sequence; /* of the simulation's one counter */
     enum event_kind kind;
     uint32_t node; /* number of the node it concerns; 0: none */
-    size_t size;   /* bytes that it carries, for the hash of the run */
+    uint64_t what; /* of what it carries, for the hash of the run */
     void (*run)(struct event *event);
     void (*drop)(struct event *event);
 };

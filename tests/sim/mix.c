@@ -30,6 +30,7 @@ static const struct dial {
     {"step", offsetof(struct sim_mix, shares.step), 1, 4},
     {"fill", offsetof(struct sim_mix, shares.fill), 1, 4},
     {"disk_stall", offsetof(struct sim_mix, shares.disk_stall), 1, 4},
+    {"rot_ppm", offsetof(struct sim_mix, rot_ppm), 20, 5000},
 };
 /* What is always on, at least as much as min. */
 static const struct dial extents[] = {

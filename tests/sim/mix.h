@@ -18,7 +18,8 @@ struct sim_mix_shares {
 struct sim_mix {
     struct sim_faults faults; /* for sim_faults; the times of what is off are as at first */
     struct sim_mix_shares shares;
-    uint32_t gap_ms; /* between two acts, in the mean */
+    uint32_t rot_ppm; /* for sim_disk_rot, of the disks that the test can do without */
+    uint32_t gap_ms;  /* between two acts, in the mean */
     /* Of acts, drawn up to these: */
     uint32_t while_ms_max; /* clogs, pauses, full disks, stalls */
     uint32_t drift_ppm_max, step_ms_max;

@@ -142,7 +142,7 @@ static struct unit *unit_new(struct link *link, int from, uint8_t *bytes, size_t
     *unit = (struct unit){
         .event = {.kind = bytes == NULL ? EVENT_CLOSE : EVENT_DATA,
                   .node = to == NULL ? 0 : to->number,
-                  .size = n,
+                  .what = bytes_hash(slice_of(bytes, n)),
                   .run = unit_run,
                   .drop = unit_drop},
         .link = link_hold(link),

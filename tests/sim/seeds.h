@@ -1,9 +1,10 @@
 /* seeds: which seeds a simulation runs, and on which engine, from its command line or the
  * environment.
  *
- *   PROGRAM [--seeds N] [--seed FIRST] [--engine raft|paxos]
+ *   PROGRAM [--seeds N] [--seed FIRST] [--engine raft|paxos] [--twice]
  *                           else SHARDFS_SIM_SEEDS, SHARDFS_SIM_SEED and SHARDFS_SIM_ENGINE,
  *                           else `count` seeds from 1 on, on Raft; on Paxos a quarter of them
+ *   --twice                 each seed runs two times, and both must be the same run
  */
 #ifndef TESTS_SEEDS_H
 #define TESTS_SEEDS_H
@@ -14,9 +15,11 @@
 #include <string.h>
 
 #include "consensus/consensus.h"
+#include "env/assert.h"
 
 struct seeds {
     uint64_t first, count;
+    bool twice; /* for seeds_run */
 };
 
 /* What the groups under test run on. */
@@ -44,33 +47,52 @@ static inline uint64_t seeds_default(uint64_t count)
     return seeds_engine() == CONSENSUS_PAXOS ? (count + 3) / 4 : count;
 }
 
+static inline uint64_t seeds_from_env(const char *name, uint64_t otherwise)
+{
+    const char *text = getenv(name);
+    return text && text[0] ? strtoull(text, NULL, 10) : otherwise;
+}
+
+static inline _Noreturn void seeds_usage(const char *program)
+{
+    fprintf(stderr, "usage: %s [--seeds N] [--seed FIRST] [--engine raft|paxos] [--twice]\n",
+            program);
+    exit(2);
+}
+
 static inline struct seeds seeds_parse(int argc, char **argv, uint64_t count)
 {
-    struct seeds seeds = {1, seeds_default(count)};
-    const char *text = getenv("SHARDFS_SIM_SEEDS");
-    if (text && text[0])
-        seeds.count = strtoull(text, NULL, 10);
-    text = getenv("SHARDFS_SIM_SEED");
-    if (text && text[0])
-        seeds.first = strtoull(text, NULL, 10);
-    for (int i = 1; i < argc; i += 2) {
-        if (i + 1 < argc && strcmp(argv[i], "--seeds") == 0) {
-            seeds.count = strtoull(argv[i + 1], NULL, 10);
-        } else if (i + 1 < argc && strcmp(argv[i], "--seed") == 0) {
-            seeds.first = strtoull(argv[i + 1], NULL, 10);
-            seeds.count = 1;
-        } else if (i + 1 >= argc || strcmp(argv[i], "--engine") != 0 ||
-                   !seeds_choose_engine(argv[i + 1])) {
-            fprintf(stderr, "usage: %s [--seeds N] [--seed FIRST] [--engine raft|paxos]\n",
-                    argv[0]);
-            exit(2);
+    struct seeds seeds = {.first = seeds_from_env("SHARDFS_SIM_SEED", 1)};
+    const char *first = NULL, *number = NULL;
+    for (int i = 1; i < argc; i++) {
+        const char *value = i + 1 < argc ? argv[i + 1] : NULL;
+        if (strcmp(argv[i], "--twice") == 0) {
+            seeds.twice = true;
+            continue;
         }
+        if (value != NULL && strcmp(argv[i], "--seeds") == 0)
+            number = value;
+        else if (value != NULL && strcmp(argv[i], "--seed") == 0)
+            first = value;
+        else if (value == NULL || strcmp(argv[i], "--engine") != 0 || !seeds_choose_engine(value))
+            seeds_usage(argv[0]);
+        i++;
     }
-    for (int i = 1; i < argc; i += 2) { /* --seed 7 --seeds 3: three from 7 on */
-        if (strcmp(argv[i], "--seeds") == 0)
-            seeds.count = strtoull(argv[i + 1], NULL, 10);
-    }
+    seeds.count = seeds_from_env("SHARDFS_SIM_SEEDS", seeds_default(count));
+    if (first != NULL)
+        seeds = (struct seeds){strtoull(first, NULL, 10), 1, seeds.twice};
+    if (number != NULL)
+        seeds.count = strtoull(number, NULL, 10);
     return seeds;
+}
+
+/* `run` returns the hash of its run. */
+static inline void seeds_run(const struct seeds *seeds, uint64_t (*run)(uint64_t seed))
+{
+    for (uint64_t seed = seeds->first; seed < seeds->first + seeds->count; seed++) {
+        uint64_t hash = run(seed);
+        sf_assert(!seeds->twice || run(seed) == hash);
+    }
 }
 
 #endif

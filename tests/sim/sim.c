@@ -62,7 +62,7 @@ static void run_event(struct sim *sim, struct event *event)
             return;
         }
     }
-    world_note(sim, event->kind, event->node, event->size);
+    world_note(sim, event->kind, event->node, event->what);
     event->run(event);
 }
 

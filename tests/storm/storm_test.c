@@ -52,7 +52,7 @@ static void end_reconfiguration(struct cluster *cluster)
         (void)cluster_join(cluster, 1u << sim_random_below(cluster->sim, CLUSTER_GROUPS));
 }
 
-static void run(uint64_t seed)
+static uint64_t run(uint64_t seed)
 {
     struct cluster_options options = {.chunk_bytes = 64u << seed % 5,
                                       .flush_ms = 50 + seed * 37 % 400,
@@ -73,12 +73,13 @@ static void run(uint64_t seed)
     sf_assert(cluster_run_until(cluster, cluster_is_settled, SETTLE_MS));
     load_check(load);
     cluster_check_replicas(cluster);
+    uint64_t hash = sim_hash(cluster->sim);
     printf("seed %" PRIu64 ": %" PRIu64 " Configs, %" PRIu64 " operations answered, %" PRIu64
            " events, hash %016" PRIx64 "\n",
-           seed, cluster->config->num, load_answered(load), sim_event_count(cluster->sim),
-           sim_hash(cluster->sim));
+           seed, cluster->config->num, load_answered(load), sim_event_count(cluster->sim), hash);
     cluster_free(cluster);
     load_free(load);
+    return hash;
 }
 
 int main(int argc, char **argv)
@@ -86,7 +87,6 @@ int main(int argc, char **argv)
     const struct seeds seeds = seeds_parse(argc, argv, 200);
     sf_assert_handler = failed;
     sf_assert_slow_enabled = true;
-    for (uint64_t seed = seeds.first; seed < seeds.first + seeds.count; seed++)
-        run(seed);
+    seeds_run(&seeds, run);
     return 0;
 }
