@@ -4,17 +4,22 @@
 
 #include "mount/request.h"
 
-static void attr_then(struct request *r, int status)
+static void reply_attr(struct request *r, const struct tree_inode *inode)
 {
     struct stat stat;
+    request_stat(r->mount, inode, &stat);
+    fuse_reply_attr(r->fuse, &stat, r->mount->options->attr_timeout_s);
+    request_end(r);
+}
+
+static void attr_then(struct request *r, int status)
+{
     if (status != SF_OK) {
         request_fail(r, status);
         return;
     }
     nodes_see(nodes_at(&r->mount->nodes, r->node_id), &r->call.inode);
-    request_stat(r->mount, &r->call.inode, &stat);
-    fuse_reply_attr(r->fuse, &stat, r->mount->options->attr_timeout_s);
-    request_end(r);
+    reply_attr(r, &r->call.inode);
 }
 
 static void handle_getattr(fuse_req_t fuse, fuse_ino_t node_id, struct fuse_file_info *file)
@@ -22,7 +27,13 @@ static void handle_getattr(fuse_req_t fuse, fuse_ino_t node_id, struct fuse_file
     struct request *r = request_new(fuse);
     (void)file;
     request_place(r, node_id);
-    request_submit(r, TREE_GETATTR, attr_then);
+    const struct node *node = nodes_at(&r->mount->nodes, node_id);
+    if (node->removed_ns == 0) {
+        request_submit(r, TREE_GETATTR, attr_then);
+        return;
+    }
+    struct tree_inode inode = nodes_removed_inode(node);
+    reply_attr(r, &inode);
 }
 
 /* False: the moment does not fit, before 1677 or after 2262. */

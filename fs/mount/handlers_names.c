@@ -111,11 +111,18 @@ static void handle_unlink(fuse_req_t fuse, fuse_ino_t parent, const char *name)
         request_submit(r, TREE_UNLINK, done_then);
 }
 
+static void removed_then(struct request *r, int status)
+{
+    if (status == SF_OK)
+        nodes_removed(&r->mount->nodes, r->call.inode.ino, env_wall_ns(r->mount->env));
+    done_then(r, status);
+}
+
 static void handle_rmdir(fuse_req_t fuse, fuse_ino_t parent, const char *name)
 {
     struct request *r = request_new(fuse);
     if (request_entry(r, parent, name))
-        request_submit(r, TREE_RMDIR, done_then);
+        request_submit(r, TREE_RMDIR, removed_then);
 }
 
 static void renamed_then(struct request *r, int status)

@@ -74,6 +74,8 @@ void nodes_see(struct node *node, const struct tree_inode *inode)
     node->is_privileged = S_ISREG(mode) && ((mode & S_ISUID) || runs_as_group);
     node->has_capability = inode->has_capability;
     node->gives_group = S_ISDIR(mode) && (mode & S_ISGID);
+    node->mode = mode;
+    node->uid = inode->uid;
     node->gid = inode->gid;
 }
 
@@ -107,6 +109,26 @@ void nodes_moved(struct nodes *nodes, uint64_t ino, const struct node_place *pla
     struct node *node = find(nodes, ino);
     if (node)
         set_place(node, place);
+}
+
+void nodes_removed(struct nodes *nodes, uint64_t ino, uint64_t time_ns)
+{
+    struct node *node = find(nodes, ino);
+    if (node)
+        node->removed_ns = time_ns;
+}
+
+struct tree_inode nodes_removed_inode(const struct node *node)
+{
+    return (struct tree_inode){
+        .ino = node->ino,
+        .mode = node->mode,
+        .uid = node->uid,
+        .gid = node->gid,
+        .atime_ns = node->removed_ns,
+        .mtime_ns = node->removed_ns,
+        .ctime_ns = node->removed_ns,
+    };
 }
 
 struct tree_place nodes_place(const struct node *node)

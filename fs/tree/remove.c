@@ -100,6 +100,7 @@ static void on_entry(struct op *op, int status, const struct kv_reply *reply)
         op_finish(op, status);
         return;
     }
+    op->call->inode.ino = op->child;
     op->pre = (struct kv_pre){KV_PRE_VERSION, reply->stat.version};
     key_of_directory(op->child, &op->directory);
     op_stat(op, &op->directory, on_record);

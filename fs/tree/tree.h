@@ -118,7 +118,7 @@ struct tree_place {
  *                                                 one: a regular file
  * MKDIR     place without ino, mode, uid, gid     inode
  * UNLINK    place; ino may be 0
- * RMDIR     place; ino may be 0
+ * RMDIR     place; ino may be 0                   inode.ino alone
  * RENAME    place -> to_directory, to_name,       inode.ino alone. CROSS_DEVICE unless it is within
  *           no_replace                            one directory below the root, or within the root
  *                                                 and one shard

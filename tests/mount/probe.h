@@ -15,6 +15,8 @@ unsigned probe_number(const char *text);
 /* -- probe_call.c: one system call, its errno on standard output ---------------------------- */
 
 int probe_call(int argc, char **argv);
+/* The same without printing: 0 or the errno; -1: there is no such operation. */
+int probe_operation(int argc, char **argv);
 
 /* -- probe_files.c -------------------------------------------------------------------------- */
 

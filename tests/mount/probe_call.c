@@ -357,17 +357,23 @@ static const struct operation operations[] = {
     {"utimens", 2, run_utimens},
 };
 
-int probe_call(int argc, char **argv)
+int probe_operation(int argc, char **argv)
 {
     for (size_t i = 0; i < sizeof operations / sizeof operations[0]; i++) {
         const struct operation *operation = &operations[i];
         if (strcmp(operation->name, argv[0]) != 0 || operation->arguments != argc - 1)
             continue;
-        const char *name = "OK";
-        if (operation->run(argv + 1) < 0)
-            name = strerrorname_np(errno);
-        puts(name ? name : "?");
-        return 0;
+        return operation->run(argv + 1) < 0 ? errno : 0;
     }
-    probe_fail("no operation '%s' with %d arguments", argv[0], argc - 1);
+    return -1;
+}
+
+int probe_call(int argc, char **argv)
+{
+    int error = probe_operation(argc, argv);
+    if (error < 0)
+        probe_fail("no operation '%s' with %d arguments", argv[0], argc - 1);
+    const char *name = error != 0 ? strerrorname_np(error) : "OK";
+    puts(name ? name : "?");
+    return 0;
 }
