@@ -1,5 +1,6 @@
 /* The program shardkv: one process of the key/value service, with one replica or several of
  * different groups. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -137,6 +138,21 @@ static bool parse_other_group(const struct server_options *options, const char *
     return parse_group(&as_first, text, out);
 }
 
+/* Every replica of this process is of a group that has its shards from here. */
+static bool knows_own_groups(const struct kv_program *program)
+{
+    for (size_t i = 0; i < program->group_count; i++) {
+        const struct group *own = &program->groups[i];
+        const struct group *known = config_find_group(program->config, own->gid);
+        if (known != NULL && group_identity(known) == group_identity(own))
+            continue;
+        fprintf(stderr, "shardkv: --static: group %" PRIu64 " of this process %s\n", own->gid,
+                known == NULL ? "is not among them" : "stands there with other addresses");
+        return false;
+    }
+    return true;
+}
+
 static bool make_config(const struct server_options *options, struct kv_program *program,
                         const struct group *groups)
 {
@@ -146,17 +162,32 @@ static bool make_config(const struct server_options *options, struct kv_program 
     struct config *none = config_new(shards, routing);
     int status = config_join(none, groups, program->fixed.count, &program->config, &which);
     config_free(none);
-    return status == SF_OK || complain("--static: ", sf_error_text(status));
+    if (status != SF_OK)
+        return complain("--static: ", sf_error_text(status));
+    return knows_own_groups(program);
+}
+
+static bool is_twice(const struct group *groups, size_t count)
+{
+    for (size_t i = 0; i + 1 < count; i++)
+        if (groups[i].gid == groups[count - 1].gid)
+            return true;
+    return false;
 }
 
 static bool parse_static(const struct server_options *options, struct kv_program *program)
 {
+    const struct group_texts *texts = &program->fixed;
     struct group groups[GROUPS_MAX];
     size_t count = 0;
-    while (count < program->fixed.count &&
-           parse_other_group(options, program->fixed.texts[count], &groups[count]))
-        count++;
-    bool good = count == program->fixed.count && make_config(options, program, groups);
+    bool good = true;
+    while (good && count < texts->count) {
+        good = parse_other_group(options, texts->texts[count], &groups[count]);
+        count += good;
+        if (good && is_twice(groups, count))
+            good = complain("--static: this group is given twice: ", texts->texts[count - 1]);
+    }
+    good = good && make_config(options, program, groups);
     while (count > 0)
         server_group_deinit(&groups[--count]);
     return good;

@@ -137,6 +137,7 @@ struct shardkv *shardkv_new(struct env *env, struct rpc *rpc, const struct shard
     if (options->config != NULL) {
         service->fixed = config_copy(options->config);
         service->router = router_new_static(env, rpc, options->config);
+        static_masters_serve(service);
     } else {
         service->router = router_new(env, rpc, options->masters, options->master_count);
     }

@@ -42,6 +42,11 @@ void service_lead_lost(struct kv_machine *machine); /* who waits for locks is to
 void service_locks_freed(struct kv_machine *machine, uint32_t shard);
 void service_forget(struct shardkv *service, struct kv_machine *machine); /* it is being freed */
 
+/* -- static_masters.c ---------------------------------------------------------------------- */
+
+/* Registers master.* for a service with a fixed Config. */
+void static_masters_serve(struct shardkv *service);
+
 /* -- pending.c ----------------------------------------------------------------------------- */
 
 /* Takes a request that came in (borrowed until return; its slices too) and sees to it that it is

@@ -88,9 +88,10 @@ struct clerk_options {
     uint64_t timeout_ms; /* deadline of each call that does not bring its own; 0: none */
 };
 
-/* A clerk of the cluster whose shardmasters are at "HOST:PORT,HOST:PORT,...". Connects when it is
- * first needed, so a cluster that does not answer shows in the first call, not here. options: NULL
- * or borrowed. SF_ADDRESS (`masters` is not such a list), SF_IO. *out is untouched on failure. */
+/* A clerk of the cluster whose shardmasters are at "HOST:PORT,HOST:PORT,..."; of a cluster that has
+ * none (static placement), any of its servers. Connects when it is first needed, so a cluster that
+ * does not answer shows in the first call, not here. options: NULL or borrowed. SF_ADDRESS
+ * (`masters` is not such a list), SF_IO. *out is untouched on failure. */
 CLERK_API int clerk_open(const char *masters, const struct clerk_options *options,
                          struct clerk **out);
 /* Calls that are still open end without on_done. Takes at most a tenth of a second. NULL is

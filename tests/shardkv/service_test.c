@@ -404,6 +404,66 @@ static void large_answers_wait_their_turn(void **state)
     free(value);
 }
 
+/* -- instead of shardmasters ------------------------------------------------------------------ */
+
+struct asked {
+    struct router_master call;
+    bool done;
+    int status;
+    struct config *config;
+};
+
+static void on_asked(struct router_master *call, int status, const struct config *config,
+                     const struct master_reply *reply)
+{
+    struct asked *asked = container_of(call, struct asked, call);
+    (void)reply;
+    asked->done = true;
+    asked->status = status;
+    asked->config = config != NULL ? config_copy(config) : NULL;
+}
+
+static bool is_asked(void *ctx)
+{
+    return ((struct asked *)ctx)->done;
+}
+
+/* One question to the third process, which has a replica of the last group alone. */
+static int ask_masters(int64_t num, const struct master_op *op, struct config **out)
+{
+    const char *address = world->sites[2].address;
+    struct asked asked = {.call = {.on_done = on_asked, .num = num, .op = op}};
+    struct router *router = router_new(sim_node_env(world->asker), world->rpc, &address, 1);
+    router_master_send(router, &asked.call);
+    assert_true(sim_run_until(world->sim, is_asked, &asked, 10 * ENV_SECOND_NS));
+    router_free(router);
+    *out = asked.config;
+    return asked.status;
+}
+
+/* Any process tells the whole placement, Config 0 is empty, and nothing changes it. */
+static void a_server_answers_for_the_masters(void **state)
+{
+    static const int64_t newest[] = {-1, 1, 7};
+    struct config *config;
+    group_id gid = 2;
+    const struct master_op leave = {
+        .kind = MASTER_LEAVE, .client_lo = 1, .sequence = 1, .gids = &gid, .gid_count = 1};
+    (void)state;
+    for (size_t i = 0; i < sizeof newest / sizeof newest[0]; i++) {
+        assert_int_equal(ask_masters(newest[i], NULL, &config), SF_OK);
+        assert_true(config_equal(config, world->placement));
+        config_free(config);
+    }
+    assert_int_equal(ask_masters(0, NULL, &config), SF_OK);
+    assert_true(config->num == 0 && config->group_count == 0 && config->shard_count == SHARDS);
+    config_free(config);
+    assert_int_equal(ask_masters(0, &leave, &config), SF_UNSUPPORTED);
+    assert_int_equal(ask_masters(-1, NULL, &config), SF_OK);
+    assert_true(config_equal(config, world->placement));
+    config_free(config);
+}
+
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -417,6 +477,7 @@ int main(void)
         T(a_follower_names_the_leader_or_passes_on),
         T(a_process_that_restarts_has_everything),
         T(large_answers_wait_their_turn),
+        T(a_server_answers_for_the_masters),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
