@@ -19,8 +19,10 @@ static const struct command commands[] = {
      command_put},
     {"get", "NAME", "write a key's bytes to standard output", 1, 1, CTL_MASTERS | CTL_KEY,
      command_get},
-    {"append", "NAME [VALUE]", "append to a key; no VALUE: from standard input", 1, 2,
-     CTL_MASTERS | CTL_KEY, command_append},
+    {"append", "[--old] NAME [VALUE]", "append to a key; no VALUE: from standard input", 1, 2,
+     CTL_MASTERS | CTL_KEY | CTL_OLD, command_append},
+    {"puthash", "NAME [VALUE]", "value := hash(old value, VALUE); print the old value", 1, 2,
+     CTL_MASTERS | CTL_KEY, command_puthash},
     {"del", "NAME", "delete a key, or an empty directory", 1, 1, CTL_MASTERS | CTL_KEY,
      command_del},
     {"ls", "[-l] [NAME]", "list a directory, or the root", 0, 1, CTL_MASTERS | CTL_FULL,
@@ -91,14 +93,15 @@ static void print_help(void)
     for (size_t i = 0; i < COMMAND_COUNT; i++) {
         char usage[64];
         snprintf(usage, sizeof usage, "%s %s", commands[i].name, commands[i].arguments);
-        printf("  %-24s %s\n", usage, commands[i].help);
+        printf("  %-28s %s\n", usage, commands[i].help);
     }
     puts("\n"
          "  --masters A,B,C    addresses of the shardmasters (else SHARDFS_MASTERS)\n"
          "  --timeout SECONDS  give up a request after so long, and a second more for each MiB\n"
          "                     of data in it (default 10; 0: never)\n"
-         "  --key              put, get, append, del, stat: NAME is the key itself, any bytes,\n"
-         "                     not its name in the mount\n"
+         "  --key              put, get, append, puthash, del, stat: NAME is the key itself, any\n"
+         "                     bytes, not its name in the mount\n"
+         "  --old              append: print the value before (of at most 1 MiB in all)\n"
          "  --json             query, status: print JSON\n"
          "  --force            join: also where the replicas do not answer as that group\n"
          "  --dir DIR          up, down: where the local cluster lives\n"
@@ -119,6 +122,7 @@ enum {
     OPTION_JSON,
     OPTION_FORCE,
     OPTION_KEY,
+    OPTION_OLD,
     OPTION_DIR,
     OPTION_SHARDS,
     OPTION_ROUTING,
@@ -136,6 +140,7 @@ static const struct option long_options[] = {
     {"json", no_argument, NULL, OPTION_JSON},
     {"force", no_argument, NULL, OPTION_FORCE},
     {"key", no_argument, NULL, OPTION_KEY},
+    {"old", no_argument, NULL, OPTION_OLD},
     {"dir", required_argument, NULL, OPTION_DIR},
     {"shards", required_argument, NULL, OPTION_SHARDS},
     {"routing", required_argument, NULL, OPTION_ROUTING},
@@ -254,6 +259,8 @@ static unsigned kind_of(int option)
         return CTL_FULL;
     case OPTION_KEY:
         return CTL_KEY;
+    case OPTION_OLD:
+        return CTL_OLD;
     case OPTION_DIR:
         return CTL_DIR;
     default:
@@ -271,6 +278,7 @@ static const char *name_of(unsigned kinds)
                  {CTL_FORCE, "--force"},
                  {CTL_FULL, "-l"},
                  {CTL_KEY, "--key"},
+                 {CTL_OLD, "--old"},
                  {CTL_DIR, "--dir"},
                  {CTL_NEW, "options of a new cluster (--shards and so on)"}};
     size_t i = 0;

@@ -19,7 +19,8 @@ enum ctl_option {
     CTL_FULL = 8, /* -l */
     CTL_KEY = 16, /* --key */
     CTL_DIR = 32,
-    CTL_NEW = 64, /* --shards and so on: what a new local cluster is made of */
+    CTL_NEW = 64,  /* --shards and so on: what a new local cluster is made of */
+    CTL_OLD = 128, /* --old */
 };
 
 struct ctl_options {
@@ -60,7 +61,7 @@ int fail_output(void);
 SF_MUST_CHECK bool take_number(const char *what, const char *text, uint64_t min, uint64_t max,
                                uint64_t *out);
 
-command_run command_put, command_get, command_append, command_del;
+command_run command_put, command_get, command_append, command_puthash, command_del;
 command_run command_ls, command_stat;
 command_run command_join, command_leave, command_move, command_transfer, command_drain;
 command_run command_query, command_status;

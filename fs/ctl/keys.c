@@ -29,6 +29,11 @@ static bool is_root(const struct target *target)
 
 /* -- put, append ----------------------------------------------------------------------------- */
 
+static bool write_out(struct slice data)
+{
+    return data.n == 0 || (fwrite(data.p, 1, data.n, stdout) == data.n && fflush(stdout) == 0);
+}
+
 /* Up to PUT_BYTES_MAX of standard input. False: it cannot be read; the line is printed. */
 static bool read_input(struct buffer *to)
 {
@@ -57,6 +62,9 @@ static int write_part(struct session *s, const struct target *target, enum value
     return status == SF_OK ? 0 : target_fail(target->name, status);
 }
 
+/* put, append, puthash: what is done with the input. */
+typedef int write_input(struct session *s, const struct target *target, struct buffer *data);
+
 /* What is left of the input is appended, part by part. `part` holds the first one, which is
  * written. */
 static int write_rest(struct session *s, const struct target *target, struct buffer *part)
@@ -78,7 +86,60 @@ static int write_rest(struct session *s, const struct target *target, struct buf
     return exit_status;
 }
 
-static int write_value(const struct ctl_options *options, const char *name, enum value_kind kind,
+static int put_input(struct session *s, const struct target *target, struct buffer *data)
+{
+    int exit_status = write_part(s, target, VALUE_PUT, buffer_slice(data));
+    return exit_status == 0 ? write_rest(s, target, data) : exit_status;
+}
+
+static int append_input(struct session *s, const struct target *target, struct buffer *data)
+{
+    int exit_status = write_part(s, target, VALUE_APPEND, buffer_slice(data));
+    return exit_status == 0 ? write_rest(s, target, data) : exit_status;
+}
+
+static int fail_for_old(const char *name)
+{
+    return fail("%s: this is for values of at most %u bytes, before and after", name,
+                SF_VALUE_BYTES_MAX);
+}
+
+static int end_with_old(const struct target *target, int status, struct buffer *old)
+{
+    int exit_status = 0;
+    if (status == SF_TOO_BIG)
+        exit_status = fail_for_old(target->name);
+    else if (status != SF_OK)
+        exit_status = target_fail(target->name, status);
+    else if (!write_out(buffer_slice(old)))
+        exit_status = fail_output();
+    buffer_deinit(old);
+    return exit_status;
+}
+
+static int append_for_old(struct session *s, const struct target *target, struct buffer *data)
+{
+    struct buffer old = {0};
+    struct value_call call = value_of(target, VALUE_APPEND);
+    call.flags = KV_WANT_OLD;
+    call.data = buffer_slice(data);
+    int status = session_value(s, &call, &old);
+    return end_with_old(target, status, &old);
+}
+
+static int put_hash(struct session *s, const struct target *target, struct buffer *data)
+{
+    struct buffer old = {0};
+    struct kv_op op = {.kind = KV_PUT_HASH,
+                       .space = target->space,
+                       .key = slice_of(target->key, target->key_bytes),
+                       .pre = target->pre,
+                       .data = buffer_slice(data)};
+    int status = session_kv(s, &op, NULL, &old);
+    return end_with_old(target, status, &old);
+}
+
+static int write_value(const struct ctl_options *options, const char *name, write_input *write,
                        struct buffer *data)
 {
     struct session s;
@@ -88,16 +149,14 @@ static int write_value(const struct ctl_options *options, const char *name, enum
         return exit_status;
     exit_status = target_to_write(&s, options, name, &target);
     if (exit_status == 0)
-        exit_status = write_part(&s, &target, kind, buffer_slice(data));
-    if (exit_status == 0)
-        exit_status = write_rest(&s, &target, data);
+        exit_status = write(&s, &target, data);
     session_close(&s);
     return exit_status;
 }
 
 /* The input is read before anything is changed. */
 static int write_command(const struct ctl_options *options, size_t argc, char **argv,
-                         enum value_kind kind)
+                         write_input *write, size_t bytes_max)
 {
     struct buffer data = {0};
     int exit_status = target_check_file(options, argv[0]);
@@ -107,28 +166,32 @@ static int write_command(const struct ctl_options *options, size_t argc, char **
         buffer_set(&data, slice_str(argv[1]));
     else if (!read_input(&data))
         exit_status = EXIT_FAILED;
+    if (exit_status == 0 && data.n > bytes_max)
+        exit_status = fail_for_old(argv[0]);
     if (exit_status == 0)
-        exit_status = write_value(options, argv[0], kind, &data);
+        exit_status = write_value(options, argv[0], write, &data);
     buffer_deinit(&data);
     return exit_status;
 }
 
 int command_put(const struct ctl_options *options, size_t argc, char **argv)
 {
-    return write_command(options, argc, argv, VALUE_PUT);
+    return write_command(options, argc, argv, put_input, SIZE_MAX);
 }
 
 int command_append(const struct ctl_options *options, size_t argc, char **argv)
 {
-    return write_command(options, argc, argv, VALUE_APPEND);
+    if (options->given & CTL_OLD)
+        return write_command(options, argc, argv, append_for_old, SF_VALUE_BYTES_MAX);
+    return write_command(options, argc, argv, append_input, SIZE_MAX);
+}
+
+int command_puthash(const struct ctl_options *options, size_t argc, char **argv)
+{
+    return write_command(options, argc, argv, put_hash, SF_VALUE_BYTES_MAX);
 }
 
 /* -- get ------------------------------------------------------------------------------------- */
-
-static bool write_out(struct slice data)
-{
-    return data.n == 0 || (fwrite(data.p, 1, data.n, stdout) == data.n && fflush(stdout) == 0);
-}
 
 static int copy_out(struct session *s, const struct target *target)
 {
@@ -177,7 +240,7 @@ static int delete_target(struct session *s, const struct target *target)
 {
     if (!target->is_walked) {
         struct kv_op op = {.kind = KV_DELETE, .key = slice_of(target->key, target->key_bytes)};
-        return session_kv(s, &op, NULL);
+        return session_kv(s, &op, NULL, NULL);
     }
     struct tree_call call = {.kind = target->place.is_directory ? TREE_RMDIR : TREE_UNLINK,
                              .place = target->place};
@@ -299,7 +362,7 @@ static int print_target(struct session *s, const struct target *target)
     struct kv_stat stat;
     if (!target->is_walked) {
         struct kv_op op = {.kind = KV_STAT, .key = slice_of(target->key, target->key_bytes)};
-        int status = session_kv(s, &op, &stat);
+        int status = session_kv(s, &op, &stat, NULL);
         if (status != SF_OK)
             return target_fail(target->name, status);
     }

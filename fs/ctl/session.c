@@ -294,6 +294,7 @@ struct kv_wait {
     bool done;
     int status;
     struct kv_stat *stat;
+    struct buffer *data;
 };
 
 static void on_kv(struct client_call *call, int status, const struct kv_reply *reply)
@@ -305,11 +306,13 @@ static void on_kv(struct client_call *call, int status, const struct kv_reply *r
         *wait->stat = reply->stat;
         wait->stat->attr = slice_of(NULL, 0);
     }
+    if (status == SF_OK && wait->data)
+        buffer_set(wait->data, reply->data);
 }
 
-int session_kv(struct session *s, const struct kv_op *op, struct kv_stat *stat)
+int session_kv(struct session *s, const struct kv_op *op, struct kv_stat *stat, struct buffer *data)
 {
-    struct kv_wait wait = {.stat = stat};
+    struct kv_wait wait = {.stat = stat, .data = data};
     wait.call.on_done = on_kv;
     wait.call.op = op;
     wait.call.timeout_ms = s->timeout_ms;

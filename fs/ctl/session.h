@@ -44,8 +44,9 @@ SF_MUST_CHECK int session_learn_root(struct session *s);
 /* A second more of time for each MiB. *data (may be NULL): a copy, to be freed by the caller with
  * buffer_deinit. */
 SF_MUST_CHECK int session_value(struct session *s, struct value_call *call, struct buffer *data);
-/* *stat (may be NULL): the reply's, its attr empty. */
-SF_MUST_CHECK int session_kv(struct session *s, const struct kv_op *op, struct kv_stat *stat);
+/* *stat, *data (may be NULL): the reply's; stat without its attr, data a copy as above. */
+SF_MUST_CHECK int session_kv(struct session *s, const struct kv_op *op, struct kv_stat *stat,
+                             struct buffer *data);
 
 /* A random client id for master operations. */
 void session_new_master_op(struct session *s, struct master_op *op, enum master_kind kind);

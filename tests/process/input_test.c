@@ -194,6 +194,7 @@ static const struct input_case ctl_usage[] = {
     {2, "--masters needs a value", {"shardctl", "query", "--masters"}},
     {2, "takes no value", {"shardctl", "query", "--json=1"}},
     {2, "'put' does not take --json", {"shardctl", "put", "file", "y", "--json"}},
+    {2, "'put' does not take --old", {"shardctl", "put", "--old", "file", "y"}},
     {2, "'get' does not take --dir", {"shardctl", "get", "file", "--dir", "@new"}},
     {2, "'up' does not take --masters", {"shardctl", "up", "--dir", "@new", "--masters", "a:1"}},
     {2,
@@ -540,11 +541,12 @@ static void test_garbage(void)
 
 /* -- standard files -------------------------------------------------------------------------- */
 
-/* The shell's line must end with the status, 128 + the signal that ended its last program. */
+/* The shell's line must end with the status. */
 static void check_line(int exit_status, const char *says, const char *line)
 {
-    char *text;
-    int got = stage_run(&stage, &text, STAGE_WORDS("sh", "-c", line));
+    char *text, whole[4096];
+    snprintf(whole, sizeof whole, "cd '%.400s' || exit 9; %s", stage_scratch(), line);
+    int got = stage_run(&stage, &text, STAGE_WORDS("sh", "-c", whole));
     if (got != exit_status || !strstr(text, says))
         stage_fail("%s: status %d, not %d and '%s': %s", line, got, exit_status, says, text);
     free(text);
@@ -592,6 +594,36 @@ static void check_round_trip(const char *how)
     stage_must(&stage, STAGE_WORDS("sh", "-c", line));
 }
 
+/* What append --old and puthash print is the value before, byte for byte; the hash is FNV-1a. */
+static void test_old_values(void)
+{
+    check_line(0, "none", "test -z \"$(shardctl append --old old a)\" && echo none");
+    check_line(0, "a-", "shardctl append --old old 'b c'; echo -");
+    check_line(0, "ab c-", "printf '\\000\\377' | shardctl append --old old; echo -");
+    check_line(0, "same",
+               "printf 'ab c\\000\\377' >was && shardctl append --old old '' >now && "
+               "cmp was now && echo same");
+    check_line(0, "none", "test -z \"$(shardctl puthash dir/hash a)\" && echo none");
+    check_line(0, "3826002220-", "shardctl puthash dir/hash b; echo -");
+    check_line(0, "282007278-", "printf '' | shardctl puthash dir/hash; echo -");
+    check_line(0, "2166136261-", "shardctl puthash --key e ''; shardctl get e; echo -");
+    check_line(1, "dir: is a directory", "shardctl puthash dir x");
+    check_line(1, "dir: is a directory", "shardctl append --old dir x");
+    check_line(0, "", "head -c 1048570 /dev/zero | shardctl put old");
+    check_line(1, "old: this is for values of at most 1048576 bytes",
+               "shardctl append --old old 1234567");
+    check_line(1, "at most 1048576", "head -c 1048577 /dev/zero | shardctl append --old fresh/x");
+    check_line(1, "at most 1048576", "head -c 1048577 /dev/zero | shardctl puthash fresh/x");
+    check_line(1, "fresh: no such key", "shardctl stat fresh");
+    check_line(0, "1048576\n", "shardctl append --old old 123456 >now; shardctl get old | wc -c");
+    check_line(0, "1048570\n", "wc -c <now");
+    check_line(0, "1048577\n", "shardctl append old 7; shardctl get old | wc -c");
+    check_line(1, "old: this is for values of at most 1048576 bytes",
+               "shardctl append --old old 8");
+    check_line(1, "old: this is for values of at most", "shardctl puthash old 8");
+    check_line(0, "1048577\n", "rm was now; shardctl get old | wc -c");
+}
+
 static void test_values(void)
 {
     stage_open(&stage, "values", STAGE_WORDS("--groups", "1", "--master-replicas", "1"));
@@ -602,6 +634,7 @@ static void test_values(void)
     check_round_trip("head -c 1048576 /dev/urandom");
     check_round_trip("head -c 1048577 /dev/urandom");
     check_round_trip("head -c 41943040 /dev/urandom");
+    test_old_values();
     stage_must(&stage, STAGE_WORDS("sh", "-c",
                                    "shardctl put --key '' e && test \"$(shardctl get --key '')\" = "
                                    "e && shardctl del --key '' && ! shardctl get --key '' && "
