@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "consensus/consensus.h"
+#include "ctl/local.h"
 #include "ctl/progress.h"
 #include "ctl/text.h"
 #include "env/uv_env.h"
@@ -96,7 +97,8 @@ static void print_help(void)
         printf("  %-28s %s\n", usage, commands[i].help);
     }
     puts("\n"
-         "  --masters A,B,C    addresses of the shardmasters (else SHARDFS_MASTERS)\n"
+         "  --masters A,B,C    addresses of the shardmasters (else SHARDFS_MASTERS); of a static\n"
+         "                     cluster, which has none: of any of its servers\n"
          "  --timeout SECONDS  give up a request after so long, and a second more for each MiB\n"
          "                     of data in it (default 10; 0: never)\n"
          "  --key              put, get, append, puthash, del, stat: NAME is the key itself, any\n"
@@ -108,6 +110,11 @@ static void print_help(void)
          "  --shards N --routing MODE --groups N --replicas N --master-replicas N --engine NAME\n"
          "                     up: what a new local cluster is made of\n"
          "                     (default 64 hash 2 3 3 raft; the other engine is paxos)\n"
+         "  --static           up: a new one without shardmasters, whose shards never move: one\n"
+         "                     group of --replicas R servers, or\n"
+         "  --servers N        a ring: shard s of N on the servers s, s + 1 ... s + R - 1; R is\n"
+         "                     --replicas, 3 by default (--routing number: key 7 is in shard\n"
+         "                     7 mod N, and what is no number in shard 0)\n"
          "  --help, --version\n\n"
          "NAME is the name in the mount: \"color\", \"docs/a.txt\". '--' ends the options: what\n"
          "follows may begin with '-'.\n"
@@ -124,6 +131,8 @@ enum {
     OPTION_KEY,
     OPTION_OLD,
     OPTION_DIR,
+    OPTION_STATIC,
+    OPTION_SERVERS,
     OPTION_SHARDS,
     OPTION_ROUTING,
     OPTION_GROUPS,
@@ -141,6 +150,8 @@ static const struct option long_options[] = {
     {"force", no_argument, NULL, OPTION_FORCE},
     {"key", no_argument, NULL, OPTION_KEY},
     {"old", no_argument, NULL, OPTION_OLD},
+    {"static", no_argument, NULL, OPTION_STATIC},
+    {"servers", required_argument, NULL, OPTION_SERVERS},
     {"dir", required_argument, NULL, OPTION_DIR},
     {"shards", required_argument, NULL, OPTION_SHARDS},
     {"routing", required_argument, NULL, OPTION_ROUTING},
@@ -227,12 +238,17 @@ static bool take_value(struct ctl_options *options, int option)
     case OPTION_DIR:
         options->dir = optarg;
         return true;
+    case OPTION_STATIC:
+        options->is_static = true;
+        return true;
+    case OPTION_SERVERS:
+        return take_small("--servers", 1, LOCAL_GROUPS_MAX - 1, &options->servers_count);
     case OPTION_SHARDS:
         return take_small("--shards", 1, SF_SHARDS_MAX, &options->shards);
     case OPTION_ROUTING:
         return take_routing(options);
     case OPTION_GROUPS:
-        return take_small("--groups", 1, 16, &options->groups_count);
+        return take_small("--groups", 1, LOCAL_GROUPS_MAX - 1, &options->groups_count);
     case OPTION_REPLICAS:
         return take_small("--replicas", 1, SF_REPLICAS_MAX, &options->replicas_count);
     case OPTION_MASTER_REPLICAS:

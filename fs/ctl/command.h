@@ -29,7 +29,9 @@ struct ctl_options {
     unsigned timeout_s;  /* --timeout; default 10; 0: none */
     const char *dir;     /* --dir; NULL: not given */
     /* up; 0 and NULL: not given */
+    bool is_static;
     unsigned masters_count, groups_count, replicas_count;
+    unsigned servers_count; /* of a static ring */
     unsigned shards;
     const char *routing; /* one that there is */
     const char *engine;  /* likewise */

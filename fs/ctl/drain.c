@@ -94,7 +94,7 @@ int command_drain(const struct ctl_options *options, size_t argc, char **argv)
     (void)argc;
     if (!take_gid(argv[0], &gid))
         return EXIT_USAGE;
-    int exit_status = session_open(&s, options);
+    int exit_status = groups_open(&s, options, "drain");
     if (exit_status != 0)
         return exit_status;
     bool takers = s.config->group_count > 0;

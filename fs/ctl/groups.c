@@ -21,6 +21,16 @@ const struct group *find_group(const struct session *s, group_id gid)
     return group;
 }
 
+int groups_open(struct session *s, const struct ctl_options *options, const char *what)
+{
+    int exit_status = session_open(s, options);
+    if (exit_status != 0 || !cluster_is_static(s))
+        return exit_status;
+    session_close(s);
+    return fail("%s: this cluster is static: it has no shardmasters, and its shards never move",
+                what);
+}
+
 int change_config(struct session *s, const struct master_op *op, const char *what,
                   struct master_reply *reply)
 {
@@ -62,7 +72,7 @@ int command_leave(const struct ctl_options *options, size_t argc, char **argv)
         if (!take_gid(argv[i], &gids[i]))
             return EXIT_USAGE;
     }
-    int exit_status = session_open(&s, options);
+    int exit_status = groups_open(&s, options, "leave");
     if (exit_status != 0)
         return exit_status;
     exit_status = leave(&s, gids, argc);
@@ -94,7 +104,7 @@ int command_move(const struct ctl_options *options, size_t argc, char **argv)
     (void)argc;
     if (!take_number("SHARD", argv[0], 0, SF_SHARDS_MAX - 1, &shard) || !take_gid(argv[1], &gid))
         return EXIT_USAGE;
-    int exit_status = session_open(&s, options);
+    int exit_status = groups_open(&s, options, "move");
     if (exit_status != 0)
         return exit_status;
     if (shard >= s.config->shard_count)

@@ -101,6 +101,20 @@ static int judge(const struct session *s, const struct group *group, const struc
                 (ull)group->gid, first, why);
 }
 
+/* Of those that answer. Exit status. */
+static int compare_engines(const struct group *group, const struct probe *probes)
+{
+    const struct probe_replica *first = NULL;
+    for (size_t i = 0; i < group->address_count; i++) {
+        const struct probe_replica *replica = probe_find(&probes[i], group->gid);
+        if (first && replica && strcmp(first->engine, replica->engine) != 0)
+            return fail("the replica at %s has engine %s, another one %s: a group has one engine",
+                        group->addresses[i], replica->engine, first->engine);
+        first = first ? first : replica;
+    }
+    return 0;
+}
+
 static int check_group(struct session *s, const struct group *group, bool force)
 {
     struct probe probes[SF_REPLICAS_MAX];
@@ -109,6 +123,8 @@ static int check_group(struct session *s, const struct group *group, bool force)
     uint64_t cluster = cluster_id(s);
     probe_group(s, group, probes);
     int exit_status = judge(s, group, probes, cluster, force);
+    if (exit_status == 0)
+        exit_status = compare_engines(group, probes);
     probe_all_deinit(probes, group->address_count);
     return exit_status;
 }
@@ -141,7 +157,7 @@ int command_join(const struct ctl_options *options, size_t argc, char **argv)
         return EXIT_USAGE;
     int exit_status = take_group(&group, gid, argc - 1, argv + 1);
     if (exit_status == 0)
-        exit_status = session_open(&s, options);
+        exit_status = groups_open(&s, options, "join");
     if (exit_status == 0) {
         exit_status = join(&s, &group, options->given & CTL_FORCE);
         session_close(&s);

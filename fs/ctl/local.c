@@ -52,9 +52,11 @@ static int up(struct local *local, const struct ctl_options *options)
     progress_end();
     if (exit_status != 0)
         return exit_status;
-    size_t masters = local->groups[0].address_count, groups = local->group_count - 1;
-    printf("%zu servers run, %zu of them started now: %zu shardmaster%s, %zu group%s\n",
-           local->server_count, started, masters, plural(masters), groups, plural(groups));
+    size_t masters = local->is_static ? 0 : local->groups[0].address_count;
+    size_t groups = local->group_count - local_first_group(local);
+    printf("%zu server%s, %zu of them started now: %zu shardmaster%s, %zu group%s\n",
+           local->server_count, local->server_count == 1 ? " runs" : "s run", started, masters,
+           plural(masters), groups, plural(groups));
     printf("use them with: . %s%s/env%s\n", quote(local->dir), local->dir, quote(local->dir));
     return 0;
 }
@@ -66,7 +68,10 @@ int command_up(const struct ctl_options *options, size_t argc, char **argv)
     (void)argv;
     if (!options->dir || !options->dir[0])
         return fail_usage("say where the cluster lives: shardctl up --dir DIR");
-    int exit_status = local_open_new(&local, options->dir);
+    int exit_status = local_check_new(options);
+    if (exit_status != 0)
+        return exit_status;
+    exit_status = local_open_new(&local, options->dir);
     if (exit_status == 0)
         exit_status = up(&local, options);
     local_deinit(&local);

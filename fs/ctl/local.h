@@ -2,11 +2,16 @@
  *
  *   DIR/cluster        what it is made of (local_config.c)
  *   DIR/env            to source: PATH and SHARDFS_MASTERS
- *   DIR/NAME/          a server's own directory; NAME is master-1.. or group-GID-1..
+ *   DIR/NAME/          a server's own directory; NAME is master-1.. or group-GID-1.., in a static
+ *                      cluster server-1..
  *   DIR/run/NAME.pid   the process that was started for it
  *   DIR/run/lock       held by an `up` or `down` that works
  *   DIR/log/NAME.log   what it said
  *   DIR/mnt            where quickstart.sh mounts
+ *
+ * A static cluster has no masters: its groups own their shards for ever. It is one group, or a ring
+ * of N servers with N shards, shard s on the servers s, s + 1, ... s + R - 1 (modulo N), a group
+ * each, so that a server holds R replicas.
  *
  * Nothing restarts a server that ends; a second `up` starts what is missing. An `up` that was
  * interrupted, anywhere, goes on where it was when it is called again.
@@ -21,15 +26,15 @@
 #include "placement/placement.h"
 
 #define LOCAL_PATH_MAX 4096u
-#define LOCAL_GROUPS_MAX 17u /* the masters and 16 groups */
+#define LOCAL_GROUPS_MAX 17u /* the masters and 16 groups; without masters 16 */
 #define LOCAL_FIRST_GID 100u
 #define LOCAL_SERVERS_MAX (LOCAL_GROUPS_MAX * SF_REPLICAS_MAX)
 
 /* One server of the cluster. */
 struct local_server {
     char name[64];
-    const struct group *group;
-    size_t replica; /* index of its address */
+    char address[SF_ADDRESS_BYTES_MAX];
+    const struct group *group; /* that it is of; in a ring the first of them */
     /* Where it was started by this call. */
     pid_t pid;     /* 0: it was not */
     long log_from; /* its words stand in the log from here on */
@@ -42,15 +47,23 @@ struct local {
     uint32_t shards;
     char routing[16];
     char engine[16]; /* of every group, the masters too */
-    /* Every server was there once, and the groups have joined: who leads, and which groups there
-     * are, is the operator's matter from then on, and a server whose data is gone is lost. */
+    bool is_static;
+    /* Every server was there once, and the groups have joined (or need not): which groups there are
+     * is the operator's matter from then on, and a server whose data is gone is lost. */
     bool joined;
     size_t group_count;
-    struct group groups[LOCAL_GROUPS_MAX]; /* [0]: the masters, gid 0; addresses owned */
+    /* The masters, gid 0, come first where there are any. Addresses owned. */
+    struct group groups[LOCAL_GROUPS_MAX];
     size_t server_count;
     struct local_server servers[LOCAL_SERVERS_MAX];
     int lock; /* -1: not held */
 };
+
+/* Index of the first group that is not the masters. */
+static inline size_t local_first_group(const struct local *local)
+{
+    return local->is_static ? 0 : 1;
+}
 
 /* Functions that return an int return an exit status: 0, or another after the line is printed. */
 
@@ -68,14 +81,22 @@ void local_path(char *to, const struct local *local, const char *format, ...) SF
 /* -- local_config.c: the file DIR/cluster ---------------------------------------------------- */
 
 SF_MUST_CHECK int local_load(struct local *local);
-/* A new one of what the options say, on free ports. */
-SF_MUST_CHECK int local_create(struct local *local, const struct ctl_options *options);
 /* Does what was loaded agree with the options? */
 SF_MUST_CHECK int local_compare(const struct local *local, const struct ctl_options *options);
 SF_MUST_CHECK int local_save(const struct local *local);
 SF_MUST_CHECK int local_save_env(const struct local *local);
-/* "A:1,B:2" of a group. */
+/* Servers that the addresses of the groups stand for, with their names. */
+void local_find_servers(struct local *local);
+/* "A:1,B:2" of a group; of those that clients are told: the masters, else all servers. */
 void local_addresses(const struct group *group, char *to, size_t size);
+void local_contacts(const struct local *local, char *to, size_t size);
+
+/* -- local_new.c ----------------------------------------------------------------------------- */
+
+/* Do the options for a new one fit together? */
+SF_MUST_CHECK int local_check_new(const struct ctl_options *options);
+/* A new one of what they say, on free ports. */
+SF_MUST_CHECK int local_create(struct local *local, const struct ctl_options *options);
 
 /* -- local_process.c ------------------------------------------------------------------------- */
 

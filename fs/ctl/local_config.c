@@ -4,25 +4,19 @@
  *   shards N
  *   routing MODE
  *   engine NAME
+ *   placement static           where there are no masters
  *   group GID HOST:PORT...     the masters are group 0 and come first
  *   joined yes|no
  */
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "consensus/consensus.h"
 #include "ctl/local.h"
 #include "env/env.h"
 #include "env/memory.h"
-
-#define DEFAULT_GROUPS 2u
-#define DEFAULT_REPLICAS 3u
 
 void local_addresses(const struct group *group, char *to, size_t size)
 {
@@ -33,19 +27,49 @@ void local_addresses(const struct group *group, char *to, size_t size)
     sf_assert(at < size);
 }
 
-static void name_servers(struct local *local)
+void local_contacts(const struct local *local, char *to, size_t size)
+{
+    size_t at = 0;
+    to[0] = 0;
+    for (size_t i = 0; i < local->server_count && at < size; i++) {
+        const struct local_server *server = &local->servers[i];
+        if (local->is_static || server->group->gid == 0)
+            at += (size_t)snprintf(to + at, size - at, "%s%s", at > 0 ? "," : "", server->address);
+    }
+    sf_assert(at < size);
+}
+
+static void name_server(const struct local *local, struct local_server *server, size_t replica)
+{
+    if (local->is_static)
+        snprintf(server->name, sizeof server->name, "server-%zu", local->server_count);
+    else if (server->group->gid == 0)
+        snprintf(server->name, sizeof server->name, "master-%zu", replica + 1);
+    else
+        snprintf(server->name, sizeof server->name, "group-%llu-%zu",
+                 (unsigned long long)server->group->gid, replica + 1);
+}
+
+static bool has_server(const struct local *local, const char *address)
+{
+    for (size_t i = 0; i < local->server_count; i++) {
+        if (strcmp(local->servers[i].address, address) == 0)
+            return true;
+    }
+    return false;
+}
+
+void local_find_servers(struct local *local)
 {
     for (size_t g = 0; g < local->group_count; g++) {
         const struct group *group = &local->groups[g];
         for (size_t i = 0; i < group->address_count; i++) {
+            if (has_server(local, group->addresses[i]))
+                continue;
             struct local_server *server = &local->servers[local->server_count++];
             server->group = group;
-            server->replica = i;
-            if (g == 0)
-                snprintf(server->name, sizeof server->name, "master-%zu", i + 1);
-            else
-                snprintf(server->name, sizeof server->name, "group-%llu-%zu",
-                         (unsigned long long)group->gid, i + 1);
+            strcpy(server->address, group->addresses[i]);
+            name_server(local, server, i);
         }
     }
 }
@@ -73,8 +97,9 @@ static bool has_gid(const struct local *local, group_id gid)
 static bool take_group(struct local *local, const char *gid_text, char *save)
 {
     group_id gid;
+    bool is_first = local->group_count == 0;
     if (!parse_number(gid_text, 10, UINT64_MAX, &gid) || has_gid(local, gid) ||
-        (gid == 0) != (local->group_count == 0) || local->group_count == LOCAL_GROUPS_MAX)
+        (gid == 0) != (is_first && !local->is_static) || local->group_count == LOCAL_GROUPS_MAX)
         return false;
     struct group *group = &local->groups[local->group_count++];
     group->gid = gid;
@@ -103,6 +128,8 @@ static bool take_line(struct local *local, char *line)
         local->joined = strcmp(value, "yes") == 0;
         return local->joined || strcmp(value, "no") == 0;
     }
+    if (strcmp(word, "placement") == 0)
+        return local->is_static = strcmp(value, "static") == 0;
     if (strcmp(word, "shards") == 0) {
         bool good = parse_number(value, 10, SF_SHARDS_MAX, &shards);
         local->shards = (uint32_t)shards;
@@ -129,9 +156,9 @@ int local_load(struct local *local)
         good = take_line(local, line);
     fclose(file);
     if (!good || local->cluster_id == 0 || local->shards == 0 || !local->routing[0] ||
-        local->group_count < 2)
+        local->group_count <= local_first_group(local))
         return fail("%s is damaged: it does not describe a cluster", path);
-    name_servers(local);
+    local_find_servers(local);
     return 0;
 }
 
@@ -144,12 +171,27 @@ static bool agrees(const char *what, unsigned wanted, size_t is)
     return false;
 }
 
+static bool agrees_in_kind(const struct local *local, const struct ctl_options *options)
+{
+    if (options->is_static == local->is_static)
+        return true;
+    if (options->is_static)
+        fail_usage("--static: this cluster was made with shardmasters, which stay");
+    else if (options->groups_count != 0 || options->masters_count != 0)
+        fail_usage("--groups and --master-replicas: this cluster was made with --static");
+    else
+        return true;
+    return false;
+}
+
 int local_compare(const struct local *local, const struct ctl_options *options)
 {
-    if (!agrees("--shards", options->shards, local->shards) ||
-        !agrees("--groups", options->groups_count, local->group_count - 1) ||
-        !agrees("--replicas", options->replicas_count, local->groups[1].address_count) ||
-        !agrees("--master-replicas", options->masters_count, local->groups[0].address_count))
+    size_t first = local_first_group(local);
+    if (!agrees_in_kind(local, options) || !agrees("--shards", options->shards, local->shards) ||
+        !agrees("--groups", options->groups_count, local->group_count - first) ||
+        !agrees("--replicas", options->replicas_count, local->groups[first].address_count) ||
+        !agrees("--master-replicas", options->masters_count, local->groups[0].address_count) ||
+        !agrees("--servers", options->servers_count, local->server_count))
         return EXIT_USAGE;
     if (options->routing && strcmp(options->routing, local->routing) != 0)
         return fail_usage("--routing %s: this cluster was made with %s, which stays",
@@ -160,114 +202,14 @@ int local_compare(const struct local *local, const struct ctl_options *options)
     return 0;
 }
 
-/* -- making one ---------------------------------------------------------------------------- */
-
-/* Ports that the system gives to outgoing connections begin here: a server that listens above it
- * could find its port taken after a restart. */
-static unsigned first_ephemeral(void)
-{
-    unsigned first = 32768;
-    FILE *file = fopen("/proc/sys/net/ipv4/ip_local_port_range", "r");
-    if (file && fscanf(file, "%u", &first) != 1)
-        first = 32768;
-    if (file)
-        fclose(file);
-    return first;
-}
-
-static bool bind_port(int socket, uint16_t port)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    return bind(socket, (struct sockaddr *)&address, sizeof address) == 0;
-}
-
-/* A free port of the loopback interface, chosen at random; held by the socket. */
-static bool pick_port(int *held, uint16_t *port)
-{
-    unsigned first = 10000, end = first_ephemeral(), draw;
-    *held = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    for (unsigned tries = 0; *held >= 0 && end > first && tries < 1000; tries++) {
-        if (getrandom(&draw, sizeof draw, 0) != (ssize_t)sizeof draw)
-            return false;
-        *port = (uint16_t)(first + draw % (end - first));
-        if (bind_port(*held, *port))
-            return true;
-    }
-    return false;
-}
-
-/* All are held at once, so that they differ. */
-static int pick_ports(uint16_t *ports, size_t count)
-{
-    int sockets[LOCAL_SERVERS_MAX];
-    size_t held = 0;
-    bool good = true;
-    while (good && held < count) {
-        good = pick_port(&sockets[held], &ports[held]);
-        held++;
-    }
-    int error = errno;
-    while (held > 0)
-        close(sockets[--held]);
-    return good ? 0 : fail("no free port on 127.0.0.1: %s", strerror(error));
-}
-
-static unsigned or_default(unsigned given, unsigned otherwise)
-{
-    return given != 0 ? given : otherwise;
-}
-
-/* But for the addresses. */
-static void fill_groups(struct local *local, const struct ctl_options *options)
-{
-    unsigned masters = or_default(options->masters_count, DEFAULT_REPLICAS);
-    unsigned replicas = or_default(options->replicas_count, DEFAULT_REPLICAS);
-    local->group_count = 1 + or_default(options->groups_count, DEFAULT_GROUPS);
-    for (size_t g = 0; g < local->group_count; g++) {
-        struct group *group = &local->groups[g];
-        group->gid = g == 0 ? 0 : LOCAL_FIRST_GID + g - 1;
-        group->address_count = g == 0 ? masters : replicas;
-        group->addresses = sf_calloc(SF_REPLICAS_MAX, sizeof group->addresses[0]);
-    }
-}
-
-static void fill_addresses(struct local *local, const uint16_t *ports)
-{
-    for (size_t i = 0; i < local->server_count; i++) {
-        const struct local_server *server = &local->servers[i];
-        snprintf(server->group->addresses[server->replica], SF_ADDRESS_BYTES_MAX, "127.0.0.1:%u",
-                 ports[i]);
-    }
-}
-
-int local_create(struct local *local, const struct ctl_options *options)
-{
-    uint16_t ports[LOCAL_SERVERS_MAX];
-    if (getrandom(&local->cluster_id, sizeof local->cluster_id, 0) !=
-        (ssize_t)sizeof local->cluster_id)
-        return fail("no random number: %s", strerror(errno));
-    local->cluster_id |= 1; /* never 0 */
-    local->shards = or_default(options->shards, SF_SHARDS_DEFAULT);
-    snprintf(local->routing, sizeof local->routing, "%s",
-             options->routing ? options->routing : routing_name(ROUTING_HASH));
-    snprintf(local->engine, sizeof local->engine, "%s",
-             options->engine ? options->engine : consensus_engine_name(CONSENSUS_RAFT));
-    fill_groups(local, options);
-    name_servers(local);
-    int exit_status = pick_ports(ports, local->server_count);
-    if (exit_status != 0)
-        return exit_status;
-    fill_addresses(local, ports);
-    return local_save(local);
-}
-
 /* -- writing ------------------------------------------------------------------------------- */
 
 static void write_cluster(const struct local *local, FILE *file)
 {
     fprintf(file, "cluster %llx\nshards %u\nrouting %s\nengine %s\n",
             (unsigned long long)local->cluster_id, local->shards, local->routing, local->engine);
+    if (local->is_static)
+        fputs("placement static\n", file);
     for (size_t g = 0; g < local->group_count; g++) {
         fprintf(file, "group %llu", (unsigned long long)local->groups[g].gid);
         for (size_t i = 0; i < local->groups[g].address_count; i++)
@@ -281,7 +223,7 @@ static void write_cluster(const struct local *local, FILE *file)
 static void write_env(const struct local *local, FILE *file)
 {
     char masters[4096];
-    local_addresses(&local->groups[0], masters, sizeof masters);
+    local_contacts(local, masters, sizeof masters);
     fprintf(file, "# The cluster in %s: source this file in a shell.\n", local->dir);
     fprintf(file, "export SHARDFS_MASTERS='%s'\n", masters);
     fprintf(file, "case \":$PATH:\" in\n*:'%s':*) ;;\n*) PATH='%s':$PATH ;;\nesac\nexport PATH\n",

@@ -3,7 +3,9 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
@@ -15,7 +17,9 @@
 
 #define STOP_MS 10000
 #define POLL_MS 10
-#define ARGUMENTS_MAX 24
+#define ARGUMENTS_MAX (24 + 2 * LOCAL_GROUPS_MAX + 2 * SF_REPLICAS_MAX)
+#define ADDRESSES_BYTES (LOCAL_GROUPS_MAX * SF_ADDRESS_BYTES_MAX) /* of a group, or a ring */
+#define LINE_BYTES 65536u
 #define FREE_MIB_MIN 64u   /* a server that begins makes files of 16 MiB */
 #define WORDS_BYTES 16384u /* of a command line */
 
@@ -110,24 +114,25 @@ pid_t local_pid(const struct local *local, const struct local_server *server)
 
 /* -- its command line ---------------------------------------------------------------------- */
 
-/* The words, and the texts that some of them point to. */
 struct command_line {
     char *argv[ARGUMENTS_MAX];
     size_t argc;
-    char program[LOCAL_PATH_MAX], dir[LOCAL_PATH_MAX], listen[SF_ADDRESS_BYTES_MAX];
-    char peers[4096], masters[4096], gid[24], cluster[24], shards[16], routing[16], engine[16];
+    char text[LINE_BYTES]; /* what they point to */
+    size_t text_bytes;
 };
 
-static void add(struct command_line *line, const char *option, char *value)
+/* One word. */
+static void add(struct command_line *line, const char *format, ...) SF_PRINTF(2, 3);
+static void add(struct command_line *line, const char *format, ...)
 {
-    static char names[][16] = {"--dir",     "--listen", "--peers", "--cluster", "--shards",
-                               "--routing", "--engine", "--gid",   "--masters", "--create"};
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        if (strcmp(names[i], option) == 0)
-            line->argv[line->argc++] = names[i];
-    }
-    if (value)
-        line->argv[line->argc++] = value;
+    char *word = line->text + line->text_bytes;
+    va_list args;
+    va_start(args, format);
+    line->text_bytes +=
+        (size_t)vsnprintf(word, sizeof line->text - line->text_bytes, format, args) + 1;
+    va_end(args);
+    sf_assert(line->text_bytes <= sizeof line->text);
+    line->argv[line->argc++] = word;
     sf_assert(line->argc < ARGUMENTS_MAX);
 }
 
@@ -143,36 +148,72 @@ bool local_is_lost(const struct local *local, const struct local_server *server)
     return local->joined && !has_identity(local, server);
 }
 
+static bool holds_replica(const struct local_server *server, const struct group *group)
+{
+    for (size_t i = 0; i < group->address_count; i++) {
+        if (strcmp(group->addresses[i], server->address) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Which replicas it holds, and where it finds the other groups. */
+static void add_static_groups(struct command_line *line, const struct local *local,
+                              const struct local_server *server)
+{
+    char addresses[ADDRESSES_BYTES];
+    for (size_t g = 0; g < local->group_count; g++) {
+        const struct group *group = &local->groups[g];
+        local_addresses(group, addresses, sizeof addresses);
+        add(line, "--static");
+        add(line, "%" PRIu64 "=%s", group->gid, addresses);
+        if (!holds_replica(server, group))
+            continue;
+        add(line, "--replica");
+        add(line, "%" PRIu64 "=%s", group->gid, addresses);
+    }
+}
+
+static void add_group(struct command_line *line, const struct local *local,
+                      const struct group *group)
+{
+    char addresses[ADDRESSES_BYTES];
+    local_addresses(group, addresses, sizeof addresses);
+    add(line, "--peers");
+    add(line, "%s", addresses);
+    if (group->gid == 0)
+        return;
+    local_contacts(local, addresses, sizeof addresses);
+    add(line, "--gid");
+    add(line, "%" PRIu64, group->gid);
+    add(line, "--masters");
+    add(line, "%s", addresses);
+}
+
 static void make_command_line(const struct local *local, const struct local_server *server,
                               struct command_line *line)
 {
-    const struct group *group = server->group;
-    memset(line, 0, sizeof *line);
-    snprintf(line->program, sizeof line->program, "%s/%s", local->programs,
-             group->gid == 0 ? "shardmaster" : "shardkv");
-    local_path(line->dir, local, "%s", server->name);
-    snprintf(line->listen, sizeof line->listen, "%s", group->addresses[server->replica]);
-    local_addresses(group, line->peers, sizeof line->peers);
-    local_addresses(&local->groups[0], line->masters, sizeof line->masters);
-    snprintf(line->cluster, sizeof line->cluster, "%llx", (unsigned long long)local->cluster_id);
-    snprintf(line->shards, sizeof line->shards, "%u", local->shards);
-    snprintf(line->routing, sizeof line->routing, "%s", local->routing);
-    snprintf(line->engine, sizeof line->engine, "%s", local->engine);
-    snprintf(line->gid, sizeof line->gid, "%llu", (unsigned long long)group->gid);
-    line->argv[line->argc++] = line->program;
-    add(line, "--dir", line->dir);
-    add(line, "--listen", line->listen);
-    add(line, "--peers", line->peers);
-    add(line, "--cluster", line->cluster);
-    add(line, "--shards", line->shards);
-    add(line, "--routing", line->routing);
-    add(line, "--engine", line->engine);
-    if (group->gid != 0) {
-        add(line, "--gid", line->gid);
-        add(line, "--masters", line->masters);
-    }
+    line->argc = line->text_bytes = 0;
+    add(line, "%s/%s", local->programs, server->group->gid == 0 ? "shardmaster" : "shardkv");
+    add(line, "--dir");
+    add(line, "%s/%s", local->dir, server->name);
+    add(line, "--listen");
+    add(line, "%s", server->address);
+    add(line, "--cluster");
+    add(line, "%" PRIx64, local->cluster_id);
+    add(line, "--shards");
+    add(line, "%u", local->shards);
+    add(line, "--routing");
+    add(line, "%s", local->routing);
+    add(line, "--engine");
+    add(line, "%s", local->engine);
+    if (local->is_static)
+        add_static_groups(line, local, server);
+    else
+        add_group(line, local, server->group);
     if (!has_identity(local, server))
-        add(line, "--create", NULL);
+        add(line, "--create");
+    line->argv[line->argc] = NULL;
 }
 
 /* -- starting ------------------------------------------------------------------------------ */
@@ -248,9 +289,9 @@ int local_start(const struct local *local, struct local_server *server)
 {
     char log[LOCAL_PATH_MAX], pid_file[LOCAL_PATH_MAX];
     struct command_line line;
-    const char *paths[STEP_COUNT] = {log, pid_file, line.program};
     int ends[2];
     make_command_line(local, server, &line);
+    const char *paths[STEP_COUNT] = {log, pid_file, line.argv[0]};
     local_path(log, local, "log/%s.log", server->name);
     local_path(pid_file, local, "run/%s.pid", server->name);
     server->log_from = file_size(log);

@@ -55,7 +55,7 @@ static bool all_led(struct ready *ready, uint64_t *progress)
         *progress += led;
         if (!led)
             snprintf(ready->lack, sizeof ready->lack, "nobody leads %s %" PRIu64,
-                     g == 0 ? "the masters, group" : "group", group->gid);
+                     group->gid == 0 ? "the masters, group" : "group", group->gid);
     }
     progress_show("%" PRIu64 " of %zu groups have a leader", *progress, ready->local->group_count);
     return *progress == ready->local->group_count;
@@ -73,7 +73,7 @@ static uint32_t count_owned(const struct config *config, group_id gid)
 static bool all_served(struct ready *ready, uint64_t *progress)
 {
     uint64_t wanted = 0, served = 0;
-    for (size_t g = 1; g < ready->local->group_count; g++) {
+    for (size_t g = local_first_group(ready->local); g < ready->local->group_count; g++) {
         const struct group *group = &ready->local->groups[g];
         const struct probe_replica *leader = leader_of(ready, group);
         uint32_t owned = count_owned(ready->config, group->gid);
@@ -110,7 +110,7 @@ static void ask_all(struct ready *ready)
     probe_all_deinit(ready->probes, local->server_count);
     for (size_t i = 0; i < local->server_count; i++) {
         const struct local_server *server = &local->servers[i];
-        ready->probes[i].address = server->group->addresses[server->replica];
+        ready->probes[i].address = server->address;
     }
     probe_all(&ready->session, ready->probes, local->server_count);
 }
@@ -165,15 +165,10 @@ static int check_space(struct ready *ready)
                 ready->local->dir, (double)full->disk_free / (1 << 30));
 }
 
-static int join_groups(struct ready *ready)
+static int join_groups(struct local *local, struct session *s)
 {
-    struct local *local = ready->local;
-    struct session *s = &ready->session;
     struct master_op op;
     struct master_reply reply = {0};
-    int exit_status = check_space(ready);
-    if (exit_status != 0)
-        return exit_status;
     session_new_master_op(s, &op, MASTER_JOIN);
     op.groups = local->groups + 1;
     op.group_count = local->group_count - 1;
@@ -183,6 +178,18 @@ static int join_groups(struct ready *ready)
     /* Joined by an `up` that ended before it could note so. */
     if (status != SF_OK && status != SF_GROUP_EXISTS)
         return fail("the groups cannot join: %s", sf_error_text(status));
+    return 0;
+}
+
+/* Everybody is there for the first time. */
+static int begin(struct ready *ready)
+{
+    struct local *local = ready->local;
+    int exit_status = check_space(ready);
+    if (exit_status == 0 && !local->is_static)
+        exit_status = join_groups(local, &ready->session);
+    if (exit_status != 0)
+        return exit_status;
     local->joined = true;
     return local_save(local);
 }
@@ -190,7 +197,7 @@ static int join_groups(struct ready *ready)
 static int find_config(struct ready *ready)
 {
     int status = session_query(&ready->session, -1, &ready->config);
-    return status == SF_OK ? 0 : fail("the shardmasters do not answer: %s", sf_error_text(status));
+    return status == SF_OK ? 0 : fail("no configuration is known: %s", sf_error_text(status));
 }
 
 int local_make_ready(struct local *local)
@@ -198,7 +205,7 @@ int local_make_ready(struct local *local)
     struct ready *ready = calloc(1, sizeof *ready);
     char masters[4096];
     struct ctl_options options = {.masters = masters, .timeout_s = READY_MS / 1000};
-    local_addresses(&local->groups[0], masters, sizeof masters);
+    local_contacts(local, masters, sizeof masters);
     sf_assert(ready);
     ready->local = local;
     int exit_status = session_connect(&ready->session, &options);
@@ -207,7 +214,7 @@ int local_make_ready(struct local *local)
     if (exit_status == 0)
         exit_status = await(ready, all_led);
     if (exit_status == 0 && !local->joined)
-        exit_status = join_groups(ready);
+        exit_status = begin(ready);
     if (exit_status == 0)
         exit_status = find_config(ready);
     if (exit_status == 0)

@@ -87,6 +87,7 @@ static void take_status(struct probe *probe, const msgpack_object *map)
         return;
     }
     probe->cluster_id = find_u64(map, "cluster");
+    copy_text(find(map, "role"), probe->role, sizeof probe->role);
     probe->disk_free = find_u64(map, "disk_free");
     probe->disk_total = find_u64(map, "disk_total");
     probe->low_space = find_bool(map, "disk_low");
@@ -140,6 +141,17 @@ struct probe *probe_masters(struct session *s)
         probes[i].address = s->masters[i];
     probe_all(s, probes, s->master_count);
     return probes;
+}
+
+bool cluster_is_static(struct session *s)
+{
+    struct probe *probes = probe_masters(s);
+    bool is_static = false;
+    for (size_t i = 0; i < s->master_count; i++)
+        is_static = is_static || strcmp(probes[i].role, "shardkv") == 0;
+    probe_all_deinit(probes, s->master_count);
+    free(probes);
+    return is_static;
 }
 
 void probe_group(struct session *s, const struct group *group, struct probe *probes)

@@ -23,6 +23,7 @@ struct probe {
     const char *address; /* filled in by the caller; borrowed */
     int status;          /* SF_OK: it answered; else why not */
     uint64_t cluster_id;
+    char role[16];                  /* "shardmaster", "shardkv" */
     uint64_t disk_free, disk_total; /* bytes */
     bool low_space;                 /* below its reserve: the group refuses what needs space */
     struct probe_replica *replicas; /* owned */
@@ -39,6 +40,8 @@ void probe_all_deinit(struct probe *probes, size_t count);
 void probe_group(struct session *s, const struct group *group, struct probe *probes);
 /* The masters that were named: an array of s->master_count, to be freed after probe_all_deinit. */
 struct probe *probe_masters(struct session *s);
+/* Was the Config that these masters gave told by servers of a static cluster? */
+bool cluster_is_static(struct session *s);
 /* NULL: it did not answer, or has no replica of this group. */
 const struct probe_replica *probe_find(const struct probe *probe, group_id gid);
 /* Which of them says that it leads the group; NULL: none. */

@@ -14,6 +14,7 @@ struct table {
     const struct config *config;
     bool is_current; /* the masters' leader said so; else it is the newest that one of them knows */
     struct group masters; /* addresses owned */
+    bool is_static;       /* there are none */
     struct probe *probes;
     group_id *gids;
     size_t count;
@@ -105,6 +106,7 @@ static void table_fill(struct table *table, struct session *s, bool is_current)
 {
     *table = (struct table){.config = s->config, .is_current = is_current};
     find_masters(s, &table->masters);
+    table->is_static = !table->masters.addresses && cluster_is_static(s);
     size_t room = table->masters.address_count;
     for (size_t g = 0; g < s->config->group_count; g++)
         room += s->config->groups[g].address_count;
@@ -143,9 +145,10 @@ static void fill_cells(const struct table *table, size_t row, struct cells *c)
     const struct probe_replica *r = replica_of(table, row);
     group_id gid = table->gids[row];
     memset(c, 0, sizeof *c);
-    if (row == 0)
+    bool is_first = row == 0 || gid != table->gids[row - 1];
+    if (is_first && gid == 0) {
         strcpy(c->group, "masters");
-    else if (gid != table->gids[row - 1]) {
+    } else if (is_first) {
         snprintf(c->group, sizeof c->group, "%llu", (ull)gid);
         snprintf(c->owns, sizeof c->owns, "%u", count_owned(table->config, gid));
     }
@@ -171,10 +174,14 @@ static void print_table(const struct table *table)
         int n = (int)strlen(table->probes[row].address);
         width = n > width ? n : width;
     }
-    printf("configuration %llu%s: %u shards by %s, %zu groups; %llu shards are served\n\n",
-           (ull)table->config->num, table->is_current ? "" : " (there may be a newer one)",
-           table->config->shard_count, routing_name(table->config->routing),
-           table->config->group_count, (ull)count_served(table));
+    if (table->is_static)
+        printf("static placement");
+    else
+        printf("configuration %llu%s", (ull)table->config->num,
+               table->is_current ? "" : " (there may be a newer one)");
+    printf(": %u shards by %s, %zu groups; %llu shards are served\n\n", table->config->shard_count,
+           routing_name(table->config->routing), table->config->group_count,
+           (ull)count_served(table));
     print_cells(&head, "REPLICA", "ROLE", width);
     for (size_t row = 0; row < table->count; row++) {
         struct cells cells;
@@ -218,6 +225,7 @@ static void print_json(const struct table *table)
     json_open(&j, NULL, '{');
     json_u64(&j, "config", table->config->num);
     json_bool(&j, "current", table->is_current);
+    json_bool(&j, "static", table->is_static);
     json_u64(&j, "shards", table->config->shard_count);
     json_u64(&j, "served", count_served(table));
     json_text(&j, "routing", routing_name(table->config->routing));

@@ -263,6 +263,22 @@ static const struct input_case ctl_usage[] = {
     {2,
      "--shards 10: this cluster was made with 64",
      {"shardctl", "up", "--dir", "@dir", "--shards", "10"}},
+    {2,
+     "--static: this cluster was made with shardmasters",
+     {"shardctl", "up", "--dir", "@dir", "--static"}},
+    {2, "--servers goes with --static", {"shardctl", "up", "--dir", "@new", "--servers", "3"}},
+    {2,
+     "--servers is a whole number from 1 to 16, not '17'",
+     {"shardctl", "up", "--dir", "@new", "--static", "--servers", "17"}},
+    {2,
+     "do not go with --static",
+     {"shardctl", "up", "--dir", "@new", "--static", "--master-replicas", "3"}},
+    {2,
+     "--replicas 4: in a ring of 3 servers a shard has at most 3 replicas",
+     {"shardctl", "up", "--dir", "@new", "--static", "--servers", "3", "--replicas", "4"}},
+    {2,
+     "--shards 10: a ring of 3 servers has 3 shards",
+     {"shardctl", "up", "--dir", "@new", "--static", "--servers", "3", "--shards", "10"}},
 };
 
 static const struct input_case ctl_failures[] = {
@@ -352,6 +368,7 @@ static void test_command_lines(void)
 /* A server's command line, all of it right: what follows changes one word. */
 #define SERVER "shardkv", "--cluster", "c0ffee", "--masters", "127.0.0.1:1"
 #define MEMBER "--gid", "7", "--listen", "@free", "--peers", "@free"
+#define STATIC_MEMBER "shardkv", "--cluster", "c0ffee", "--dir", "@new", MEMBER
 
 static const struct input_case servers[] = {
     {2, "--dir DIR is missing", {"shardkv"}},
@@ -373,6 +390,16 @@ static const struct input_case servers[] = {
     {2,
      "is none of the group's addresses 127.0.0.1:1",
      {SERVER, "--dir", "@new", "--gid", "7", "--listen", "@free", "--peers", "127.0.0.1:1"}},
+    {2,
+     "--static stands in place of --masters",
+     {SERVER, "--dir", "@new", MEMBER, "--static", "x"}},
+    {2, "a group is given as GID=HOST:PORT,", {STATIC_MEMBER, "--static", "x"}},
+    {2, "stands twice in one group", {STATIC_MEMBER, "--static", "7=127.0.0.1:1,127.0.0.1:1"}},
+    {2, "group is given twice: 8=a:2", {STATIC_MEMBER, "--static", "8=a:1", "--static", "8=a:2"}},
+    {2, "group 7 of this process is not among them", {STATIC_MEMBER, "--static", "8=a:1"}},
+    {2,
+     "group 7 of this process stands there with other addresses",
+     {STATIC_MEMBER, "--static", "7=127.0.0.1:1"}},
     {2,
      "--shards: \"0\" is not a number from 1 to 4096",
      {SERVER, "--dir", "@new", MEMBER, "--shards", "0"}},

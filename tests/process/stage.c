@@ -12,12 +12,23 @@
 
 /* -- what `up` wrote ------------------------------------------------------------------------- */
 
+static bool has_server(const struct stage *stage, const char *address)
+{
+    for (size_t i = 0; i < stage->server_count; i++) {
+        if (strcmp(stage->servers[i].address, address) == 0)
+            return true;
+    }
+    return false;
+}
+
 static void add_server(struct stage *stage, unsigned long gid, size_t replica, const char *address)
 {
     if (stage->server_count == STAGE_SERVERS_MAX)
         stage_fail("%s has too many servers for a test", stage->dir);
     struct stage_server *server = &stage->servers[stage->server_count++];
-    if (gid == 0)
+    if (stage->is_static)
+        snprintf(server->name, sizeof server->name, "server-%zu", stage->server_count);
+    else if (gid == 0)
         snprintf(server->name, sizeof server->name, "master-%zu", replica);
     else
         snprintf(server->name, sizeof server->name, "group-%lu-%zu", gid, replica);
@@ -30,10 +41,12 @@ static void take_group(struct stage *stage, char *line)
     unsigned long gid = strtoul(strtok_r(NULL, " ", &save), NULL, 10);
     size_t at = strlen(stage->masters);
     for (size_t replica = 1; (word = strtok_r(NULL, " ", &save)); replica++) {
+        if (has_server(stage, word))
+            continue;
         add_server(stage, gid, replica, word);
-        if (gid == 0)
+        if (gid == 0 || stage->is_static)
             at += (size_t)snprintf(stage->masters + at, sizeof stage->masters - at, "%s%s",
-                                   replica > 1 ? "," : "", word);
+                                   at > 0 ? "," : "", word);
     }
 }
 
@@ -48,6 +61,7 @@ void stage_look(struct stage *stage)
     stage->masters[0] = 0;
     for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
         sscanf(line, "cluster %23s", stage->cluster_id);
+        stage->is_static |= strcmp(line, "placement static") == 0;
         if (strncmp(line, "group ", 6) == 0)
             take_group(stage, line);
     }

@@ -17,7 +17,7 @@
 #define STAGE_WORDS_MAX 48u /* of a command line */
 
 struct stage_server {
-    char name[64]; /* "master-1", "group-100-2" */
+    char name[64]; /* "master-1", "group-100-2"; "server-1" of a static cluster */
     char address[64];
     bool may_be_down; /* the test killed it, or expects it to end */
 };
@@ -25,7 +25,8 @@ struct stage_server {
 struct stage {
     char dir[STAGE_PATH_MAX]; /* of the cluster */
     char cluster_id[24];      /* as --cluster takes it */
-    char masters[512];        /* "A:1,B:2,C:3" */
+    bool is_static;           /* `up --static`: there are no masters */
+    char masters[512];        /* "A:1,B:2,C:3"; of a static cluster all servers */
     struct stage_server servers[STAGE_SERVERS_MAX];
     size_t server_count;
 };
