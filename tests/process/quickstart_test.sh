@@ -71,6 +71,17 @@ cmp "$SHARDFS_SOURCE/README.md" "$dir/mnt/docs/README.md" || fail "README.md is 
 (. "$dir/env" && [ "$(shardctl get color)" = green ]) || fail "DIR/env does not serve a shell"
 quickstart --stop
 
+dir=$SHARDFS_SCRATCH/paxos
+quickstart --engine paxos
+says '64 shards are served'
+[ "$(grep -c ' paxos ' out)" = 9 ] || fail "not all are on paxos: $(cat out)"
+[ "$(cat "$dir/mnt/hello-command")" = "hello from the command line" ] || fail "no hello"
+if sh "$SHARDFS_SOURCE/mount-examples/quickstart.sh" --engine raft --dir "$dir" >out 2>&1; then
+    fail "another engine: $(cat out)"
+fi
+says 'made with paxos, which stays'
+quickstart --stop
+
 if sh "$SHARDFS_SOURCE/mount-examples/quickstart.sh" --stop --dir "$SHARDFS_SCRATCH" >out 2>&1; then
     fail "--stop where nothing is"
 fi
