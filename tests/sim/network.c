@@ -376,12 +376,17 @@ static void deliver_close(struct env_conn *conn)
         conn_end(conn, reason);
 }
 
-/* Both ends learn that the connection is gone. */
+/* Both ends learn that the connection is gone, one that is paused when it goes on. */
 static void break_link(struct link *link)
 {
-    for (int side = 0; side < 2; side++)
-        if (link->end[side] != NULL)
+    for (int side = 0; side < 2; side++) {
+        if (link->end[side] == NULL)
+            continue;
+        if (sim_node_is_paused(link->node[side]))
+            world_post(link->sim, &unit_new(link, 1 - side, NULL, 0)->event, 0);
+        else
             deliver_close(link->end[side]);
+    }
 }
 
 /* There is somebody to receive it. */

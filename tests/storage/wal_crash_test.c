@@ -21,6 +21,20 @@ static bool run_script(struct model *model, struct rig *rig, size_t operations)
     return !rig->dead;
 }
 
+/* Likewise, on a disk that is full at times. */
+static void run_script_on_full_disk(struct model *model, struct rig *rig, size_t operations)
+{
+    for (size_t i = 0; i < operations && !rig->dead; i++) {
+        if (random_below(&rig->random, 20) == 0)
+            rig->volume.full = !rig->volume.full;
+        model_operate(model, rig);
+        if (random_below(&rig->random, 20) == 0)
+            rig_run_ms(rig, 1500); /* the log tries again each second */
+    }
+    if (random_below(&rig->random, 2) == 0)
+        rig->volume.full = false;
+}
+
 /* The process died, but what it wrote is still in the kernel's memory: it counts once it was read.
  * The disk may fail the first attempt to open the log. */
 static void recover_from_kill(struct model *model, struct rig *rig)
@@ -75,6 +89,20 @@ static void power_cut_at_every_change_of_scripted_runs(void **state)
     }
 }
 
+/* A log cannot be opened on a full disk; no more is lost by it than by any end of the process. */
+static void open_on_full_disk(struct model *model, struct rig *rig)
+{
+    if (!rig->volume.full)
+        return;
+    rig_close(rig);
+    rig->dead = false;
+    rig->changes_left = RIG_NEVER;
+    assert_int_equal(rig_try_open(rig), SF_NO_SPACE);
+    rig->volume.full = false;
+    assert_true(rig_open(rig));
+    model_check(model, rig);
+}
+
 static void random_run(uint64_t seed)
 {
     struct rig *rig = rig_new(seed);
@@ -86,8 +114,13 @@ static void random_run(uint64_t seed)
             rig->changes_left = random_below(&rig->random, 150);
         if (random_below(&rig->random, 4) == 0)
             rig_fail_sync(rig, 1 + random_below(&rig->random, 10));
-        run_script(&model, rig, 20 + (size_t)random_below(&rig->random, 200));
+        size_t operations = 20 + (size_t)random_below(&rig->random, 200);
+        if (random_below(&rig->random, 3) == 0)
+            run_script_on_full_disk(&model, rig, operations);
+        else
+            run_script(&model, rig, operations);
         rig_fail_sync(rig, 0);
+        open_on_full_disk(&model, rig);
         if (random_below(&rig->random, 3) == 0)
             recover_from_kill(&model, rig);
         if (random_below(&rig->random, 3) == 0)
