@@ -116,7 +116,7 @@ static void keep_read(struct pending *p, struct kv_request *request)
     buffer_append(&p->kept, op->key.p, op->key.n);
     buffer_append(&p->kept, op->data.p, op->data.n);
     op->key.p = p->kept.p;
-    op->data.p = p->kept.p + op->key.n;
+    op->data.p = op->data.n > 0 ? p->kept.p + op->key.n : NULL;
     op->attr = slice_of(NULL, 0);
 }
 
