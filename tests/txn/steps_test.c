@@ -18,6 +18,8 @@
 
 #include "client/inner.h"
 #include "env/memory.h"
+#include "shardkv/machine.h"
+#include "shardkv/ops.h"
 #include "sim/seeds.h"
 #include "txn/bank.h"
 
@@ -75,6 +77,55 @@ static _Noreturn void failed(const char *condition, const char *file, int line)
     abort();
 }
 
+/* -- what is stored ------------------------------------------------------------------------ */
+
+static bool ends_with(const char *text, const char *end)
+{
+    size_t n = strlen(text), m = strlen(end);
+    return n >= m && strcmp(text + n - m, end) == 0;
+}
+
+static struct cluster_group *owner_of(const struct stage *s, const char *key)
+{
+    uint32_t shard = (uint32_t)(strtoul(key, NULL, 10) % CLUSTER_SHARDS);
+    for (size_t i = 0; i < CLUSTER_GROUPS; i++)
+        if (s->cluster->groups[i].serving[shard])
+            return &s->cluster->groups[i];
+    return NULL;
+}
+
+static const struct cluster_node *most_advanced(const struct cluster_group *group)
+{
+    const struct cluster_node *best = NULL;
+    for (size_t i = 0; i < CLUSTER_REPLICAS; i++) {
+        const struct cluster_node *n = &group->nodes[i];
+        if (n->replica && (!best || replica_applied(n->replica) > replica_applied(best->replica)))
+            best = n;
+    }
+    return best;
+}
+
+/* Is the text at the key's end, where the group that serves it has got to? */
+static bool is_applied(const struct stage *s, const char *key)
+{
+    struct cluster_group *group = owner_of(s, key);
+    const struct cluster_node *n = group ? most_advanced(group) : NULL;
+    struct shard_copy copy;
+    if (!n || !machine_serves(container_of(n->machine, struct kv_machine, base),
+                              (uint32_t)strtoul(key, NULL, 10), &copy))
+        return true; /* it is on its way, and nobody's */
+    struct access access;
+    struct kv_reply reply;
+    struct kv_op get = {.kind = KV_GET, .key = slice_str(key)};
+    size_t bytes = strlen(s->text);
+    access_open_read(&access, replica_space(n->replica), replica_pending(n->replica), copy);
+    ops_execute(&access, &get, &reply);
+    bool applied =
+        reply.data.n >= bytes && memcmp(reply.data.p + reply.data.n - bytes, s->text, bytes) == 0;
+    sf_assert(access_close(&access) == SF_OK);
+    return applied;
+}
+
 /* -- the client ---------------------------------------------------------------------------- */
 
 static void boot(void *ctx, struct sim_node *node, struct env *env)
@@ -102,6 +153,11 @@ static void on_done(struct client_call *call, int status, const struct kv_reply 
 {
     struct stage *s = container_of(call, struct stage, call);
     sf_assert(status != SF_OK || s->op.kind != KV_MINI || reply->reply_count == KEYS);
+    /* The caller is answered when all have applied it; where a leader crashed, it may have been the
+     * one that had. */
+    bool looks = status == SF_OK && s->op.kind == KV_MINI && s->harm != HARM_LEADER;
+    for (size_t i = 0; i < KEYS && looks; i++)
+        sf_assert(is_applied(s, s->keys[i]));
     if (status == SF_OK && s->op.kind == KV_GET)
         snprintf(s->values[0], sizeof s->values[0], "%.*s", (int)reply->data.n,
                  (const char *)reply->data.p);
@@ -160,15 +216,6 @@ static struct sim_verdict judge(void *ctx, const struct sim_message *message)
     return verdict;
 }
 
-static struct cluster_group *owner_of(const struct stage *s, const char *key)
-{
-    uint32_t shard = (uint32_t)(strtoul(key, NULL, 10) % CLUSTER_SHARDS);
-    for (size_t i = 0; i < CLUSTER_GROUPS; i++)
-        if (s->cluster->groups[i].serving[shard])
-            return &s->cluster->groups[i];
-    return NULL;
-}
-
 static bool is_due(void *ctx)
 {
     const struct stage *s = ctx;
@@ -210,12 +257,6 @@ static bool harm(struct stage *s)
 }
 
 /* -- what must be ----------------------------------------------------------------------------- */
-
-static bool ends_with(const char *text, const char *end)
-{
-    size_t n = strlen(text), m = strlen(end);
-    return n >= m && strcmp(text + n - m, end) == 0;
-}
 
 /* All of it happened, once, or nothing of it: which? */
 static bool look(struct stage *s)

@@ -51,6 +51,31 @@ static void let_go(const struct plan *plan, bool commits)
     assert_int_equal(plan_outcome(plan, 1, commits), fate);
 }
 
+/* A read and a write of key "0". */
+struct pair_waiting {
+    struct question read, write;
+    struct kv_op get, put;
+    struct kv_session session;
+};
+
+static void two_wait(struct pair_waiting *two)
+{
+    two->get = ask_op(KV_GET, "0", "");
+    two->put = ask_op(KV_PUT, "0", "x");
+    two->session = (struct kv_session){ask_session(0, 10), 1, 1};
+    ask(&asker, &two->read, 0, NULL, &two->get);
+    ask(&asker, &two->write, 0, &two->session, &two->put);
+    run_ms(100);
+}
+
+static void expect_two(const struct pair_waiting *two, int status)
+{
+    ask_wait(&two->read);
+    ask_wait(&two->write);
+    assert_int_equal(two->read.status, status);
+    assert_int_equal(two->write.status, status);
+}
+
 static void reads_wait_for_exclusive_locks(void **state)
 {
     (void)state;
@@ -166,25 +191,19 @@ static void after_10_s_locked(void **state)
 {
     (void)state;
     struct plan plan;
-    struct question read, write;
-    struct kv_op get = ask_op(KV_GET, "0", ""), put = ask_op(KV_PUT, "0", "x");
+    struct pair_waiting two;
     make_pair();
     plan_make(&plan, 1, pair, 2);
     assert_int_equal(plan_prepare_now(&plan, 0, 0), KV_FATE_PREPARED);
-    struct kv_session session = {ask_session(0, 10), 1, 1};
     cluster_group_crash(asker_owner(asker_shard(far_key)));
-    ask(&asker, &read, 0, NULL, &get);
-    ask(&asker, &write, 0, &session, &put);
-    ask_wait(&read);
-    ask_wait(&write);
-    assert_int_equal(read.status, SF_LOCKED);
-    assert_int_equal(write.status, SF_LOCKED);
-    assert_in_range((write.answered_ns - write.asked_ns) / ENV_MS_NS, 10000, 10100);
-    assert_in_range((read.answered_ns - read.asked_ns) / ENV_MS_NS, 10000, 10100);
+    two_wait(&two);
+    expect_two(&two, SF_LOCKED);
+    assert_in_range((two.write.answered_ns - two.write.asked_ns) / ENV_MS_NS, 10000, 10100);
+    assert_in_range((two.read.answered_ns - two.read.asked_ns) / ENV_MS_NS, 10000, 10100);
     /* And without a trace: the number may be used. */
     cluster_calm(asker.cluster);
     run_ms(15000);
-    assert_int_equal(ask_now(0, &session, &put, &write), SF_OK);
+    assert_int_equal(ask_now(0, &two.session, &two.put, &two.write), SF_OK);
 }
 
 static void at_most_1024_wait_in_a_shard(void **state)
@@ -254,49 +273,35 @@ static void a_frozen_shard_answers_wrong_group_to_who_waits(void **state)
 {
     (void)state;
     struct plan plan;
-    struct question read, write;
-    struct kv_op get = ask_op(KV_GET, "0", ""), put = ask_op(KV_PUT, "0", "x");
+    struct pair_waiting two;
     hold(&plan);
-    struct kv_session session = {ask_session(0, 10), 1, 1};
-    ask(&asker, &read, 0, NULL, &get);
-    ask(&asker, &write, 0, &session, &put);
-    run_ms(100);
+    two_wait(&two);
     const struct cluster_group *before = asker_owner(0);
     assert_true(cluster_move(asker.cluster, 0, before == &asker.cluster->groups[0]));
-    ask_wait(&read);
-    ask_wait(&write);
-    assert_int_equal(read.status, SF_WRONG_GROUP);
-    assert_int_equal(write.status, SF_WRONG_GROUP);
+    expect_two(&two, SF_WRONG_GROUP);
     /* The locks went with the shard. */
     assert_true(cluster_run_until(asker.cluster, cluster_is_settled, 60000));
     assert_true(asker_owner(0) != before);
-    ask(&asker, &write, 0, &session, &put);
+    ask(&asker, &two.write, 0, &two.session, &two.put);
     run_ms(100);
-    assert_false(write.answered);
+    assert_false(two.write.answered);
     let_go(&plan, true);
-    ask_wait(&write);
-    assert_int_equal(write.status, SF_OK);
+    ask_wait(&two.write);
+    assert_int_equal(two.write.status, SF_OK);
 }
 
 static void who_waits_hears_of_the_end_of_the_lead(void **state)
 {
     (void)state;
     struct plan plan;
-    struct question read, write;
-    struct kv_op get = ask_op(KV_GET, "0", ""), put = ask_op(KV_PUT, "0", "x");
+    struct pair_waiting two;
     hold(&plan);
-    struct kv_session session = {ask_session(0, 10), 1, 1};
-    ask(&asker, &read, 0, NULL, &get);
-    ask(&asker, &write, 0, &session, &put);
-    run_ms(100);
+    two_wait(&two);
     struct cluster_group *group = asker_owner(0);
     const struct cluster_node *leader = cluster_leader(group);
     const struct cluster_node *next = &group->nodes[leader == &group->nodes[0]];
     assert_int_equal(replica_transfer(leader->replica, next->address), SF_OK);
-    ask_wait(&read);
-    ask_wait(&write);
-    assert_int_equal(read.status, SF_NOT_LEADER);
-    assert_int_equal(write.status, SF_NOT_LEADER);
+    expect_two(&two, SF_NOT_LEADER);
 }
 
 static void votes_and_outcomes_are_never_refused_as_overloaded(void **state)
