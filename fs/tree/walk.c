@@ -127,6 +127,7 @@ static void on_found(struct tree_call *call, int status)
         submit(walk, TREE_LOOKUP);
     } else if (status == SF_OK && is_followed(walk)) {
         call->on_done = on_target;
+        call->place.ino = call->inode.ino;
         submit(walk, TREE_READLINK);
     } else if (status != SF_OK || is_last(walk)) {
         finish(walk, status);
