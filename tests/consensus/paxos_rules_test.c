@@ -1,5 +1,5 @@
-/* The rules of Paxos, one by one: each test is named after what paxos.h says, and drives one
- * replica by messages. Ballots of replica i are i, 16 + i, 32 + i, ... */
+/* The rules of Paxos, one by one: each test is named after what paxos.h say. Promises,
+ * acceptances, taking over, snapshots; the proposer's rules are in paxos_proposer_test.c. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -7,202 +7,9 @@
 #include <cmocka.h>
 
 #include <stdlib.h>
+#include <string.h>
 
-#include "consensus/consensus.h"
-
-#define ELECTION_TICKS 10u
-
-/* Replica 1 of a group, and its last update. */
-struct subject {
-    struct consensus *c;
-    struct consensus_update update;
-    struct consensus_status status;
-};
-
-/* Entries as they stand in a log or a message: ballot and text, up to a ballot 0. */
-struct accepted {
-    uint64_t ballot;
-    const char *text;
-};
-
-#define LOG(...) ((const struct accepted[]){__VA_ARGS__, {0, NULL}})
-#define EMPTY ((const struct accepted[]){{0, NULL}})
-
-static size_t make_entries(struct entry *entries, uint64_t after, const struct accepted *accepted)
-{
-    size_t count = 0;
-    for (; accepted[count].ballot != 0; count++)
-        entries[count] = (struct entry){after + 1 + count, accepted[count].ballot,
-                                        payload_new(slice_str(accepted[count].text))};
-    return count;
-}
-
-static void drop_entries(const struct entry *entries, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        payload_unref(entries[i].payload);
-}
-
-static void look(struct subject *s)
-{
-    consensus_update_deinit(&s->update);
-    consensus_take(s->c, &s->update);
-    consensus_status(s->c, &s->status);
-}
-
-static void persist(struct subject *s)
-{
-    consensus_persisted(s->c, s->update.persist_mark);
-    look(s);
-}
-
-/* A replica of three that restarts with a promise, a floor, and what it accepted above that. */
-static struct subject subject_new(uint64_t promised, uint64_t floor, const struct accepted *log)
-{
-    struct consensus_config config = {.engine = CONSENSUS_PAXOS,
-                                      .self = 1,
-                                      .peers = {1, 2, 3},
-                                      .peer_count = 3,
-                                      .election_ticks = ELECTION_TICKS,
-                                      .heartbeat_ticks = 2,
-                                      .seed = 7};
-    struct entry entries[16];
-    struct consensus_restore restore = {
-        .hard_state = {promised, (replica_id)(promised % 16)},
-        .base_index = floor,
-        .base_term = floor > 0 ? 1 : 0,
-        .entries = entries,
-        .entry_count = make_entries(entries, floor, log),
-        .applied = floor,
-    };
-    struct subject s = {.c = consensus_new(&config, &restore)};
-    drop_entries(entries, restore.entry_count);
-    look(&s);
-    return s;
-}
-
-static void subject_free(struct subject *s)
-{
-    consensus_update_deinit(&s->update);
-    consensus_free(s->c);
-}
-
-static void step(struct subject *s, struct consensus_msg msg, const struct accepted *accepted)
-{
-    struct entry entries[16];
-    msg.to = 1;
-    msg.entries = entries;
-    msg.entry_count = make_entries(entries, msg.index, accepted);
-    consensus_step(s->c, &msg);
-    drop_entries(entries, msg.entry_count);
-    look(s);
-}
-
-/* The only message of this type to this peer in the last update. NULL: there is none. */
-static const struct consensus_msg *sent(const struct subject *s, enum consensus_msg_type type,
-                                        replica_id to)
-{
-    const struct consensus_msg *found = NULL;
-    for (size_t i = 0; i < s->update.message_count; i++) {
-        if (s->update.messages[i].type == type && s->update.messages[i].to == to) {
-            assert_null(found);
-            found = &s->update.messages[i];
-        }
-    }
-    return found;
-}
-
-static void assert_entries(const struct entry *entries, size_t count, uint64_t after,
-                           const struct accepted *expected)
-{
-    size_t i = 0;
-    for (; expected[i].ballot != 0; i++) {
-        assert_true(i < count);
-        assert_int_equal(entries[i].index, after + 1 + i);
-        assert_int_equal(entries[i].term, expected[i].ballot);
-        assert_true(slice_equal(payload_slice(entries[i].payload), slice_str(expected[i].text)));
-    }
-    assert_int_equal(count, i);
-}
-
-static void prepare(struct subject *s, replica_id from, uint64_t ballot, uint64_t index)
-{
-    step(s,
-         (struct consensus_msg){.type = MSG_PREPARE, .from = from, .term = ballot, .index = index},
-         EMPTY);
-}
-
-static void accept(struct subject *s, uint64_t ballot, uint64_t index, uint64_t commit,
-                   const struct accepted *accepted)
-{
-    step(s,
-         (struct consensus_msg){.type = MSG_ACCEPT,
-                                .from = (replica_id)(ballot % 16),
-                                .term = ballot,
-                                .index = index,
-                                .commit = commit},
-         accepted);
-}
-
-static void accepted_by(struct subject *s, replica_id from, uint64_t index, uint64_t round)
-{
-    step(s,
-         (struct consensus_msg){.type = MSG_ACCEPTED,
-                                .from = from,
-                                .term = s->status.term,
-                                .index = index,
-                                .context = round},
-         EMPTY);
-}
-
-/* Up to PREPARE, the own promise not yet durable. Returns the ballot. */
-static uint64_t stand(struct subject *s)
-{
-    uint64_t before = s->status.term;
-    for (size_t i = 0; i < 2 * ELECTION_TICKS && !consensus_has_update(s->c); i++)
-        consensus_tick(s->c);
-    look(s);
-    uint64_t ballot = sent(s, MSG_PRE_VOTE, 2)->term;
-    step(s, (struct consensus_msg){.type = MSG_PRE_VOTE_REPLY, .from = 2, .term = ballot}, EMPTY);
-    assert_true(s->status.term == ballot && ballot > before);
-    return ballot;
-}
-
-static void promised_by(struct subject *s, replica_id from, uint64_t index, uint64_t commit,
-                        const struct accepted *accepted)
-{
-    uint64_t last = index;
-    for (size_t i = 0; accepted[i].ballot != 0; i++)
-        last++;
-    step(s,
-         (struct consensus_msg){.type = MSG_PROMISE,
-                                .from = from,
-                                .term = s->status.term,
-                                .index = index,
-                                .commit = commit,
-                                .context = last},
-         accepted);
-}
-
-/* Becomes the proposer by replica 2's promise, which tells this. */
-static uint64_t lead(struct subject *s, const struct accepted *accepted)
-{
-    uint64_t ballot = stand(s);
-    uint64_t from = sent(s, MSG_PREPARE, 2)->index;
-    persist(s);
-    promised_by(s, 2, from, from, accepted);
-    assert_true(s->status.leads);
-    return ballot;
-}
-
-static void propose(struct subject *s, const char *text)
-{
-    uint64_t index, term;
-    assert_int_equal(consensus_propose(s->c, payload_new(slice_str(text)), &index, &term), SF_OK);
-    look(s);
-    assert_int_equal(index, s->status.last);
-    assert_int_equal(term, s->status.term);
-}
+#include "paxos_subject.h"
 
 /* -- promises -------------------------------------------------------------------------------- */
 
@@ -284,6 +91,37 @@ static void whoever_hears_a_proposer_promises_nobody_else(void **state)
     subject_free(&s);
 }
 
+/* The canvass comes before: who was cut off asks, and nothing changes where all is well. */
+static void the_canvass_disturbs_nobody(void **state)
+{
+    (void)state;
+    struct subject s = subject_new(2, 0, EMPTY);
+    step(&s, (struct consensus_msg){.type = MSG_PRE_VOTE, .from = 3, .term = 19}, EMPTY);
+    assert_false(sent(&s, MSG_PRE_VOTE_REPLY, 3)->reject);
+    assert_false(s.update.hard_state_changed);
+    assert_int_equal(s.status.term, 2);
+    accept(&s, 2, 0, 0, EMPTY);
+    assert_false(sent(&s, MSG_ACCEPTED, 2)->reject);
+    for (size_t i = 0; i < 2 * ELECTION_TICKS && sent(&s, MSG_PRE_VOTE, 3) == NULL; i++)
+        tick(&s, 1);
+    assert_null(sent(&s, MSG_PREPARE, 3)); /* not before a majority would promise */
+    assert_int_equal(s.status.term, 2);
+    subject_free(&s);
+}
+
+static void a_proposer_that_is_heard_promises_nobody(void **state)
+{
+    (void)state;
+    struct subject s = subject_new(1, 0, EMPTY);
+    uint64_t ballot = lead(&s, EMPTY);
+    step(&s, (struct consensus_msg){.type = MSG_PRE_VOTE, .from = 3, .term = 99}, EMPTY);
+    prepare(&s, 3, 99, 0);
+    assert_int_equal(s.update.message_count, 0);
+    assert_int_equal(s.status.term, ballot);
+    assert_true(s.status.leads);
+    subject_free(&s);
+}
+
 /* -- acceptances ----------------------------------------------------------------------------- */
 
 static void an_acceptance_is_durable_before_it_is_told(void **state)
@@ -333,6 +171,9 @@ static void what_comes_twice_changes_nothing(void **state)
     (void)state;
     struct subject s = subject_new(0, 0, EMPTY);
     accept(&s, 2, 0, 0, LOG({2, "a"}, {2, "b"}));
+    accept(&s, 2, 0, 0, LOG({2, "a"}, {2, "b"}));
+    assert_int_equal(s.update.entry_count, 0);
+    assert_int_equal(sent(&s, MSG_ACCEPTED, 2)->index, 2);
     accept(&s, 2, 2, 2, LOG({2, "c"}));
     accept(&s, 2, 0, 1, LOG({2, "a"}, {2, "b"}));
     assert_int_equal(s.update.entry_count, 0);
@@ -366,6 +207,17 @@ static void a_heartbeat_reminds_one_who_restarted(void **state)
     subject_free(&s);
 }
 
+static void nothing_below_the_floor_is_accepted_anew(void **state)
+{
+    (void)state;
+    struct subject s = subject_new(2, 7, LOG({2, "h"}));
+    accept(&s, 19, 3, 0, LOG({19, "x"}, {19, "y"}));
+    assert_int_equal(s.update.entry_count, 0);
+    assert_int_equal(s.status.first, 8);
+    assert_int_equal(sent(&s, MSG_ACCEPTED, 3)->index, 7); /* it has the chosen values to there */
+    subject_free(&s);
+}
+
 /* -- taking over ----------------------------------------------------------------------------- */
 
 static void a_ballot_from_before_a_restart_is_never_used(void **state)
@@ -395,6 +247,41 @@ static void nothing_is_asked_in_a_ballot_that_could_be_forgotten(void **state)
     consensus_persisted(s.c, 1);
     look(&s);
     assert_true(s.status.leads);
+    subject_free(&s);
+}
+
+static void the_own_promise_counts_when_it_is_durable(void **state)
+{
+    (void)state;
+    struct subject s = subject_new(0, 0, EMPTY);
+    accept(&s, 2, 0, 0, LOG({2, "a"}));
+    uint64_t earlier = s.update.persist_mark;
+    stand(&s);
+    promised_by(&s, 2, 0, 0, LOG({2, "a"}));
+    consensus_persisted(s.c, earlier);
+    look(&s);
+    assert_false(s.status.leads);
+    consensus_persisted(s.c, earlier + 1);
+    look(&s);
+    assert_true(s.status.leads);
+    subject_free(&s);
+}
+
+/* It knows its own ballot from before, and that it has accepted in it: that makes no proposer. */
+static void a_restarted_proposer_runs_phase_1_again(void **state)
+{
+    (void)state;
+    struct subject s = subject_new(17, 0, LOG({17, "a"}, {17, "b"}));
+    assert_false(s.status.leads);
+    accepted_by(&s, 2, 2, 0); /* answers to its former self */
+    accepted_by(&s, 3, 2, 0);
+    assert_int_equal(s.status.commit, 0);
+    assert_int_equal(
+        consensus_propose(s.c, payload_new(slice_str("x")), &(uint64_t){0}, &(uint64_t){0}),
+        SF_NOT_LEADER);
+    uint64_t ballot = lead(&s, EMPTY);
+    assert_int_equal(ballot, 33);
+    assert_entries(s.update.entries, s.update.entry_count, 0, LOG({33, "a"}, {33, "b"}));
     subject_free(&s);
 }
 
@@ -438,16 +325,21 @@ static void only_a_complete_answer_is_a_promise(void **state)
 static void refusals_by_a_majority_end_it(void **state)
 {
     (void)state;
-    struct subject s = subject_new(1, 0, EMPTY);
+    struct subject s = subject_of(5, 1, 0, EMPTY);
     uint64_t ballot = stand(&s);
-    for (replica_id peer = 2; peer <= 3; peer++)
+    persist(&s);
+    for (replica_id peer = 2; peer <= 4; peer++) {
+        tick(&s, HEARTBEAT_TICKS);
+        assert_non_null(sent(&s, MSG_PREPARE, 5)); /* asked again, as long as there is hope */
         step(&s,
              (struct consensus_msg){
                  .type = MSG_PROMISE, .from = peer, .term = ballot, .index = 9, .reject = true},
              EMPTY);
-    persist(&s);
-    promised_by(&s, 2, 0, 0, EMPTY);
-    promised_by(&s, 3, 0, 0, EMPTY);
+    }
+    tick(&s, HEARTBEAT_TICKS);
+    assert_null(sent(&s, MSG_PREPARE, 5));
+    for (replica_id peer = 2; peer <= 5; peer++)
+        promised_by(&s, peer, 0, 0, EMPTY);
     assert_false(s.status.leads);
     subject_free(&s);
 }
@@ -486,75 +378,6 @@ static void an_entry_before_the_window_is_sent_in_the_own_ballot(void **state)
     subject_free(&s);
 }
 
-/* -- proposing ------------------------------------------------------------------------------- */
-
-static void chosen_is_what_a_majority_accepted_durably(void **state)
-{
-    (void)state;
-    struct subject s = subject_new(1, 0, EMPTY);
-    lead(&s, EMPTY);
-    propose(&s, "a");
-    assert_false(sent(&s, MSG_ACCEPT, 2)->after_sync);
-    accepted_by(&s, 2, 1, 0);
-    assert_int_equal(s.status.commit, 0); /* it counts itself only once synced */
-    accepted_by(&s, 3, 1, 0);
-    assert_int_equal(s.status.commit, 1);
-    assert_int_equal(s.update.committed_count, 0); /* not yet durable here */
-    consensus_persisted(s.c, 2);
-    look(&s);
-    assert_int_equal(s.update.committed_count, 1);
-    subject_free(&s);
-}
-
-static void inherited_entries_are_not_chosen_by_being_found(void **state)
-{
-    (void)state;
-    struct subject s = subject_new(1, 0, LOG({1, "a"}));
-    lead(&s, LOG({1, "a"})); /* two of three have accepted it, in ballot 1 */
-    assert_int_equal(s.status.commit, 0);
-    persist(&s);
-    assert_int_equal(s.status.commit, 0);
-    accepted_by(&s, 3, 1, 0);
-    assert_int_equal(s.status.commit, 1);
-    subject_free(&s);
-}
-
-static void no_read_before_everything_inherited_is_chosen(void **state)
-{
-    (void)state;
-    struct subject s = subject_new(1, 0, LOG({1, "a"}));
-    lead(&s, EMPTY);
-    uint64_t mark = s.update.persist_mark;
-    consensus_read(s.c, 5);
-    look(&s);
-    assert_null(sent(&s, MSG_HEARTBEAT, 2));
-    consensus_persisted(s.c, mark);
-    accepted_by(&s, 2, 1, 0);
-    assert_int_equal(sent(&s, MSG_HEARTBEAT, 2)->context, 1);
-    subject_free(&s);
-}
-
-static void an_answer_to_an_earlier_round_confirms_nothing(void **state)
-{
-    (void)state;
-    struct subject s = subject_new(1, 0, EMPTY);
-    uint64_t ballot = lead(&s, EMPTY);
-    consensus_read(s.c, 5);
-    look(&s);
-    assert_int_equal(sent(&s, MSG_HEARTBEAT, 2)->context, 1);
-    accepted_by(&s, 2, 0, 0);
-    step(&s, (struct consensus_msg){.type = MSG_HEARTBEAT_REPLY, .from = 3, .term = ballot}, EMPTY);
-    assert_int_equal(s.update.read_count, 0);
-    step(&s,
-         (struct consensus_msg){.type = MSG_HEARTBEAT_REPLY, .from = 3, .term = 1, .context = 1},
-         EMPTY); /* of another ballot */
-    assert_int_equal(s.update.read_count, 0);
-    accepted_by(&s, 2, 0, 1);
-    assert_int_equal(s.update.read_count, 1);
-    assert_int_equal(s.update.reads[0].status, SF_OK);
-    subject_free(&s);
-}
-
 /* -- snapshots ------------------------------------------------------------------------------- */
 
 static void a_snapshot_leaves_what_was_accepted_above_it(void **state)
@@ -569,6 +392,12 @@ static void a_snapshot_leaves_what_was_accepted_above_it(void **state)
     accept(&s, 19, 0, 0, LOG({19, "a"})); /* nothing is accepted meanwhile */
     assert_int_equal(s.update.entry_count, 0);
     assert_null(sent(&s, MSG_ACCEPTED, 3));
+    heartbeat(&s, 19, 2); /* nor listed, though it is known to be chosen */
+    assert_int_equal(s.update.committed_count, 0);
+    step(&s, (struct consensus_msg){.type = MSG_TIMEOUT_NOW, .from = 3, .term = 19}, EMPTY);
+    tick(&s, 3 * ELECTION_TICKS); /* nor does it take over */
+    assert_int_equal(s.status.term, 19);
+    assert_int_equal(s.update.message_count, 0);
     consensus_snapshot_installed(s.c, 2, 3);
     look(&s);
     assert_int_equal(s.status.first, 3);
@@ -629,23 +458,24 @@ int main(void)
         cmocka_unit_test(everything_accepted_is_told),
         cmocka_unit_test(nothing_is_promised_from_below_the_floor),
         cmocka_unit_test(whoever_hears_a_proposer_promises_nobody_else),
+        cmocka_unit_test(the_canvass_disturbs_nobody),
+        cmocka_unit_test(a_proposer_that_is_heard_promises_nobody),
         cmocka_unit_test(an_acceptance_is_durable_before_it_is_told),
         cmocka_unit_test(an_acceptor_leaves_no_gap),
         cmocka_unit_test(a_tail_of_an_earlier_ballot_stays),
         cmocka_unit_test(what_comes_twice_changes_nothing),
         cmocka_unit_test(commit_goes_no_further_than_what_is_right_here),
         cmocka_unit_test(a_heartbeat_reminds_one_who_restarted),
+        cmocka_unit_test(nothing_below_the_floor_is_accepted_anew),
         cmocka_unit_test(a_ballot_from_before_a_restart_is_never_used),
         cmocka_unit_test(nothing_is_asked_in_a_ballot_that_could_be_forgotten),
+        cmocka_unit_test(the_own_promise_counts_when_it_is_durable),
+        cmocka_unit_test(a_restarted_proposer_runs_phase_1_again),
         cmocka_unit_test(the_value_of_the_highest_ballot_is_proposed_again),
         cmocka_unit_test(only_a_complete_answer_is_a_promise),
         cmocka_unit_test(refusals_by_a_majority_end_it),
         cmocka_unit_test(a_higher_ballot_ends_it_and_is_passed_next_time),
         cmocka_unit_test(an_entry_before_the_window_is_sent_in_the_own_ballot),
-        cmocka_unit_test(chosen_is_what_a_majority_accepted_durably),
-        cmocka_unit_test(inherited_entries_are_not_chosen_by_being_found),
-        cmocka_unit_test(no_read_before_everything_inherited_is_chosen),
-        cmocka_unit_test(an_answer_to_an_earlier_round_confirms_nothing),
         cmocka_unit_test(a_snapshot_leaves_what_was_accepted_above_it),
         cmocka_unit_test(a_snapshot_of_what_is_here_is_not_wanted),
         cmocka_unit_test(what_cannot_be_true_is_ignored),
