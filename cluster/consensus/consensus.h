@@ -94,12 +94,14 @@ enum consensus_msg_type {
     MSG_SNAPSHOT_REPLY,  /* the follower has all up to index, by this snapshot or without it */
     MSG_TIMEOUT_NOW,     /* leader transfer: campaign at once */
     /* Paxos alone. `term` is the ballot throughout. */
-    MSG_PREPARE,  /* phase 1a, for all instances above index; or the next page of an answer */
-    MSG_PROMISE,  /* phase 1b: what was accepted above index, a page of it; context = index of the
+    MSG_PREPARE, /* phase 1a, for all instances above index; or the next page of an answer. (commit,
+                     log_term): known to be chosen, and the ballot of the entry there */
+    MSG_PROMISE, /* phase 1b: what was accepted above index, a page of it; context = index of the
                      last acceptance there is, commit = known to be chosen. Rejected: a higher
                      ballot was promised (term); or, in the ballot asked for, what is needed is
                      forgotten up to index */
-    MSG_ACCEPT,   /* phase 2a: entries after index; commit; context = newest read round */
+    MSG_ACCEPT,  /* phase 2a: entries after (index, log_term: 0 where that is not known to be
+                     chosen); commit; context = newest read round */
     MSG_ACCEPTED, /* phase 2b: everything up to index is accepted or known to be chosen, context =
                      read round, echoed; rejected: that is all there is, context = the rejected
                      message's index */

@@ -99,6 +99,13 @@ void paxos_promise(struct paxos *x, uint64_t ballot)
         x->ballot_heard = ballot;
 }
 
+uint64_t paxos_chosen_in(const struct paxos *x, uint64_t index)
+{
+    uint64_t ballot;
+    bool known = index <= x->log.commit && entry_log_term_at(&x->log, index, &ballot);
+    return known ? ballot : 0;
+}
+
 bool paxos_promise_is_durable(const struct paxos *x)
 {
     return !x->promise_changed && x->promise_mark <= x->log.mark_persisted;

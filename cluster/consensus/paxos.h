@@ -73,7 +73,17 @@
  * What commit says to others. "Chosen up to c" is understood by a log that has the chosen values
  * there. An ACCEPT says it to the receiver's reach. A HEARTBEAT says it up to the receiver's match,
  * and that may be above the reach of one that has restarted and forgotten what it knew as chosen:
- * what it had still stands (X2, X8).
+ * what it had still stands (X2, X8). A PREPARE and an ACCEPT also say it by (index, ballot), the
+ * ballot in which the sender holds an entry that it knows as chosen: one who holds an entry of that
+ * ballot there has the chosen values up to index. So who restarts needs no snapshot of what it has,
+ * even if its store lags behind the others' floors.
+ *
+ * Why that is so. If a replica knows i as chosen and holds it in ballot b, every instance up to i was
+ * chosen in b or before: when it first knew that, it was told so by b's proposer about what it had
+ * accepted in b, or was that proposer itself, or took over a snapshot or another one's word for the
+ * very same (i, b). So at each of them b and all later ballots propose the chosen value (A4). Whoever
+ * has accepted i in b then had below it what it knew as chosen or had accepted in b (X4), and what it
+ * has accepted there since is of later ballots.
  *
  * Durability. Every message but a proposer's (ACCEPT, HEARTBEAT, TIMEOUT_NOW, SNAPSHOT) and the
  * canvass waits for the sync of what it rests on. A HEARTBEAT_REPLY rests on the promise alone, so
@@ -166,6 +176,8 @@ void paxos_become_follower(struct paxos *x, replica_id leader);
 /* Promises a higher ballot. */
 void paxos_promise(struct paxos *x, uint64_t ballot);
 bool paxos_promise_is_durable(const struct paxos *x);
+/* The ballot of the entry at index, where that is known to be chosen and not forgotten; else 0. */
+uint64_t paxos_chosen_in(const struct paxos *x, uint64_t index);
 /* commit has risen, or entries came: reach follows. */
 void paxos_extend_reach(struct paxos *x);
 /* Someone speaks of a higher ballot than ours: whoever is on the way or proposes stops. */

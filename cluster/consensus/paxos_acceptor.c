@@ -11,6 +11,18 @@ static uint64_t smaller(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
+/* Someone knows everything up to index as chosen, and has accepted the entry there in this ballot.
+ * One who has the same there has the chosen values up to there: see paxos.h. Mostly one who has
+ * restarted, and forgotten what it knew as chosen. */
+static void learn_by_ballot(struct paxos *x, uint64_t index, uint64_t ballot)
+{
+    if (ballot == 0 || index <= x->log.commit || !entry_log_matches(&x->log, index, ballot))
+        return;
+    SF_MARK("paxos: acceptor learned what is chosen by the ballot of an entry");
+    entry_log_commit(&x->log, index);
+    paxos_extend_reach(x);
+}
+
 /* -- promises -------------------------------------------------------------------------------- */
 
 bool paxos_is_bound(const struct paxos *x, const struct consensus_msg *msg)
@@ -81,6 +93,7 @@ void paxos_step_prepare(struct paxos *x, const struct consensus_msg *msg)
         paxos_promise(x, msg->term);
         paxos_become_follower(x, 0);
     }
+    learn_by_ballot(x, msg->commit, msg->log_term);
     election_timer_heard(&x->timer);
     send_page(x, msg);
 }
@@ -114,6 +127,7 @@ void paxos_step_accept(struct paxos *x, const struct consensus_msg *msg)
     paxos_follow(x, msg);
     if (x->installing_index != 0)
         return;
+    learn_by_ballot(x, msg->index, msg->log_term);
     if (msg->index > x->reach) { /* X4 */
         SF_MARK("paxos: ACCEPT refused, it leaves a gap");
         answer(x, msg, false);

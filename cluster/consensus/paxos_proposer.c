@@ -118,6 +118,7 @@ static void send_accept(struct paxos *x, const struct progress *p, size_t count)
     paxos_send(x, (struct consensus_msg){.type = MSG_ACCEPT,
                                          .to = p->id,
                                          .index = p->next - 1,
+                                         .log_term = paxos_chosen_in(x, p->next - 1),
                                          .commit = x->log.commit,
                                          .context = x->reads.round,
                                          .entries = copy_for_ballot(x, p->next, count),

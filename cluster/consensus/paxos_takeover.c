@@ -83,6 +83,8 @@ static void ask_to_promise(struct paxos *x, replica_id peer)
     paxos_send(x, (struct consensus_msg){.type = MSG_PREPARE,
                                          .to = peer,
                                          .index = promise_of(x, peer)->heard,
+                                         .commit = x->takeover.from,
+                                         .log_term = paxos_chosen_in(x, x->takeover.from),
                                          .transfer = x->takeover.transfer,
                                          .after_sync = true});
 }

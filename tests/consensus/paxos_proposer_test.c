@@ -154,6 +154,26 @@ static void what_was_lost_is_sent_again(void **state)
     subject_free(&s);
 }
 
+static void an_accept_says_by_which_ballot_it_knows_the_entry_before(void **state)
+{
+    (void)state;
+    struct subject s = subject_new(1, 0, LOG({1, "a"}));
+    accept(&s, 2, 0, 1, LOG({2, "a"}));
+    persist(&s);
+    uint64_t ballot = stand(&s);
+    assert_int_equal(sent(&s, MSG_PREPARE, 2)->commit, 1);
+    assert_int_equal(sent(&s, MSG_PREPARE, 2)->log_term, 2);
+    persist(&s);
+    promised_by(&s, 2, 1, 1, EMPTY);
+    propose(&s, "b");
+    assert_int_equal(sent(&s, MSG_ACCEPT, 2)->log_term, 2);
+    propose(&s, "c"); /* b is not known to be chosen */
+    assert_int_equal(sent(&s, MSG_ACCEPT, 2)->index, 2);
+    assert_int_equal(sent(&s, MSG_ACCEPT, 2)->log_term, 0);
+    assert_int_equal(sent(&s, MSG_ACCEPT, 2)->term, ballot);
+    subject_free(&s);
+}
+
 /* -- who proposes ---------------------------------------------------------------------------- */
 
 /* So that what is asked here can be forwarded to it. */
@@ -314,6 +334,7 @@ int main(void)
         cmocka_unit_test(a_window_of_instances_is_in_flight),
         cmocka_unit_test(what_is_proposed_and_not_chosen_is_bounded),
         cmocka_unit_test(what_was_lost_is_sent_again),
+        cmocka_unit_test(an_accept_says_by_which_ballot_it_knows_the_entry_before),
         cmocka_unit_test(who_does_not_propose_says_who_does),
         cmocka_unit_test(a_silent_proposer_is_replaced),
         cmocka_unit_test(a_proposer_that_hears_no_majority_gives_up),

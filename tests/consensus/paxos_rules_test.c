@@ -218,6 +218,33 @@ static void nothing_below_the_floor_is_accepted_anew(void **state)
     subject_free(&s);
 }
 
+static void who_restarted_learns_by_the_ballot_of_an_entry(void **state)
+{
+    (void)state;
+    struct subject s = subject_new(2, 0, LOG({1, "a"}, {2, "b"}, {2, "c"}));
+    struct consensus_msg ask = {.type = MSG_PREPARE, .from = 3, .term = 19, .index = 2};
+    ask.commit = 2;
+    ask.log_term = 1; /* of another ballot: what is here may be another value */
+    step(&s, ask, EMPTY);
+    assert_int_equal(sent(&s, MSG_PROMISE, 3)->commit, 0);
+    ask.log_term = 2;
+    step(&s, ask, EMPTY);
+    assert_int_equal(s.status.commit, 2);
+    assert_int_equal(sent(&s, MSG_PROMISE, 3)->commit, 2);
+    subject_free(&s);
+
+    s = subject_new(2, 0, LOG({1, "a"}, {2, "b"}, {2, "c"}));
+    struct consensus_msg msg = {.type = MSG_ACCEPT, .from = 3, .term = 19, .index = 2, .commit = 2};
+    msg.log_term = 1;
+    step(&s, msg, LOG({19, "x"}));
+    assert_true(sent(&s, MSG_ACCEPTED, 3)->reject);
+    msg.log_term = 2;
+    step(&s, msg, LOG({19, "x"}));
+    assert_int_equal(sent(&s, MSG_ACCEPTED, 3)->index, 3);
+    assert_int_equal(s.status.commit, 2);
+    subject_free(&s);
+}
+
 /* -- taking over ----------------------------------------------------------------------------- */
 
 static void a_ballot_from_before_a_restart_is_never_used(void **state)
@@ -467,6 +494,7 @@ int main(void)
         cmocka_unit_test(commit_goes_no_further_than_what_is_right_here),
         cmocka_unit_test(a_heartbeat_reminds_one_who_restarted),
         cmocka_unit_test(nothing_below_the_floor_is_accepted_anew),
+        cmocka_unit_test(who_restarted_learns_by_the_ballot_of_an_entry),
         cmocka_unit_test(a_ballot_from_before_a_restart_is_never_used),
         cmocka_unit_test(nothing_is_asked_in_a_ballot_that_could_be_forgotten),
         cmocka_unit_test(the_own_promise_counts_when_it_is_durable),
