@@ -29,9 +29,10 @@ static void kill_under_load(struct stage *stage)
 {
     struct load *load =
         load_new(stage->masters, &(struct load_options){.long_values = true, .timeout_ms = 10000});
-    for (size_t i = 0; i < stage->server_count && stage->server_count > 1; i++) {
+    size_t kills = stage->server_count > 1 ? stage->server_count * stage_rounds() : 0;
+    for (size_t i = 0; i < kills; i++) {
         load_run(load, 300);
-        stage_kill(stage, stage->servers[i].name);
+        stage_kill(stage, stage->servers[i % stage->server_count].name);
         load_must_make_progress(load, WELL, WELL_MS);
         restart(stage, load);
     }
