@@ -12,6 +12,7 @@ static void print_help(void)
 {
     puts("usage: shardfs HOST:PORT[,HOST:PORT...] MOUNTPOINT [-o OPTIONS] [-f] [-d]\n"
          "       shardfs MOUNTPOINT ...     with the shardmasters in SHARDFS_MASTERS\n"
+         "       (of a static cluster, which has no shardmasters: any of its servers)\n"
          "       fusermount3 -u MOUNTPOINT  unmounts\n\n"
          "  -f                   stay in the foreground\n"
          "  -d                   say every request (implies -f)\n"
