@@ -190,17 +190,17 @@ static void begin_job(struct host *host)
     struct flusher *f = &host->flusher;
     struct flush_waiter *waiter;
     struct flush_job *job = sf_calloc(1, sizeof *job);
-    for (struct replica *r = host->replicas; r != NULL; r = r->next) {
-        int status = replica_settle(r);
-        (void)status; /* what the store cannot take now, a later flush makes durable */
-    }
+    bool all = true;
+    for (struct replica *r = host->replicas; r != NULL; r = r->next)
+        all &= replica_settle(r) == SF_OK;
     job->work.work = job_work;
     job->work.done = job_done;
     job->host = host;
     job->store = host->options.store;
     f->job = job;
     f->wanted = false;
-    f->applied_total = host->applied_total;
+    if (all) /* else what the store does not take now is a later flush's, which is due by that */
+        f->applied_total = host->applied_total;
     DL_FOREACH(f->waiters, waiter)
     {
         waiter->begun = true;

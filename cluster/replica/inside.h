@@ -176,7 +176,8 @@ struct flusher {
     bool waking;            /* the waiters of one that ended are being called */
     bool full;              /* the last one met a full device */
     uint64_t live_bytes;    /* of the WAL after the last one */
-    uint64_t applied_total; /* entries applied by all replicas when the last one began */
+    uint64_t applied_total; /* entries applied by all replicas when the last one began that was of
+                               all of them */
 };
 
 struct host {

@@ -239,20 +239,6 @@ static void write_applied(struct stage_node *node, const struct applied *applied
     store_close(store);
 }
 
-/* Empties the store of a node that is down. */
-static void wipe_store(struct stage_node *node)
-{
-    struct store *store = store_memory_open(sim_node_image(node->node));
-    struct space space = applied_space(store, 1, 1);
-    struct store_batch *batch = store_batch_new(&space);
-    uint8_t from[1] = {0}, to[9] = {255, 255, 255, 255, 255, 255, 255, 255, 255};
-    store_batch_delete_range_raw(batch, slice_of(from, 1), slice_of(to, 9));
-    assert_int_equal(store_write(store, batch), SF_OK);
-    assert_int_equal(store_flush(store), SF_OK);
-    store_batch_free(batch);
-    store_close(store);
-}
-
 static void a_store_behind_the_log_asks_for_a_snapshot(void **state)
 {
     struct stage_options options = calm_options(3);
@@ -261,7 +247,7 @@ static void a_store_behind_the_log_asks_for_a_snapshot(void **state)
     (void)state;
     run_ms(stage, 2000);
     sim_node_crash(node->node);
-    wipe_store(node);
+    faulty_store_lose(node->node);
     sim_node_start(node->node);
     assert_null(node->refusal);
     assert_int_equal(replica_applied(node->replica), 0);
@@ -309,7 +295,7 @@ static void a_store_behind_the_log_of_a_group_of_one_is_damage(void **state)
     (void)state;
     run_ms(stage, 2000);
     sim_node_stop(stage->nodes[0].node);
-    wipe_store(&stage->nodes[0]);
+    faulty_store_lose(stage->nodes[0].node);
     sim_node_start(stage->nodes[0].node);
     assert_null(stage->nodes[0].replica);
     assert_non_null(strstr(stage->nodes[0].refusal, "is damaged: its store is at entry 0"));
@@ -326,8 +312,8 @@ static void who_lost_its_store_does_not_keep_the_lead(void **state)
         run_ms(stage, 2000);
         for (size_t i = 0; i < 3; i++)
             sim_node_stop(stage->nodes[i].node);
-        wipe_store(&stage->nodes[0]);
-        wipe_store(&stage->nodes[1]);
+        faulty_store_lose(stage->nodes[0].node);
+        faulty_store_lose(stage->nodes[1].node);
         stage_start_all(stage);
         assert_non_null(stage_wait_leader(stage, 20000));
         settle(stage);
@@ -367,13 +353,13 @@ static void a_full_store_keeps_its_batch_and_goes_on(void **state)
     struct stage_node *leader = stage_leader(stage);
     (void)state;
     for (size_t i = 0; i < 3; i++)
-        stage->nodes[i].store_is_full = true;
+        stage->nodes[i].faulty.full = true;
     run_ms(stage, 3000);
     uint64_t applied = replica_applied(leader->replica);
     assert_ptr_equal(stage_leader(stage), leader);
     assert_int_equal(replica_admits(leader->replica), SF_NO_SPACE);
     for (size_t i = 0; i < 3; i++)
-        stage->nodes[i].store_is_full = false;
+        stage->nodes[i].faulty.full = false;
     run_ms(stage, 3000);
     assert_true(replica_applied(leader->replica) > applied);
     assert_int_equal(replica_admits(leader->replica), SF_OK);
@@ -440,7 +426,7 @@ static void who_has_a_full_disk_gives_the_lead_away(void **state)
         struct stage_node *full = stage_leader(stage);
         struct watched_read watched = {.read = {.on_done = on_watched_read}};
         sim_disk_fill(full->node, of_log);
-        full->store_is_full = !of_log;
+        full->faulty.full = !of_log;
         run_ms(stage, 8000);
         struct stage_node *leader = stage_wait_leader(stage, 10000);
         assert_non_null(leader);
@@ -451,7 +437,7 @@ static void who_has_a_full_disk_gives_the_lead_away(void **state)
         assert_int_equal(replica_read(leader->replica, &watched.read), SF_OK);
         assert_true(sim_run_until(stage->sim, is_done, &watched, ENV_SECOND_NS));
         sim_disk_fill(full->node, false);
-        full->store_is_full = false;
+        full->faulty.full = false;
         settle(stage);
         stage_free(stage);
     }
@@ -467,13 +453,13 @@ static bool is_stalled(void *ctx)
 static void stall_with_a_staged_head(struct stage *stage, struct stage_node *node)
 {
     while (!node->replica->head_staged) {
-        node->store_is_full = false;
+        node->faulty.full = false;
         run_ms(stage, 1500);
         assert_int_equal(replica_settle(node->replica), SF_OK);
-        node->store_is_full = true;
+        node->faulty.full = true;
         assert_true(sim_run_until(stage->sim, is_stalled, node, 10 * ENV_SECOND_NS));
     }
-    node->store_is_full = false;
+    node->faulty.full = false;
 }
 
 /* What is written may be ahead of what is applied, between the retry of a write and the rest of its
@@ -495,6 +481,30 @@ static void nobody_looks_at_a_store_that_is_ahead(void **state)
     stage_free(stage);
 }
 
+/* Whoever holds too much log waits for a flush, and takes nothing that would bring another one. */
+static void a_flush_comes_again_until_it_covers_what_is_applied(void **state)
+{
+    struct stage_options options = calm_options(1);
+    options.booted = NULL; /* nobody writes but this test */
+    options.halting = NULL;
+    struct stage *stage = stage_up(17, &options);
+    struct stage_node *node = stage_leader(stage);
+    struct buffer body = {0};
+    (void)state;
+    toy_body(&body, 1, 100, 'x');
+    run_ms(stage, 1000);
+    assert_int_equal(node->replica->durable, replica_applied(node->replica));
+    node->faulty.busy = 1000;
+    assert_int_equal(replica_propose(node->replica, buffer_slice(&body), NULL), SF_OK);
+    run_ms(stage, 1000); /* flushes of a store that does not take what they are about */
+    assert_true(node->replica->durable < replica_applied(node->replica));
+    node->faulty.busy = 0;
+    run_ms(stage, 1000);
+    assert_int_equal(node->replica->durable, replica_applied(node->replica));
+    buffer_deinit(&body);
+    stage_free(stage);
+}
+
 static void a_follower_whose_store_is_full_is_heard_and_bounded(void **state)
 {
     struct stage_options options = calm_options(3);
@@ -503,7 +513,7 @@ static void a_follower_whose_store_is_full_is_heard_and_bounded(void **state)
     struct consensus_status status;
     struct buffer body = {0};
     (void)state;
-    follower->store_is_full = true;
+    follower->faulty.full = true;
     run_ms(stage, 1000);
     assert_int_equal(replica_admits(leader->replica), SF_NO_SPACE);
     toy_body(&body, 1, 1u << 20, 'x');
@@ -514,7 +524,7 @@ static void a_follower_whose_store_is_full_is_heard_and_bounded(void **state)
     replica_consensus_status(follower->replica, &status);
     assert_true(status.log_bytes > 20u << 20);
     assert_true(status.log_bytes < 52u << 20);
-    follower->store_is_full = false;
+    follower->faulty.full = false;
     settle(stage);
     assert_int_equal(replica_admits(leader->replica), SF_OK);
     buffer_deinit(&body);
@@ -558,6 +568,7 @@ int main(void)
         cmocka_unit_test(who_led_with_a_long_log_follows_again),
         cmocka_unit_test(who_has_a_full_disk_gives_the_lead_away),
         cmocka_unit_test(nobody_looks_at_a_store_that_is_ahead),
+        cmocka_unit_test(a_flush_comes_again_until_it_covers_what_is_applied),
         cmocka_unit_test(a_follower_whose_store_is_full_is_heard_and_bounded),
         cmocka_unit_test(a_failed_sync_ends_the_process_and_the_group_goes_on),
     };

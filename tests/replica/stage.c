@@ -119,52 +119,6 @@ static void check_leaders(void *ctx, struct sim *sim)
     }
 }
 
-/* -- faults of the store ------------------------------------------------------------------- */
-
-static struct stage_node *owner_of(const struct store *store)
-{
-    struct stage_node *n = stage_now->nodes;
-    while (n->store != store)
-        n++;
-    return n;
-}
-
-/* A store with faults stands in for the memory store's own operations. */
-static const struct store_ops *honest_ops;
-
-static int faulty_write(struct store *store, const struct store_batch *batch)
-{
-    if (owner_of(store)->store_is_full)
-        return SF_NO_SPACE;
-    if (sim_random_below(stage_now->sim, 1000) < stage_now->options.busy)
-        return SF_BUSY;
-    return honest_ops->write(store, batch);
-}
-
-static int faulty_flush(struct store *store)
-{
-    return owner_of(store)->store_is_full ? SF_NO_SPACE : honest_ops->flush(store);
-}
-
-static struct store *open_store(struct stage_node *n)
-{
-    struct store *store = store_memory_open(sim_node_image(n->node));
-    honest_ops = store->ops;
-    n->store_ops = sf_memdup(store->ops, sizeof *store->ops);
-    n->store_ops->write = faulty_write;
-    n->store_ops->flush = faulty_flush;
-    store->ops = n->store_ops;
-    return store;
-}
-
-static void close_store(struct stage_node *n)
-{
-    store_close(n->store);
-    free(n->store_ops);
-    n->store = NULL;
-    n->store_ops = NULL;
-}
-
 /* -- processes ----------------------------------------------------------------------------- */
 
 static int open_host(struct stage_node *n, struct env *env)
@@ -213,7 +167,8 @@ static void boot(void *ctx, struct sim_node *node, struct env *env)
     free(n->refusal);
     n->refusal = NULL;
     n->env = env;
-    n->store = open_store(n);
+    n->faulty.busy = stage->options.busy;
+    n->store = faulty_store_open(&n->faulty, n->node);
     int status = open_host(n, env);
     if (status == SF_OK)
         status = add_replica(n);
@@ -239,7 +194,8 @@ static void halt(void *ctx, struct sim_node *node)
         stage->options.halting(n);
     if (n->host != NULL)
         host_free(n->host);
-    close_store(n);
+    store_close(n->store);
+    n->store = NULL;
     n->env = NULL;
     n->host = NULL;
     n->replica = NULL;
@@ -398,7 +354,7 @@ static void transfer(struct stage *stage)
 static void fill_or_empty_store(struct stage *stage)
 {
     struct stage_node *n = any_node(stage);
-    n->store_is_full = !n->store_is_full && sim_random_below(stage->sim, 2) == 0;
+    n->faulty.full = !n->faulty.full && sim_random_below(stage->sim, 2) == 0;
 }
 
 static void spoil_network(struct stage *stage)
@@ -475,7 +431,7 @@ void stage_calm(struct stage *stage)
 {
     sim_calm(stage->sim);
     for (size_t i = 0; i < stage->options.count; i++)
-        stage->nodes[i].store_is_full = false;
+        stage->nodes[i].faulty.full = false;
     stage_start_all(stage);
 }
 

@@ -8,6 +8,7 @@
 #define TESTS_REPLICA_STAGE_H
 
 #include "replica/replica.h"
+#include "sim/faulty_store.h"
 #include "sim/mix.h"
 
 #define STAGE_NODES_MAX 5u
@@ -23,13 +24,12 @@ struct stage_node {
     struct store *store;
     struct host *host;
     struct replica *replica;
-    struct machine *machine;     /* the host's */
-    char *refusal;               /* why the last boot failed, or NULL */
-    bool create;                 /* from its first boot on, until it served */
-    struct space space;          /* its replica's as last seen: another one after an install */
-    bool store_is_full;          /* its store answers SF_NO_SPACE */
-    struct store_ops *store_ops; /* those of its store, but for the faults; NULL while it is down */
-    void *extra;                 /* the test's own, made by `booted`, freed by `halting` */
+    struct machine *machine;    /* the host's */
+    char *refusal;              /* why the last boot failed, or NULL */
+    bool create;                /* from its first boot on, until it served */
+    struct space space;         /* its replica's as last seen: another one after an install */
+    struct faulty_store faulty; /* what its store does wrong */
+    void *extra;                /* the test's own, made by `booted`, freed by `halting` */
 };
 
 struct stage_options {
