@@ -199,7 +199,6 @@ static void mutation_on_reply(struct op *op, const struct kv_reply *reply)
         return;
     case SF_STALE:
     case SF_ABANDONED:
-        SF_MARK("client: request answered STALE or ABANDONED");
         op_answer_unknown(op);
         return;
     case SF_NO_SPACE: /* a refusal, which says nothing of an earlier send */

@@ -82,12 +82,10 @@ void leader_applied(struct replica *r, const struct entry *entry)
 {
     while (r->proposals != NULL && r->proposals->index <= entry->index) {
         const struct replica_proposal *first = r->proposals;
-        if (first->index == entry->index && first->term == entry->term) {
+        if (first->index == entry->index && first->term == entry->term)
             finish_first(r, SF_OK, buffer_slice(&r->reply));
-        } else {
-            SF_MARK("replica: another entry in the place of a proposal");
+        else
             finish_first(r, SF_NOT_LEADER, slice_of(NULL, 0));
-        }
     }
 }
 
@@ -108,6 +106,8 @@ static void lose(struct replica *r, uint64_t term)
         r->announced = false;
         r->machine->ops->lead(r->machine, false, term);
     }
+    if (r->proposals != NULL)
+        SF_MARK("replica: lead lost with proposals open");
     leader_skip_to(r, UINT64_MAX);
     reads_fail(r);
 }

@@ -1,6 +1,5 @@
 /* The application of a Config's entry to the table: the point in the log at which every replica of
  * the group changes owner. */
-#include "env/mark.h"
 #include "shardkv/config_change.h"
 #include "shardkv/shards_inside.h"
 
@@ -29,10 +28,8 @@ static bool fits(const struct shards *shards, const struct config_change *change
 int config_change_apply(struct shards *shards, struct store_batch *batch,
                         const struct config_change *change)
 {
-    if (shards->num != 0 ? change->num != shards->num + 1 : change->num == 0) {
-        SF_MARK("hand-off: Config logged twice");
+    if (shards->num != 0 ? change->num != shards->num + 1 : change->num == 0)
         return SF_STALE;
-    }
     if (!fits(shards, change))
         return SF_INVALID;
     shards->num = change->num;

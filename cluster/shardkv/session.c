@@ -256,14 +256,17 @@ static bool find_completion(struct access *access, const struct session *session
 static bool is_new(struct access *access, const struct session *session, uint64_t sequence,
                    struct buffer *answer)
 {
-    if (sequence < session->first_incomplete)
+    if (sequence < session->first_incomplete) {
+        SF_MARK("session: late request below the first incomplete number");
         answer_status(answer, sequence == 0 ? SF_INVALID : SF_STALE);
-    else if (find_completion(access, session, sequence, answer))
+    } else if (find_completion(access, session, sequence, answer)) {
         SF_MARK("session: duplicate answered from its completion record");
-    else if (sequence - session->first_incomplete >= access->limits->session_open_max)
+    } else if (sequence - session->first_incomplete >= access->limits->session_open_max) {
+        SF_MARK("session: too many requests open");
         answer_status(answer, SF_SESSIONS_FULL);
-    else
+    } else {
         return true;
+    }
     return false;
 }
 
@@ -315,6 +318,7 @@ void session_abandon(struct access *access, const struct kv_session *asked, uint
     struct session session;
     if (!enter(access, asked, sequence, &session, answer))
         return;
+    SF_MARK("session: request abandoned before it came");
     access->intents = session.intents;
     answer_status(answer, SF_ABANDONED);
     session_record(access, &session, sequence, buffer_slice(answer));

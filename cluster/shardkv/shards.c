@@ -317,10 +317,8 @@ int shards_chunk(struct shards *shards, struct store_batch *batch, const struct 
         return SF_STALE;
     if (chunk->from.n == 0)
         begin(shards, batch, row, chunk);
-    else if (!continues(row, chunk)) {
-        SF_MARK("hand-off: chunk logged twice");
+    else if (!continues(row, chunk))
         return SF_STALE;
-    }
     put_pairs(batch, row, chunk);
     buffer_set(&row->cursor, chunk->to);
     if (chunk->last)
