@@ -192,7 +192,8 @@ static void propose_one(struct toy_load *load)
     size_t bytes = kind == 0 ? 4000 : kind < 8 ? 0 : (size_t)sim_random_below(sim, 100);
     struct toy_call *call = call_new(load);
     call->proposal.on_done = on_proposed;
-    toy_body(&body, (unsigned)sim_random_below(sim, TOY_KEYS), bytes, (uint8_t)sim_random(sim));
+    unsigned key = (unsigned)sim_random_below(sim, TOY_KEYS);
+    toy_body(&body, key, bytes, (uint8_t)sim_random(sim));
     if (replica_propose(load->node->replica, buffer_slice(&body), &call->proposal) != SF_OK) {
         toy_load_stats.refused++;
         call_free(call);

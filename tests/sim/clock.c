@@ -2,6 +2,7 @@
  *
  *  K1  sim->due_ns[i] is the time of the simulation at which the first timer of node i + 1 fires:
  *      not before its clock shows the timer's due_ns, nor before its pause ends. UINT64_MAX: none.
+ *  K2  sim->first is the node whose timer fires first, or NULL where that has to be looked for.
  */
 #include "sim/world.h"
 
@@ -49,16 +50,19 @@ static uint64_t sim_time_of(const struct clock *clock, uint64_t due_ns)
     return at_ns;
 }
 
-/* K1 */
+/* K1, K2 */
 static void refresh(struct sim_node *node)
 {
+    struct sim *sim = node->sim;
     const struct env_timer *timer = timer_heap_top(&node->clock.timers);
     uint64_t at_ns = timer == NULL ? UINT64_MAX : sim_time_of(&node->clock, timer->due_ns);
     if (at_ns < node->paused_until_ns)
         at_ns = node->paused_until_ns;
     if (at_ns < node->sim->now_ns) /* a slow clock shows the same for a while */
         at_ns = node->sim->now_ns;
-    node->sim->due_ns[node->number - 1] = at_ns;
+    sim->due_ns[node->number - 1] = at_ns;
+    if (sim->first == node || (sim->first != NULL && at_ns <= sim->due_ns[sim->first->number - 1]))
+        sim->first = NULL;
 }
 
 void clock_timer_arm(struct sim_node *node, struct env_timer *timer)
@@ -77,19 +81,31 @@ void clock_timer_stop(struct sim_node *node, struct env_timer *timer)
         refresh(node);
 }
 
-struct env_timer *clock_first(const struct sim *sim, uint64_t *at_ns)
+static struct env_timer *first_of(const struct sim_node *node)
 {
-    struct env_timer *first = NULL;
-    *at_ns = UINT64_MAX;
+    return timer_heap_top(&node->clock.timers);
+}
+
+static void find_first(struct sim *sim)
+{
+    uint64_t at_ns = UINT64_MAX;
     for (uint32_t i = 0; i < sim->node_count; i++) {
-        if (sim->due_ns[i] > *at_ns || sim->due_ns[i] == UINT64_MAX)
-            continue;
-        struct env_timer *timer = timer_heap_top(&sim->nodes[i]->clock.timers);
-        if (sim->due_ns[i] < *at_ns || timer->sequence < first->sequence)
-            first = timer;
-        *at_ns = sim->due_ns[i];
+        uint64_t due_ns = sim->due_ns[i];
+        if (due_ns < at_ns ||
+            (due_ns == at_ns && due_ns != UINT64_MAX &&
+             first_of(sim->nodes[i])->sequence < first_of(sim->first)->sequence)) {
+            at_ns = due_ns;
+            sim->first = sim->nodes[i];
+        }
     }
-    return first;
+}
+
+struct env_timer *clock_first(struct sim *sim, uint64_t *at_ns)
+{
+    if (sim->first == NULL)
+        find_first(sim);
+    *at_ns = sim->first == NULL ? UINT64_MAX : sim->due_ns[sim->first->number - 1];
+    return sim->first == NULL ? NULL : first_of(sim->first);
 }
 
 /* -- faults -------------------------------------------------------------------------------- */

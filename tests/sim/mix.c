@@ -128,11 +128,9 @@ static void crash_or_start(const struct act *act)
 
 static void part_or_heal(const struct act *act)
 {
-    struct sim_partition partition = {
-        .shape = (enum sim_shape)random_below(&act->sim->world, SIM_SHAPES),
-        .one_way = random_below(&act->sim->world, 4) == 0,
-        .nodes = act->nodes,
-        .count = act->count};
+    struct sim_partition partition = {.nodes = act->nodes, .count = act->count};
+    partition.shape = (enum sim_shape)random_below(&act->sim->world, SIM_SHAPES);
+    partition.one_way = random_below(&act->sim->world, 4) == 0;
     sim_heal_all(act->sim);
     if (flip(act))
         sim_partition(act->sim, &partition);
@@ -160,29 +158,34 @@ static void clog_pair(const struct act *act)
 
 static void pause_node(const struct act *act)
 {
-    sim_node_pause(any_node(act), while_ns(act));
+    struct sim_node *node = any_node(act);
+    sim_node_pause(node, while_ns(act));
 }
 
 static void drift_clock(const struct act *act)
 {
+    struct sim_node *node = any_node(act);
     int32_t ppm = (int32_t)random_between(&act->sim->world, 0, act->mix->drift_ppm_max);
-    sim_clock_drift(any_node(act), flip(act) ? ppm : -ppm);
+    sim_clock_drift(node, flip(act) ? ppm : -ppm);
 }
 
 static void step_clock(const struct act *act)
 {
+    struct sim_node *node = any_node(act);
     int64_t ms = (int64_t)random_between(&act->sim->world, 1, act->mix->step_ms_max);
-    sim_clock_step(any_node(act), (flip(act) ? ms : -ms) * (int64_t)ENV_MS_NS);
+    sim_clock_step(node, (flip(act) ? ms : -ms) * (int64_t)ENV_MS_NS);
 }
 
 static void fill_disk(const struct act *act)
 {
-    sim_disk_fill_for(any_node(act), while_ns(act));
+    struct sim_node *node = any_node(act);
+    sim_disk_fill_for(node, while_ns(act));
 }
 
 static void stall_disk(const struct act *act)
 {
-    sim_disk_stall(any_node(act), while_ns(act));
+    struct sim_node *node = any_node(act);
+    sim_disk_stall(node, while_ns(act));
 }
 
 void sim_mix_act(struct sim *sim, const struct sim_mix *mix, struct sim_node *const *nodes,

@@ -68,7 +68,7 @@ static void run_event(struct sim *sim, struct event *event)
 
 /* What happens next is this timer, where there is one, else the top of the queue. UINT64_MAX:
  * nothing will happen. */
-static uint64_t next_ns(const struct sim *sim, struct env_timer **out)
+static uint64_t next_ns(struct sim *sim, struct env_timer **out)
 {
     const struct event *event = event_queue_top(&sim->queue);
     uint64_t at_ns;

@@ -299,11 +299,11 @@ static void keep_pages(struct vfile *file, uint64_t mark, struct random *random)
     struct draw draw = {.random = random,
                         .medium = &file->durable,
                         .pages = sf_calloc(pages, sizeof *draw.pages),
-                        .last = mark,
-                        .keep = random_below(random, 5),
-                        .drop = 1 + random_below(random, 4),
-                        .garble = random_below(random, 5),
-                        .grows = random_chance(random, 500)};
+                        .last = mark};
+    draw.keep = random_below(random, 5);
+    draw.drop = 1 + random_below(random, 4);
+    draw.garble = random_below(random, 5);
+    draw.grows = random_chance(random, 500);
     for (const struct change *c = file->changes; is_before(c, mark); c = c->next)
         settle(&draw, c);
     spoil(&draw, pages);

@@ -10,7 +10,8 @@
  *   file.c                env's calls on them
  *   image.c               the disk of the memory store
  *
- *  W1  Nothing depends on an address in memory, on a hash table's order or on the machine's clock.
+ *  W1  Nothing depends on an address in memory, on a hash table's order or on the machine's clock;
+ *      nor on the compiler: two draws never stand in one expression, which C would not order.
  *  W2  A process that has died (dead) gets no callback; every call on its env does nothing.
  *  W3  Its env stays allocated until the simulation ends, so events may point to it.
  *  W4  Code of a process runs between process_enter and process_leave, which ends the turn.
@@ -95,6 +96,7 @@ struct sim {
     struct event_queue queue;
     struct sim_node *nodes[SIM_NODES_MAX];
     uint64_t due_ns[SIM_NODES_MAX];       /* K1 of clock.c */
+    struct sim_node *first;               /* K2 of clock.c */
     uint64_t paused_until_ns, clogged_ns; /* of any node, any link: nothing lasts longer */
     uint32_t node_count;
     struct process *processes; /* all that ever ran */
@@ -145,7 +147,7 @@ uint64_t clock_wall_ns(const struct sim_node *node); /* since 1970 */
 void clock_timer_arm(struct sim_node *node, struct env_timer *timer);
 void clock_timer_stop(struct sim_node *node, struct env_timer *timer);
 /* The timer that fires next, at *at_ns. NULL: none ever does. */
-struct env_timer *clock_first(const struct sim *sim, uint64_t *at_ns);
+struct env_timer *clock_first(struct sim *sim, uint64_t *at_ns);
 void clock_pause_until(struct sim_node *node, uint64_t until_ns); /* 0: it is not paused */
 
 /* -- fault.c ------------------------------------------------------------------------------- */
