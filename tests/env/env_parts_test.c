@@ -41,8 +41,9 @@ static void loopback_is_this_machine_alone(void **state)
     (void)state;
     static const char *const loopback[] = {"127.0.0.1:1", "127.1.2.3:1", "localhost:1", "[::1]:1"};
     static const char *const others[] = {
-        "127.example.net:1", "10.127.0.1:1", "localhost.example.net:1", "[::2]:1",
-        "0.0.0.0:1",         "[::]:1",       "127.0.0.1",               "localhost:",
+        "127.example.net:1", "10.127.0.1:1", "localhost.example.net:1",
+        "[::2]:1",           "0.0.0.0:1",    "[::]:1",
+        "127.0.0.1",         "localhost:",
     };
     for (size_t i = 0; i < sizeof loopback / sizeof loopback[0]; i++)
         assert_true(env_address_is_loopback(loopback[i]));

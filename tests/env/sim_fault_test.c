@@ -460,6 +460,81 @@ static void syncs_fail_and_take_long_by_chance(void **state)
     }
 }
 
+/* Reads what was made durable long ago, two times; returns a hash of what it found, 0: as written. */
+static uint64_t read_of_rotting_disk(uint64_t seed, uint32_t ppm)
+{
+    static uint8_t written[64 << 10], first[64 << 10], second[64 << 10];
+    struct town t;
+    struct env_file *file;
+    size_t got;
+    town_init(&t, seed, 1);
+    struct env *env = t.busy[0].env;
+    assert_int_equal(env_file_open(env, "old", ENV_FILE_CREATE, &file), SF_OK);
+    for (int i = 0; i < 2; i++) { /* the newest sync is of the first page alone */
+        assert_int_equal(env_file_write(file, 0, written, i == 0 ? sizeof written : 1), SF_OK);
+        assert_int_equal(env_file_sync_now(file), SF_OK);
+    }
+    sim_disk_rot(t.nodes[0], ppm);
+    assert_int_equal(env_file_read(file, 0, first, sizeof first, &got), SF_OK);
+    assert_int_equal(got, sizeof first);
+    sim_calm(t.sim);
+    assert_int_equal(env_file_read(file, 0, second, sizeof second, &got), SF_OK);
+    assert_memory_equal(first, second, sizeof first);
+    env_file_close(file);
+    sim_free(t.sim);
+    bool same = memcmp(first, written, sizeof first) == 0;
+    return same ? 0 : bytes_hash(slice_of(first, sizeof first));
+}
+
+static void a_disk_rots_while_it_is_told_to(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 0; seed < 20; seed++) {
+        uint64_t hash = read_of_rotting_disk(seed, 100000);
+        assert_int_equal(read_of_rotting_disk(seed, 0), 0);
+        assert_int_not_equal(hash, 0);
+        assert_int_equal(read_of_rotting_disk(seed, 100000), hash);
+        assert_int_not_equal(read_of_rotting_disk(seed + 100, 100000), hash);
+    }
+}
+
+/* What is left of a file that was half synced when its machine lost power. */
+static uint64_t left_after_crash(uint64_t seed)
+{
+    static uint8_t bytes[64 << 10];
+    struct town t;
+    struct env_file *file;
+    size_t got;
+    town_init(&t, seed, 1);
+    memset(bytes, 'n', sizeof bytes);
+    assert_int_equal(env_file_open(t.busy[0].env, "f", ENV_FILE_CREATE, &file), SF_OK);
+    assert_int_equal(env_file_write(file, 0, bytes, sizeof bytes / 2), SF_OK);
+    assert_int_equal(env_file_sync_now(file), SF_OK);
+    assert_int_equal(env_dir_sync(t.busy[0].env, ""), SF_OK);
+    assert_int_equal(env_file_write(file, sizeof bytes / 2, bytes, sizeof bytes / 2), SF_OK);
+    env_file_close(file);
+    sim_node_crash(t.nodes[0]);
+    sim_node_start(t.nodes[0]);
+    assert_int_equal(env_file_open(t.busy[0].env, "f", 0, &file), SF_OK);
+    memset(bytes, 0, sizeof bytes);
+    assert_int_equal(env_file_read(file, 0, bytes, sizeof bytes, &got), SF_OK);
+    env_file_close(file);
+    assert_true(got >= sizeof bytes / 2 && memchr(bytes, 0, sizeof bytes / 2) == NULL);
+    sim_free(t.sim);
+    return bytes_hash(slice_of(bytes, sizeof bytes));
+}
+
+static void a_crash_leaves_the_same_for_the_same_seed(void **state)
+{
+    (void)state;
+    unsigned others = 0;
+    for (uint64_t seed = 0; seed < 20; seed++) {
+        assert_int_equal(left_after_crash(seed), left_after_crash(seed));
+        others += left_after_crash(seed) != left_after_crash(seed + 100);
+    }
+    assert_in_range(others, 10, 20);
+}
+
 /* -- mixes --------------------------------------------------------------------------------- */
 
 static void a_mix_is_drawn_from_the_seed(void **state)
@@ -576,6 +651,8 @@ int main(void)
         cmocka_unit_test(a_disk_stalls_and_goes_on),
         cmocka_unit_test(a_disk_is_full_for_a_while),
         cmocka_unit_test(syncs_fail_and_take_long_by_chance),
+        cmocka_unit_test(a_disk_rots_while_it_is_told_to),
+        cmocka_unit_test(a_crash_leaves_the_same_for_the_same_seed),
         cmocka_unit_test(a_mix_is_drawn_from_the_seed),
         cmocka_unit_test(mixed_runs_are_the_same_for_the_same_seed),
         cmocka_unit_test(a_mix_without_shares_does_nothing),

@@ -527,6 +527,33 @@ static void a_clog_holds_dials_too(void **state)
     sim_free(w.sim);
 }
 
+/* Its machine takes the call; the process hears of it, and of what was sent, when it goes on. */
+static void a_paused_process_is_dialled(void **state)
+{
+    (void)state;
+    struct world w;
+    world_init(&w, 32);
+    sim_node_pause(w.node_b, 2 * SECOND);
+    world_dial(&w);
+    assert_int_equal(w.a.opened, 1);
+    assert_null(w.b.conn);
+    party_send(&w.a, 7);
+    sim_run_ns(w.sim, SECOND / 2);
+    assert_int_equal(w.b.got_count, 0);
+    sim_run_ns(w.sim, SECOND);
+    assert_non_null(w.b.conn);
+    assert_int_equal(w.b.got_count, 1);
+    /* Once more; now it crashes before it goes on. */
+    env_conn_close(w.a.conn);
+    sim_run_ns(w.sim, SECOND);
+    sim_node_pause(w.node_b, 2 * SECOND);
+    world_dial(&w);
+    sim_node_crash(w.node_b);
+    sim_run_ns(w.sim, 2 * SECOND);
+    assert_int_equal(w.a.closed, 1);
+    sim_free(w.sim);
+}
+
 /* How long the longest of 300 messages took, in ms. */
 static uint64_t longest_ms(uint64_t seed, uint32_t clog)
 {
@@ -649,6 +676,7 @@ int main(void)
         cmocka_unit_test(delays_have_the_mean_that_was_asked_for),
         cmocka_unit_test(a_clog_holds_one_direction_and_lets_all_go_in_order),
         cmocka_unit_test(a_clog_holds_dials_too),
+        cmocka_unit_test(a_paused_process_is_dialled),
         cmocka_unit_test(links_clog_by_chance),
         cmocka_unit_test(a_partition_cuts_the_network),
         cmocka_unit_test(the_same_seed_gives_the_same_run),

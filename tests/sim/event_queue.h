@@ -9,7 +9,8 @@
 enum event_kind {
     EVENT_TIMER = 1,
     EVENT_WAKE,
-    EVENT_CONNECT,
+    EVENT_CONNECT, /* not held by a pause: the machine answers, EVENT_ACCEPT tells the process */
+    EVENT_ACCEPT,
     EVENT_OPEN,
     EVENT_DATA,
     EVENT_READ,

@@ -573,18 +573,42 @@ static void open_run(struct event *event)
     link_event_drop(event);
 }
 
+/* Whoever dialled is told that the connection is there. */
+static void answer_dial(struct link *link)
+{
+    link_post(link, 0, EVENT_OPEN, open_run, ordered_delay_ns(link, 1, 0));
+    link->open_ns = link->last_ns[1];
+}
+
 static void accept_link(struct link *link, struct env_listener *listener)
 {
     struct process *process = process_of(listener->env);
     struct env_conn *conn = conn_new(process, link, 1);
     conn->open = true;
-    link_post(link, 0, EVENT_OPEN, open_run, ordered_delay_ns(link, 1, 0));
-    link->open_ns = link->last_ns[1];
     if (process_enter(process)) {
         listener->on_accept(listener->ctx, conn);
         sf_assert(link->end[1] != conn || conn->events != NULL || process->dead);
         process_leave(process);
     }
+}
+
+static struct env_listener *dialled(const struct link *link)
+{
+    const struct sim_node *node = link->node[1];
+    bool up = node != NULL && sim_node_is_up(node);
+    return up ? listener_find(node->process, link->port) : NULL;
+}
+
+/* A process that was paused goes on and finds the connection. */
+static void accept_run(struct event *event)
+{
+    struct link_event *e = container_of(event, struct link_event, event);
+    struct env_listener *listener = dialled(e->link);
+    if (e->link->end[0] != NULL && listener != NULL)
+        accept_link(e->link, listener);
+    else if (e->link->end[0] != NULL)
+        dispatch(unit_new(e->link, 1, NULL, 0));
+    link_event_drop(event);
 }
 
 static uint64_t unreachable_ns(struct sim *sim)
@@ -601,8 +625,7 @@ static void connect_run(struct event *event)
     struct sim_node *node = link->node[1];
     if (link_holds(link, 0, event))
         return;
-    bool up = node != NULL && sim_node_is_up(node);
-    struct env_listener *listener = up ? listener_find(node->process, link->port) : NULL;
+    struct env_listener *listener = dialled(link);
     struct sim_verdict verdict = {.fate = SIM_DELIVER};
     if (link->end[0] != NULL && node != NULL)
         verdict = judge(link, 0, slice_of(NULL, 0));
@@ -610,13 +633,17 @@ static void connect_run(struct event *event)
         /* Whoever dialled has given up. */
     } else if (verdict.fate != SIM_DELIVER) {
         link_post(link, 0, EVENT_CLOSE, fail_run, verdict.delay_ns);
-    } else if (link_is_cut(link, 0) || link_is_cut(link, 1) || !up ||
+    } else if (link_is_cut(link, 0) || link_is_cut(link, 1) || !sim_node_is_up(node) ||
                random_chance(&sim->world, sim->faults.loss)) {
         link_post(link, 0, EVENT_CLOSE, fail_run, unreachable_ns(sim));
     } else if (listener == NULL) {
         link_post(link, 0, EVENT_CLOSE, fail_run, world_delay_ns(sim));
     } else {
-        accept_link(link, listener);
+        answer_dial(link);
+        if (sim_node_is_paused(node))
+            link_post(link, 1, EVENT_ACCEPT, accept_run, 0);
+        else
+            accept_link(link, listener);
     }
     link_event_drop(event);
 }

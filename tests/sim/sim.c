@@ -55,7 +55,7 @@ static void fire_timer(struct sim *sim, struct env_timer *timer)
 
 static void run_event(struct sim *sim, struct event *event)
 {
-    if (sim->now_ns < sim->paused_until_ns && event->node != 0) {
+    if (sim->now_ns < sim->paused_until_ns && event->node != 0 && event->kind != EVENT_CONNECT) {
         const struct sim_node *node = sim->nodes[event->node - 1];
         if (sim_node_is_paused(node)) {
             world_hold(sim, event, node->paused_until_ns);

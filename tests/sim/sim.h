@@ -89,7 +89,7 @@ void sim_node_crash_at(struct sim_node *node, enum sim_point point, uint32_t nth
 void sim_node_crash_soon(struct sim_node *node);
 bool sim_node_has_unsynced(const struct sim_node *node); /* bytes or names, at risk */
 /* As SIGSTOP, for so long: nothing happens in its process, what arrives meanwhile comes after it,
- * in order. A crash ends it. */
+ * in order. Its machine still takes calls, which nobody answers then. A crash ends it. */
 void sim_node_pause(struct sim_node *node, uint64_t ns);
 bool sim_node_is_paused(const struct sim_node *node);
 /* From now on its clocks run by so many millionths faster (above -1000000). They run on from where
