@@ -354,6 +354,22 @@ static void a_crash_that_comes_soon_comes(void **state)
     assert_in_range(at_once, 1, 20);
 }
 
+static void a_process_ends_as_it_is_started(void **state)
+{
+    (void)state;
+    struct town t;
+    town_init(&t, 13, 1);
+    sim_node_stop(t.nodes[0]);
+    sim_node_crash_at(t.nodes[0], SIM_AT_NAME, 1);
+    unsigned boots = t.busy[0].boots;
+    sim_node_start(t.nodes[0]);
+    assert_int_equal(t.busy[0].boots, boots + 1);
+    assert_false(sim_node_is_up(t.nodes[0]));
+    sim_node_start(t.nodes[0]);
+    assert_true(sim_node_is_up(t.nodes[0]));
+    sim_free(t.sim);
+}
+
 static void calm_forgets_a_planned_crash(void **state)
 {
     (void)state;
@@ -646,6 +662,7 @@ int main(void)
         cmocka_unit_test(a_process_ends_at_the_point_that_was_named),
         cmocka_unit_test(what_ends_at_a_point_is_not_done),
         cmocka_unit_test(a_crash_that_comes_soon_comes),
+        cmocka_unit_test(a_process_ends_as_it_is_started),
         cmocka_unit_test(calm_forgets_a_planned_crash),
         cmocka_unit_test(unsynced_bytes_and_names_are_told),
         cmocka_unit_test(a_disk_stalls_and_goes_on),

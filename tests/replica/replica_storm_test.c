@@ -25,6 +25,8 @@ static uint64_t run(uint64_t seed)
                                           .chunk_bytes = 2000,
                                           .busy = seed % 3 == 0 ? 100 : 0};
     struct stage *stage = stage_new(seed, &options);
+    if (seed % 5 == 0) /* it is begun anew where it was made in part */
+        sim_node_crash_soon(stage->nodes[0].node);
     stage_start_all(stage);
     stage_storm(stage, STORM_MS);
     sf_assert(stage_wait_settled(stage, stage->applied_max, SETTLE_MS));

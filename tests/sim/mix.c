@@ -120,9 +120,10 @@ static void crash_or_start(const struct act *act)
     struct sim_node *node = any_node(act);
     for (int i = 0; i < UNSYNCED_TRIES && !sim_node_has_unsynced(node); i++)
         node = any_node(act);
-    if (sim_node_is_up(node))
+    bool is_up = sim_node_is_up(node);
+    if (is_up || random_below(&act->sim->world, 4) == 0)
         sim_node_crash_soon(node);
-    else
+    if (!is_up)
         sim_node_start(node);
 }
 

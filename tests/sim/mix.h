@@ -8,7 +8,8 @@
 
 /* Which faults sim_mix_act does, one to the other; 0: it never does this one. */
 struct sim_mix_shares {
-    uint32_t crash; /* with sim_node_crash_soon, sooner where something is unsynced; and starts */
+    uint32_t crash; /* with sim_node_crash_soon, sooner where something is unsynced; and starts,
+                       at times to crash again as soon */
     uint32_t partition, cut; /* of any shape; of two nodes; and heals all that is cut */
     uint32_t clog, pause;
     uint32_t drift, step;      /* of clocks */

@@ -54,6 +54,7 @@ void node_process_ended(struct sim_node *node)
     if (!node->orderly && random_chance(random, POWER_CUT_PER_MILLE))
         volume_power_cut(&node->volume, random);
     node->orderly = false;
+    node->crash_point = SIM_AT_NOTHING;
 }
 
 const char *sim_node_name(const struct sim_node *node)
@@ -70,7 +71,6 @@ void sim_node_start(struct sim_node *node)
 {
     sf_assert(node->process == NULL);
     node->failed = false;
-    node->crash_point = SIM_AT_NOTHING;
     struct process *process = node->process = process_new(node);
     if (process_enter(process)) {
         node->program.boot(node->program.ctx, node, &process->env);

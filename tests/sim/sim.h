@@ -81,8 +81,8 @@ enum sim_point {
     SIM_AT_SEND,   /* a message is to be sent, and is not; what was sent in the same turn is lost */
 };
 
-/* Crashes at the nth such point from now on (1: the next), the only one that is planned; a start
- * or sim_calm forgets it. */
+/* Crashes at the nth such point from now on (1: the next), the only one that is planned, perhaps as
+ * it is started; its end or sim_calm forgets it. */
 void sim_node_crash_at(struct sim_node *node, enum sim_point point, uint32_t nth);
 /* A crash that is likely to hit a write in flight: at once, or at one of the next points, as
  * drawn. */
