@@ -1,0 +1,121 @@
+/* What the files of the model share. */
+#ifndef TESTS_WITNESS_KV_MODEL_INSIDE_H
+#define TESTS_WITNESS_KV_MODEL_INSIDE_H
+
+#include <stdlib.h>
+#include <string.h>
+#include <uthash.h>
+
+#include "env/memory.h"
+#include "witness/kv_model.h"
+
+/* What a key is at some time: never changed, counted. */
+struct value {
+    unsigned references;
+    enum record_kind kind;
+    uint64_t version, created;
+    uint64_t changed_ns, ctime_ns; /* of the last change of the bytes, of any kind */
+    bool shows;                    /* shown_ns was set, and is the mtime */
+    uint64_t shown_ns;
+    uint64_t length;
+    struct kv_tail tail[SF_TAIL_MAX];
+    size_t tail_count;
+    struct buffer attr;
+    struct buffer head; /* min(length, SF_VALUE_BYTES_MAX) bytes */
+};
+
+/* From `position` on the key was `value`; NULL: absent. */
+struct state {
+    uint64_t position;
+    struct value *value; /* a reference */
+};
+
+struct kv_model_key {
+    enum kv_space space;
+    struct buffer name; /* one byte space, then the key */
+    struct kv_model_shard *shard;
+    struct value *now;    /* NULL: absent */
+    struct state *states; /* by position; the last is `now`, unless an entry is being applied */
+    size_t state_count, state_cap;
+    bool touched;         /* by the entry that is being applied: */
+    struct value *before; /* what it was */
+    struct kv_model_key *next_touched;
+    UT_hash_handle hh;
+};
+
+struct intent {
+    uint64_t data_id, session;
+};
+
+struct counters {
+    uint64_t next_id, next_session;
+    uint64_t age_ns, last_time_ns;
+    uint64_t plain_version, plain_time_ns; /* of the last change of the set of plain keys */
+};
+
+/* Beside keys, what a Scan shows of a shard. */
+struct plain_state {
+    uint64_t position, version, time_ns;
+};
+
+struct answer {
+    uint64_t sequence;
+    struct buffer reply; /* packed */
+    UT_hash_handle hh;
+};
+
+struct kv_model_session {
+    uint64_t number;
+    uint8_t client[KV_CLIENT_BYTES];
+    uint64_t first_incomplete, highest, used_age_ns;
+    struct answer *answers; /* by sequence */
+    UT_hash_handle hh;
+};
+
+struct kv_model_shard {
+    uint32_t number;
+    bool exists;
+    struct counters counters;
+    struct kv_model_session *sessions; /* by number */
+    struct intent *intents;
+    size_t intent_count, intent_cap;
+    struct plain_state *plain; /* by position */
+    size_t plain_count, plain_cap;
+};
+
+struct kv_model {
+    struct kv_model_options options;
+    struct kv_model_shard *shards;
+    struct kv_model_key *keys;    /* by name */
+    struct kv_model_key *touched; /* by the entry that is being applied */
+    struct value **replaced;      /* by it: replies may point there until it is done */
+    size_t replaced_count, replaced_cap;
+};
+
+/* An operation under way. */
+struct doing {
+    struct kv_model *model;
+    struct kv_model_shard *shard;
+    uint64_t time_ns;
+    uint64_t session; /* 0: none */
+};
+
+/* -- kv_model.c -------------------------------------------------------------------------------- */
+
+void value_unref(struct value *value);                                  /* NULL is allowed */
+void *array_room(void *array, size_t count, size_t *cap, size_t bytes); /* for one more */
+struct kv_model_key *kv_model_key_of(struct kv_model *model, struct kv_model_shard *shard,
+                                     enum kv_space space, struct slice key);
+/* The key becomes `value` (taken), as part of the entry that is being applied. */
+void key_set(struct kv_model *model, struct kv_model_key *key, struct value *value);
+uint64_t shard_new_id(struct kv_model_shard *shard, uint64_t count);
+void value_stat(const struct value *value, struct kv_stat *stat); /* without attr */
+
+/* -- kv_model_ops.c ---------------------------------------------------------------------------- */
+
+/* One operation on one key. What the reply points at stays until the entry is done. */
+void operate(const struct doing *doing, const struct kv_op *op, struct kv_reply *reply);
+/* Does the precondition hold for what the key is? SF_OK, SF_PRECONDITION. */
+int precondition(const struct value *value, const struct kv_op *op);
+
+#endif
