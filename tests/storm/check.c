@@ -6,8 +6,9 @@
 #include <utlist.h>
 
 #include "env/memory.h"
+#include "shardkv/config_change.h"
 #include "shardkv/shards_inside.h"
-#include "sim/seeds.h"
+#include "witness/witness.h"
 
 static struct cluster *cluster_now; /* replica_on_apply has no context of its own */
 
@@ -18,7 +19,7 @@ static struct cluster_group *group_of(const struct replica *replica)
     group_id gid = replica_gid(replica);
     if (gid == 0)
         return &cluster_now->masters;
-    for (size_t i = 0; i < CLUSTER_GROUPS; i++) {
+    for (size_t i = 0; i < cluster_now->group_count; i++) {
         struct cluster_group *group = &cluster_now->groups[i];
         if (group->group.gid == gid && group->identity == replica_group_identity(replica))
             return group;
@@ -40,11 +41,22 @@ static struct cluster_mark *mark_at(struct cluster_group *group, uint64_t index)
 
 static void on_apply(const struct replica *replica, const struct entry *entry)
 {
-    struct cluster_mark *mark = mark_at(group_of(replica), entry->index);
+    struct cluster_group *group = group_of(replica);
+    struct cluster_mark *mark = mark_at(group, entry->index);
     uint64_t hash = bytes_hash(payload_slice(entry->payload));
     sf_assert(!mark->known || mark->hash == hash);
-    sf_assert(!mark->known || mark->term == entry->term || seeds_engine() == CONSENSUS_PAXOS);
+    sf_assert(!mark->known || mark->term == entry->term || group->engine == CONSENSUS_PAXOS);
     *mark = (struct cluster_mark){.known = true, .term = entry->term, .hash = hash};
+}
+
+void check_applied(struct cluster_node *n, const struct machine_entry *entry)
+{
+    struct cluster_group *group = n->group;
+    const struct cluster *cluster = group->cluster;
+    if (!cluster->witness || entry->index <= group->shown)
+        return;
+    group->shown = entry->index;
+    witness_applied(cluster->witness, (size_t)(group - cluster->groups), entry, process_shards(n));
 }
 
 /* -- leaders ------------------------------------------------------------------------------- */
@@ -77,7 +89,7 @@ static void look_at_table(struct cluster_group *group, const struct shards *shar
 {
     group->config_num = shards->num;
     group->holding = 0;
-    for (uint32_t shard = 0; shard < CLUSTER_SHARDS; shard++) {
+    for (uint32_t shard = 0; shard < group->cluster->shard_count; shard++) {
         const struct row *row;
         group->kept[shard] = 0;
         group->serving[shard] = shards_serving(shards, shard, NULL);
@@ -93,9 +105,9 @@ static void look_at_table(struct cluster_group *group, const struct shards *shar
 
 static void check_keepers(struct cluster *cluster)
 {
-    for (uint32_t shard = 0; shard < CLUSTER_SHARDS; shard++) {
+    for (uint32_t shard = 0; shard < cluster->shard_count; shard++) {
         unsigned keepers = 0;
-        for (size_t i = 0; i < CLUSTER_GROUPS; i++) {
+        for (size_t i = 0; i < cluster->group_count; i++) {
             uint64_t gained = cluster->groups[i].kept[shard];
             if (gained == 0)
                 continue;
@@ -125,7 +137,7 @@ static bool check_table(struct cluster_group *group, struct cluster_node *n)
 static bool check_group(struct cluster_group *group)
 {
     bool changed = false;
-    for (size_t i = 0; i < CLUSTER_REPLICAS; i++) {
+    for (size_t i = 0; i < group->count; i++) {
         if (!group->nodes[i].replica)
             continue;
         check_leader(group, i);
@@ -140,7 +152,7 @@ static void check_all(void *ctx, struct sim *sim)
     (void)sim;
     (void)check_group(&cluster->masters);
     bool changed = false;
-    for (size_t i = 0; i < CLUSTER_GROUPS; i++)
+    for (size_t i = 0; i < cluster->group_count; i++)
         changed = check_group(&cluster->groups[i]) || changed;
     if (changed)
         check_keepers(cluster);
@@ -175,20 +187,33 @@ static uint64_t hash_space(const struct space *space)
     return hash;
 }
 
-static bool same_applied(const struct cluster_group *group)
+/* NULL where nothing is expected of it. */
+static const struct replica *replica_at_rest(const struct cluster_node *n)
 {
-    for (size_t i = 0; i < CLUSTER_REPLICAS; i++) {
-        if (!group->nodes[i].replica ||
-            replica_applied(group->nodes[i].replica) != replica_applied(group->nodes[0].replica))
+    return n->left_out || n->group->absent ? NULL : n->replica;
+}
+
+static bool is_level(const struct cluster_group *group)
+{
+    uint64_t applied = 0;
+    for (size_t i = 0; i < group->count; i++) {
+        const struct cluster_node *n = &group->nodes[i];
+        const struct replica *replica = replica_at_rest(n);
+        bool expected = !n->left_out && !group->absent;
+        if (expected && !replica)
             return false;
+        if (replica && applied != 0 && applied != replica_applied(replica))
+            return false;
+        if (replica)
+            applied = replica_applied(replica);
     }
     return true;
 }
 
 static bool all_level(struct cluster *cluster)
 {
-    for (size_t i = 0; i < CLUSTER_GROUPS; i++)
-        if (!same_applied(&cluster->groups[i]))
+    for (size_t i = 0; i < cluster->group_count; i++)
+        if (!is_level(&cluster->groups[i]))
             return false;
     return true;
 }
@@ -210,28 +235,38 @@ static void check_no_remains(const struct cluster_node *n)
     store_iter_free(iter);
 }
 
+static void check_same(const struct cluster_group *group)
+{
+    bool any = false;
+    uint64_t hash = 0;
+    for (size_t i = 0; i < group->count; i++) {
+        const struct cluster_node *n = &group->nodes[i];
+        if (!replica_at_rest(n))
+            continue;
+        sf_assert(replica_settle(n->replica) == SF_OK);
+        uint64_t own = hash_space(replica_space(n->replica));
+        sf_assert(!any || own == hash);
+        if (!any)
+            check_no_remains(n);
+        hash = own;
+        any = true;
+    }
+}
+
 void cluster_check_replicas(struct cluster *cluster)
 {
     sf_assert(cluster_run_until(cluster, all_level, 30000));
-    for (size_t i = 0; i < CLUSTER_GROUPS; i++) {
-        const struct cluster_node *nodes = cluster->groups[i].nodes;
-        for (size_t k = 0; k < CLUSTER_REPLICAS; k++)
-            sf_assert(replica_settle(nodes[k].replica) == SF_OK);
-        uint64_t hash = hash_space(replica_space(nodes[0].replica));
-        check_no_remains(&nodes[0]);
-        for (size_t k = 1; k < CLUSTER_REPLICAS; k++)
-            sf_assert(hash_space(replica_space(nodes[k].replica)) == hash);
-    }
+    for (size_t i = 0; i < cluster->group_count; i++)
+        check_same(&cluster->groups[i]);
 }
 
 /* Shards without an owner stay with their last one; nobody may have anything else. */
 static bool group_is_settled(const struct cluster_group *group, const struct config *config,
                              uint32_t *kept)
 {
-    const struct group *named = config_find_group(config, group->group.gid);
-    bool in = named && group_identity(named) == group->identity;
+    bool in = config_names(config, group->group.gid, group->identity);
     uint32_t keeps = 0;
-    for (uint32_t shard = 0; shard < CLUSTER_SHARDS; shard++) {
+    for (uint32_t shard = 0; shard < group->cluster->shard_count; shard++) {
         bool owner = in && config->shards[shard] == group->group.gid;
         if (group->serving[shard] != owner)
             return false;
@@ -249,16 +284,16 @@ bool cluster_is_settled(struct cluster *cluster)
     uint32_t kept = 0;
     if (cluster_operating(cluster) || !config)
         return false;
-    for (size_t i = 0; i < CLUSTER_GROUPS; i++)
+    for (size_t i = 0; i < cluster->group_count; i++)
         if (!group_is_settled(&cluster->groups[i], config, &kept))
             return false;
-    return kept == CLUSTER_SHARDS;
+    return kept == cluster->shard_count;
 }
 
 uint64_t cluster_data_bytes(struct cluster_group *group)
 {
     const struct cluster_node *best = NULL;
-    for (size_t i = 0; i < CLUSTER_REPLICAS; i++) {
+    for (size_t i = 0; i < group->count; i++) {
         const struct cluster_node *n = &group->nodes[i];
         if (n->replica && (!best || replica_applied(n->replica) > replica_applied(best->replica)))
             best = n;

@@ -16,6 +16,8 @@ const struct shards *process_shards(const struct cluster_node *node); /* NULL: n
 /* -- check.c ------------------------------------------------------------------------------- */
 
 void check_begin(struct cluster *cluster); /* from now on, after every event */
+/* The machine of a group's replica has applied an entry: what it did may be seen from here on. */
+void check_applied(struct cluster_node *n, const struct machine_entry *entry);
 void check_end(struct cluster *cluster);
 
 /* -- operator.c ---------------------------------------------------------------------------- */

@@ -1,129 +1,53 @@
-#include "storm/load.h"
+#include "storm/load_inside.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/client.h"
 #include "env/memory.h"
-#include "linear/linear.h"
+#include "witness/witness.h"
 
 #define FINAL_READ_MS 120000u
 
-struct worker {
-    struct load *load;
-    struct load_client *client;
-    uint32_t number;
-    uint64_t count; /* of values and parts of values that it wrote */
-    struct client_call call;
-    struct kv_op op;
-    char key[8], text[24]; /* of op */
-    size_t event;          /* number of the operation in the history */
-    struct env_timer pause;
-    bool busy;
-};
+/* -- workers ------------------------------------------------------------------------------- */
 
-struct load_client {
-    struct load *load;
-    struct sim_node *node;
-    struct env *env;
-    struct rpc *rpc;
-    struct router *router;
-    struct client *client;
-};
-
-struct load {
-    struct cluster *cluster;
-    struct load_options options;
-    struct load_client clients[LOAD_CLIENTS];
-    struct worker workers[LOAD_WORKERS];
-    struct linear_history *history;
-    uint64_t answered;
-    bool running;
-};
-
-/* -- operations ---------------------------------------------------------------------------- */
-
-static void note_answer(struct worker *w, int status, const struct kv_reply *reply)
+uint64_t worker_random(struct worker *w, uint64_t limit)
 {
-    struct linear_return ret = {.time_ns = sim_now_ns(w->load->cluster->sim), .status = status};
-    if (w->op.kind == KV_GET || w->op.kind == KV_APPEND)
-        ret.result = reply->data;
-    w->load->answered++;
-    linear_returned(w->load->history, w->event, &ret);
+    return env_random_below(w->client->env, limit);
 }
 
-static void on_done(struct client_call *call, int status, const struct kv_reply *reply)
+uint64_t worker_timeout_ms(struct worker *w)
 {
-    struct worker *w = container_of(call, struct worker, call);
-    struct env *env = w->client->env;
-    bool may_miss = w->op.kind == KV_GET || w->op.kind == KV_DELETE;
-    if (status == SF_OK || (status == SF_NOT_FOUND && may_miss))
-        note_answer(w, status, reply);
-    else if (status == SF_TIMEOUT)
-        linear_forget(w->load->history, w->event);
-    else
-        sf_assert(status == SF_UNKNOWN);
+    if (worker_random(w, 1000) >= w->load->options.timeouts)
+        return 0;
+    return 1000 + worker_random(w, 2000);
+}
+
+void worker_done(struct worker *w)
+{
+    uint64_t max_ms = w->load->options.pause_ms_max + w->role->pause_ms;
     w->busy = false;
     if (w->load->running)
-        env_timer_start_ms(&w->pause, env_random_below(env, w->load->options.pause_ms_max + 1));
-}
-
-static uint32_t kind_in_history(enum kv_kind kind)
-{
-    if (kind == KV_PUT)
-        return LINEAR_PUT;
-    if (kind == KV_APPEND)
-        return LINEAR_APPEND;
-    return kind == KV_DELETE ? LINEAR_DELETE : LINEAR_GET;
-}
-
-static void submit(struct worker *w, uint32_t key, enum kv_kind kind, uint64_t timeout_ms)
-{
-    struct linear_call called = {.client = w->number, .kind = kind_in_history(kind)};
-    snprintf(w->key, sizeof w->key, "%" PRIu32, key);
-    snprintf(w->text, sizeof w->text, "%" PRIu32 ".%" PRIu64 ";", w->number, ++w->count);
-    w->op = (struct kv_op){.kind = kind, .key = slice_str(w->key)};
-    if (kind == KV_PUT || kind == KV_APPEND)
-        w->op.data = slice_str(w->text);
-    if (kind == KV_APPEND) {
-        w->op.flags = KV_WANT_OLD;
-        called.flags = LINEAR_HAS_OLD;
-    }
-    called.time_ns = sim_now_ns(w->load->cluster->sim);
-    called.key = w->op.key;
-    called.argument = w->op.data;
-    w->event = linear_called(w->load->history, &called);
-    w->call = (struct client_call){.on_done = on_done, .op = &w->op, .timeout_ms = timeout_ms};
-    w->busy = true;
-    client_submit(w->client->client, &w->call);
-}
-
-static enum kv_kind any_kind(struct env *env)
-{
-    uint64_t kind = env_random_below(env, 20);
-    if (kind < 9)
-        return KV_GET;
-    if (kind < 17)
-        return KV_APPEND;
-    return kind < 19 ? KV_PUT : KV_DELETE;
+        env_timer_start_ms(&w->pause, worker_random(w, max_ms + 1));
 }
 
 static void act(struct env_timer *timer)
 {
     struct worker *w = container_of(timer, struct worker, pause);
-    struct env *env = w->client->env;
-    uint64_t timeout_ms = 0;
-    if (w->busy || !w->load->running)
-        return;
-    if (env_random_below(env, 1000) < w->load->options.timeouts)
-        timeout_ms = 1000 + env_random_below(env, 2000);
-    uint32_t key = (uint32_t)env_random_below(env, LOAD_KEYS);
-    submit(w, key, any_kind(env), timeout_ms);
+    if (!w->busy && w->load->running)
+        w->role->act(w);
 }
 
 /* -- processes ----------------------------------------------------------------------------- */
+
+/* NULL: no client that is alive runs there. */
+static struct load_client *find_client(struct load *load, const struct sim_node *node)
+{
+    for (unsigned i = 0; i < load->options.clients; i++)
+        if (load->clients[i].node == node)
+            return &load->clients[i];
+    return NULL;
+}
 
 static struct load_client *client_of(struct load *load, const struct sim_node *node)
 {
@@ -141,48 +65,112 @@ static void boot(void *ctx, struct sim_node *node, struct env *env)
     const char *const *masters = (const char *const *)load->cluster->master_addresses;
     client->env = env;
     client->rpc = rpc_new(env, &options);
-    client->router = router_new(env, client->rpc, masters, CLUSTER_MASTERS);
+    client->router = router_new(env, client->rpc, masters, load->cluster->masters.count);
     client->client = client_new(env, client->router);
+    for (unsigned i = 0; i < load->worker_count; i++) {
+        struct worker *w = &load->workers[i];
+        if (w->client == client)
+            env_timer_init(env, &w->pause, act);
+    }
 }
 
 static void halt(void *ctx, struct sim_node *node)
 {
     struct load *load = ctx;
     struct load_client *client = client_of(load, node);
-    for (size_t i = 0; i < LOAD_WORKERS; i++)
-        if (load->workers[i].client == client)
-            env_timer_stop(&load->workers[i].pause);
+    for (unsigned i = 0; i < load->worker_count; i++) {
+        struct worker *w = &load->workers[i];
+        if (w->client != client)
+            continue;
+        env_timer_stop(&w->pause);
+        w->busy = w->large.known = false;
+    }
     client_free(client->client);
     router_free(client->router);
     rpc_free(client->rpc);
 }
 
+/* A client that begins is a machine of its own: nothing that was meant for another reaches it. */
+static void begin_life(struct load *load, struct load_client *client)
+{
+    const struct sim_program program = {.boot = boot, .halt = halt, .ctx = load};
+    char name[24];
+    client->life = ++load->lives;
+    snprintf(name, sizeof name, "client-%u", (unsigned)client->life);
+    client->node = sim_node_new(load->cluster->sim, name, &program);
+    sim_node_start(client->node);
+}
+
+void load_kill_client(struct load *load)
+{
+    struct sim *sim = load->cluster->sim;
+    struct load_client *client = &load->clients[sim_random_below(sim, load->options.clients)];
+    if (load->lives >= LOAD_LIVES_MAX)
+        return;
+    sim_node_crash(client->node);
+    begin_life(load, client);
+    for (unsigned i = 0; load->running && i < load->worker_count; i++)
+        if (load->workers[i].client == client)
+            env_timer_start_ms(&load->workers[i].pause, 0);
+}
+
+/* -- life ---------------------------------------------------------------------------------- */
+
+static struct sim_verdict watch(void *ctx, const struct sim_message *message)
+{
+    struct load *load = ctx;
+    const struct load_client *from = find_client(load, message->from);
+    const struct load_client *to = find_client(load, message->to);
+    if (message->bytes.n > 0 && (from || to))
+        witness_heard(load->cluster->witness, from ? from->life : to->life, from != NULL,
+                      message->bytes);
+    return (struct sim_verdict){.fate = SIM_DELIVER};
+}
+
+static void add_workers(struct load *load, unsigned count, const struct role *role)
+{
+    for (unsigned i = 0; i < count; i++) {
+        sf_assert(load->worker_count < LOAD_WORKERS_MAX);
+        struct worker *w = &load->workers[load->worker_count];
+        w->load = load;
+        w->role = role;
+        w->number = load->worker_count++;
+        w->client = &load->clients[w->number % load->options.clients];
+    }
+}
+
+static void fill_in(struct load_options *o)
+{
+    o->clients = o->clients ? o->clients : 2;
+    o->registers = o->registers ? o->registers : 6;
+    sf_assert(o->clients <= LOAD_CLIENTS_MAX);
+}
+
 struct load *load_new(struct cluster *cluster, const struct load_options *options)
 {
     struct load *load = sf_calloc(1, sizeof *load);
-    const struct sim_program program = {.boot = boot, .halt = halt, .ctx = load};
     load->cluster = cluster;
     load->options = *options;
+    fill_in(&load->options);
     load->history = linear_history_new();
-    for (size_t i = 0; i < LOAD_CLIENTS; i++) {
-        char name[16];
-        snprintf(name, sizeof name, "client-%zu", i + 1);
+    if (cluster->witness)
+        sim_on_message(cluster->sim, watch, load);
+    add_workers(load, load->options.registers, &load_register);
+    add_workers(load, load->options.wide, &load_wide);
+    add_workers(load, load->options.large, &load_large);
+    for (unsigned i = 0; i < load->options.clients; i++) {
         load->clients[i].load = load;
-        load->clients[i].node = sim_node_new(cluster->sim, name, &program);
-        sim_node_start(load->clients[i].node);
-    }
-    for (uint32_t i = 0; i < LOAD_WORKERS; i++) {
-        struct worker *w = &load->workers[i];
-        w->load = load;
-        w->client = &load->clients[i % LOAD_CLIENTS];
-        w->number = i;
-        env_timer_init(w->client->env, &w->pause, act);
+        begin_life(load, &load->clients[i]);
     }
     return load;
 }
 
 void load_free(struct load *load)
 {
+    for (unsigned i = 0; i < load->worker_count; i++) {
+        buffer_deinit(&load->workers[i].data);
+        buffer_deinit(&load->workers[i].large.data);
+    }
     linear_history_free(load->history);
     free(load);
 }
@@ -192,14 +180,14 @@ void load_free(struct load *load)
 void load_begin(struct load *load)
 {
     load->running = true;
-    for (size_t i = 0; i < LOAD_WORKERS; i++)
+    for (unsigned i = 0; i < load->worker_count; i++)
         env_timer_start_ms(&load->workers[i].pause, 0);
 }
 
 static bool is_idle(void *ctx)
 {
     const struct load *load = ctx;
-    for (size_t i = 0; i < LOAD_WORKERS; i++)
+    for (unsigned i = 0; i < load->worker_count; i++)
         if (load->workers[i].busy)
             return false;
     return true;
@@ -219,7 +207,7 @@ bool load_end(struct load *load, uint64_t limit_ms)
 bool load_touch(struct load *load, uint32_t key, uint64_t limit_ms)
 {
     sf_assert(!load->running && is_idle(load));
-    submit(&load->workers[0], key, KV_APPEND, 0);
+    register_submit(&load->workers[0], key, KV_APPEND, 0);
     return wait_idle(load, limit_ms);
 }
 
@@ -230,17 +218,26 @@ uint64_t load_answered(const struct load *load)
 
 /* -- judging ------------------------------------------------------------------------------- */
 
-void load_check(struct load *load)
+void load_read_all(struct load *load)
 {
-    struct buffer report = {0};
     for (uint32_t key = 0; key < LOAD_KEYS; key++) {
-        submit(&load->workers[0], key, KV_GET, 0);
+        register_submit(&load->workers[0], key, KV_GET, 0);
         sf_assert(wait_idle(load, FINAL_READ_MS));
     }
-    enum linear_verdict verdict = linear_check(load->history, &linear_register, 0, &report);
-    if (verdict != LINEAR_LEGAL)
-        fprintf(stderr, "%s\n%.*s\n", linear_verdict_name(verdict), (int)report.n,
-                (const char *)report.p);
+    for (unsigned i = 0; i < load->worker_count; i++) {
+        if (load->workers[i].role->check)
+            load->workers[i].role->check(&load->workers[i]);
+        sf_assert(wait_idle(load, FINAL_READ_MS));
+    }
+}
+
+bool load_search(const struct load *load, uint64_t steps_max)
+{
+    struct buffer report = {0};
+    enum linear_verdict verdict = linear_check(load->history, &linear_register, steps_max, &report);
+    if (verdict == LINEAR_ILLEGAL)
+        fprintf(stderr, "%.*s\n", (int)report.n, (const char *)report.p);
     buffer_deinit(&report);
-    sf_assert(verdict == LINEAR_LEGAL);
+    sf_assert(verdict != LINEAR_ILLEGAL);
+    return verdict == LINEAR_LEGAL;
 }

@@ -1,31 +1,49 @@
-/* load: clients of a cluster that put, append, delete and read keys all at once; what they saw must
- * be linearizable (linear/linear.h), key by key.
+/* load: clients of a cluster that work on it all at once.
+ *
+ *   registers  workers that put, append, delete and read the same few keys; what they saw must be
+ *              linearizable, key by key (linear/linear.h)
+ *   wide       workers that do everything that there is to do with one key, or several of one shard,
+ *              and list names; the witness judges them
+ *   large      workers, each with a long value of its own, which it writes, cuts and reads back
+ *
+ * Where the cluster has a witness, every answer to any of them is judged by the logs.
  */
 #ifndef TESTS_STORM_LOAD_H
 #define TESTS_STORM_LOAD_H
 
 #include "storm/cluster.h"
 
-#define LOAD_CLIENTS 2u
-#define LOAD_WORKERS 6u /* of all clients together */
-#define LOAD_KEYS 12u   /* key k is its number in decimal, and lies in shard k % CLUSTER_SHARDS */
+#define LOAD_CLIENTS_MAX 4u
+#define LOAD_WORKERS_MAX 24u
+#define LOAD_LIVES_MAX 64u /* of all clients together */
+#define LOAD_KEYS                                                                                  \
+    12u /* registers: key k is its number in decimal; with ROUTING_NUMBER in shard k % shards */
 
 struct load;
 
+/* 0: the default in brackets. */
 struct load_options {
-    uint64_t pause_ms_max; /* between two operations of a worker */
-    unsigned timeouts;     /* per mille of operations that have a deadline of 1 to 3 s */
+    unsigned clients;                /* [2] */
+    unsigned registers, wide, large; /* workers [6, 0, 0] */
+    uint64_t pause_ms_max;           /* between two operations of a worker */
+    unsigned timeouts;               /* per mille of operations that have a deadline of 1 to 3 s */
 };
 
 struct load *load_new(struct cluster *cluster, const struct load_options *options);
 void load_begin(struct load *load);
 /* No new operations; true when the last one has ended. */
 bool load_end(struct load *load, uint64_t limit_ms);
+/* A client is killed, with all that it had under way, and another takes its place. Nothing where
+ * too many died before. */
+void load_kill_client(struct load *load);
 /* One append to the key, before load_begin or after load_end. Was it answered in time? */
 bool load_touch(struct load *load, uint32_t key, uint64_t limit_ms);
 uint64_t load_answered(const struct load *load); /* operations */
-/* After load_end: reads every key once more, and judges all that was seen. */
-void load_check(struct load *load);
+/* After load_end: reads every key once more. */
+void load_read_all(struct load *load);
+/* Searches for a linear order of what the registers' workers saw; fails if there is none. steps_max:
+ * as linear_check's. False: none was found, and not every order was tried. */
+bool load_search(const struct load *load, uint64_t steps_max);
 void load_free(struct load *load); /* after cluster_free, which ends its processes */
 
 #endif

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "env/memory.h"
+#include "shardkv/config_change.h"
 
 #define OPERATION_MS_MAX 300000u
 
@@ -16,7 +17,7 @@ void operator_boot(void *ctx, struct sim_node *node, struct env *env)
     cluster->operator_rpc = rpc_new(env, &options);
     cluster->operator_router =
         router_new(env, cluster->operator_rpc, (const char *const *)cluster->master_addresses,
-                   CLUSTER_MASTERS);
+                   cluster->masters.count);
 }
 
 void operator_halt(void *ctx, struct sim_node *node)
@@ -35,6 +36,8 @@ bool cluster_operating(const struct cluster *cluster)
     return cluster->operation.open;
 }
 
+static void begin_next(struct cluster *cluster);
+
 /* Whatever was asked, the next thing is to know the newest Config. */
 static void on_query(struct router_master *call, int status, const struct config *config,
                      const struct master_reply *reply)
@@ -44,6 +47,8 @@ static void on_query(struct router_master *call, int status, const struct config
     sf_assert(status == SF_OK);
     config_free(cluster->config);
     cluster->config = config_copy(config);
+    if (cluster->plan_count > 0)
+        begin_next(cluster);
 }
 
 static void query(struct cluster *cluster)
@@ -61,37 +66,50 @@ static void on_operated(struct router_master *call, int status, const struct con
     query(cluster);
 }
 
-static void operate(struct cluster *cluster, struct master_op op)
+static struct master_op make_op(struct cluster *cluster, const struct cluster_plan *plan)
 {
-    op.client_hi = 1;
-    op.client_lo = 2;
-    op.sequence = ++cluster->operations;
-    cluster->op = op;
+    struct master_op op = {.kind = plan->kind,
+                           .client_hi = 1,
+                           .client_lo = 2,
+                           .sequence = ++cluster->operations,
+                           .groups = cluster->op_groups,
+                           .gids = cluster->op_gids};
+    if (plan->kind == MASTER_MOVE) {
+        op.shard = plan->shard;
+        op.gid = cluster->groups[plan->which].group.gid;
+        return op;
+    }
+    for (unsigned i = 0; i < cluster->group_count; i++) {
+        if (!(plan->which >> i & 1u))
+            continue;
+        if (plan->kind == MASTER_JOIN)
+            cluster->op_groups[op.group_count++] = cluster->groups[i].group;
+        else
+            cluster->op_gids[op.gid_count++] = cluster->groups[i].group.gid;
+    }
+    return op;
+}
+
+static void begin(struct cluster *cluster, struct cluster_plan plan)
+{
+    cluster->op = make_op(cluster, &plan);
     cluster->operation = (struct router_master){.on_done = on_operated, .op = &cluster->op};
     router_master_send(cluster->operator_router, &cluster->operation);
 }
 
-static void begin_join(struct cluster *cluster, unsigned which)
+static void begin_next(struct cluster *cluster)
 {
-    struct master_op op = {.kind = MASTER_JOIN, .groups = cluster->op_groups};
-    for (unsigned i = 0; i < CLUSTER_GROUPS; i++)
-        if (which >> i & 1u)
-            cluster->op_groups[op.group_count++] = cluster->groups[i].group;
-    operate(cluster, op);
+    struct cluster_plan first = cluster->plan[0];
+    memmove(cluster->plan, cluster->plan + 1, --cluster->plan_count * sizeof first);
+    begin(cluster, first);
 }
 
-static void begin_leave(struct cluster *cluster, unsigned which)
+void cluster_plan_add(struct cluster *cluster, struct cluster_plan plan)
 {
-    struct master_op op = {.kind = MASTER_LEAVE, .gids = cluster->op_gids};
-    for (unsigned i = 0; i < CLUSTER_GROUPS; i++)
-        if (which >> i & 1u)
-            cluster->op_gids[op.gid_count++] = cluster->groups[i].group.gid;
-    operate(cluster, op);
-}
-
-static void begin_move(struct cluster *cluster, uint32_t shard, group_id gid)
-{
-    operate(cluster, (struct master_op){.kind = MASTER_MOVE, .shard = shard, .gid = gid});
+    if (!cluster_operating(cluster))
+        begin(cluster, plan);
+    else if (cluster->plan_count < CLUSTER_PLAN_MAX)
+        cluster->plan[cluster->plan_count++] = plan;
 }
 
 static bool is_done(struct cluster *cluster)
@@ -105,25 +123,27 @@ static bool wait_done(struct cluster *cluster)
     return cluster->op_status == SF_OK;
 }
 
-bool cluster_join(struct cluster *cluster, unsigned which)
+static bool operate(struct cluster *cluster, struct cluster_plan plan)
 {
     (void)wait_done(cluster);
-    begin_join(cluster, which);
+    begin(cluster, plan);
     return wait_done(cluster);
+}
+
+bool cluster_join(struct cluster *cluster, unsigned which)
+{
+    return operate(cluster, (struct cluster_plan){.kind = MASTER_JOIN, .which = which});
 }
 
 bool cluster_leave(struct cluster *cluster, unsigned which)
 {
-    (void)wait_done(cluster);
-    begin_leave(cluster, which);
-    return wait_done(cluster);
+    return operate(cluster, (struct cluster_plan){.kind = MASTER_LEAVE, .which = which});
 }
 
 bool cluster_move(struct cluster *cluster, uint32_t shard, unsigned group)
 {
-    (void)wait_done(cluster);
-    begin_move(cluster, shard, cluster->groups[group].group.gid);
-    return wait_done(cluster);
+    return operate(cluster,
+                   (struct cluster_plan){.kind = MASTER_MOVE, .which = group, .shard = shard});
 }
 
 const struct config *cluster_query(struct cluster *cluster)
@@ -134,20 +154,26 @@ const struct config *cluster_query(struct cluster *cluster)
     return cluster->config;
 }
 
-/* Some of the groups: each with the chance of one in three. */
-static unsigned some_groups(struct cluster *cluster, bool joined)
+unsigned cluster_groups_in(const struct cluster *cluster)
 {
     unsigned which = 0;
-    for (unsigned i = 0; i < CLUSTER_GROUPS; i++) {
-        const struct cluster_group *group = &cluster->groups[i];
-        const struct group *named = config_find_group(cluster->config, group->group.gid);
-        bool in = named && group_identity(named) == group->identity;
-        bool fits = joined ? in : !named;
-        if (fits && sim_random_below(cluster->sim, 3) == 0)
+    for (unsigned i = 0; i < cluster->group_count; i++)
+        if (config_names(cluster->config, cluster->groups[i].group.gid,
+                         cluster->groups[i].identity))
             which |= 1u << i;
-        for (unsigned k = 0; k < i && !joined; k++)
-            if (which >> k & 1u && cluster->groups[k].group.gid == group->group.gid)
-                which &= ~(1u << i); /* one life at a time */
+    return which;
+}
+
+unsigned cluster_groups_some(struct cluster *cluster, unsigned of, bool one_life)
+{
+    unsigned which = 0;
+    for (unsigned i = 0; i < cluster->group_count; i++) {
+        group_id gid = cluster->groups[i].group.gid;
+        bool taken = one_life && config_find_group(cluster->config, gid);
+        for (unsigned k = 0; k < i && one_life; k++)
+            taken = taken || (which >> k & 1u && cluster->groups[k].group.gid == gid);
+        if (of >> i & 1u && !taken && sim_random_below(cluster->sim, 3) == 0)
+            which |= 1u << i;
     }
     return which;
 }
@@ -155,20 +181,23 @@ static unsigned some_groups(struct cluster *cluster, bool joined)
 void cluster_reconfigure(struct cluster *cluster)
 {
     struct sim *sim = cluster->sim;
+    struct cluster_plan plan = {.kind = MASTER_JOIN};
     if (cluster_operating(cluster) || !cluster->config)
         return;
-    unsigned what = (unsigned)sim_random_below(sim, 3);
+    uint64_t what = sim_random_below(sim, 3);
+    unsigned in = cluster_groups_in(cluster);
     if (cluster->config->group_count == 0)
         what = 0; /* it happens that all leave, but it is dull */
-    unsigned which = what < 2 ? some_groups(cluster, what == 1) : 0;
-    if (what < 2 && which == 0)
-        return;
     if (what == 0) {
-        begin_join(cluster, which);
+        plan.which = cluster_groups_some(cluster, ~in, true);
     } else if (what == 1) {
-        begin_leave(cluster, which);
+        plan.kind = MASTER_LEAVE;
+        plan.which = cluster_groups_some(cluster, in, false);
     } else {
-        uint32_t shard = (uint32_t)sim_random_below(sim, CLUSTER_SHARDS);
-        begin_move(cluster, shard, 1 + sim_random_below(sim, CLUSTER_GID_LIVES));
+        plan.kind = MASTER_MOVE;
+        plan.shard = (uint32_t)sim_random_below(sim, cluster->shard_count);
+        plan.which = (unsigned)sim_random_below(sim, cluster->group_count);
     }
+    if (plan.kind == MASTER_MOVE || plan.which != 0)
+        begin(cluster, plan);
 }

@@ -45,8 +45,9 @@ static struct story begin(unsigned up)
     const struct cluster_options options = {.chunk_bytes = 64u << seed_now % 4,
                                             .flush_ms = 100,
                                             .slack_bytes = 1000,
-                                            .snapshot_bytes = 2000};
-    const struct load_options load = {.pause_ms_max = 20};
+                                            .snapshot_bytes = 2000,
+                                            .witness = true};
+    const struct load_options load = {.pause_ms_max = 20, .wide = 2};
     struct story s = {.cluster = cluster_new(seed_now, &options)};
     cluster_start(s.cluster, up);
     s.load = load_new(s.cluster, &load);
@@ -67,7 +68,8 @@ static void end(struct story *s)
     sf_assert(load_end(s->load, SETTLE_MS));
     (void)cluster_query(s->cluster);
     settle(s);
-    load_check(s->load);
+    load_read_all(s->load);
+    sf_assert(load_search(s->load, 0));
     cluster_free(s->cluster);
     load_free(s->load);
 }
@@ -244,9 +246,12 @@ static void whole_groups_crash_in_the_middle(void)
  * up in the end is that owner, and all goes on. */
 static void the_very_first_owner_comes_up_late(void)
 {
-    const struct cluster_options options = {
-        .chunk_bytes = 500, .flush_ms = 100, .slack_bytes = 1000, .snapshot_bytes = 2000};
-    const struct load_options load = {.pause_ms_max = 20};
+    const struct cluster_options options = {.chunk_bytes = 500,
+                                            .flush_ms = 100,
+                                            .slack_bytes = 1000,
+                                            .snapshot_bytes = 2000,
+                                            .witness = true};
+    const struct load_options load = {.pause_ms_max = 20, .wide = 2};
     struct story s = {.cluster = cluster_new(seed_now, &options)};
     cluster_start(s.cluster, ALL & ~(1u << 1));
     s.load = load_new(s.cluster, &load);
@@ -347,7 +352,7 @@ static void a_stranger_may_ask_any_server(void)
     struct cluster_node *leader = cluster_leader(group);
     sf_assert(leader != NULL);
     sim_node_crash(leader->sim_node);
-    for (size_t i = 0; i < CLUSTER_REPLICAS; i++)
+    for (size_t i = 0; i < group->count; i++)
         if (&group->nodes[i] != leader)
             ask_as_a_stranger(s.cluster, &group->nodes[i]);
     cluster_group_start(group);

@@ -1,0 +1,88 @@
+/* What the files of the load share. */
+#ifndef TESTS_STORM_LOAD_INSIDE_H
+#define TESTS_STORM_LOAD_INSIDE_H
+
+#include "client/client.h"
+#include "client/scan.h"
+#include "linear/linear.h"
+#include "storm/load.h"
+
+#define PARTS_MAX 5u /* of a minitransaction */
+#define LOAD_KEY_BYTES 40u
+
+struct worker;
+
+/* What a worker does. */
+struct role {
+    uint64_t pause_ms;               /* up to so much longer than others it rests after each */
+    void (*act)(struct worker *w);   /* begins an operation */
+    void (*check)(struct worker *w); /* reads what it wrote once more: begins as act does. NULL */
+};
+
+struct load_client {
+    struct load *load;
+    uint64_t life; /* no two ever had the same */
+    struct sim_node *node;
+    struct env *env;
+    struct rpc *rpc;
+    struct router *router;
+    struct client *client;
+};
+
+/* Of a large worker: what its value is. */
+struct large {
+    bool known;        /* else the next operation writes all of it */
+    uint64_t seed;     /* the bytes are those of this stream, */
+    uint64_t bytes;    /* so many */
+    uint64_t appended; /* seed of what is appended after them */
+    uint64_t appended_bytes;
+    enum value_kind kind; /* of the operation under way */
+    uint64_t new_seed, new_bytes;
+    struct buffer data;
+    struct value_call call;
+};
+
+struct worker {
+    struct load *load;
+    struct load_client *client;
+    const struct role *role;
+    uint32_t number;
+    uint64_t count; /* of operations */
+    struct env_timer pause;
+    bool busy;
+    /* The operation under way. */
+    struct client_call call;
+    struct scan_call scan;
+    struct kv_op op;
+    struct kv_op parts[PARTS_MAX]; /* of a minitransaction */
+    char part_keys[PARTS_MAX][LOAD_KEY_BYTES];
+    char key[LOAD_KEY_BYTES], text[48];
+    size_t event;       /* registers: number of the operation in the history */
+    struct buffer data; /* wide */
+    uint64_t seen_version, seen_created;
+    struct large large;
+};
+
+struct load {
+    struct cluster *cluster;
+    struct load_options options;
+    struct load_client clients[LOAD_CLIENTS_MAX];
+    uint64_t lives;
+    struct worker workers[LOAD_WORKERS_MAX];
+    unsigned worker_count;
+    struct linear_history *history;
+    uint64_t answered;
+    bool running;
+};
+
+extern const struct role load_register, load_wide, load_large;
+
+uint64_t worker_random(struct worker *w, uint64_t limit); /* of its client's process */
+/* A deadline, as the options want it; 0: none. */
+uint64_t worker_timeout_ms(struct worker *w);
+/* The operation under way is over. */
+void worker_done(struct worker *w);
+/* One operation of the registers. */
+void register_submit(struct worker *w, uint32_t key, enum kv_kind kind, uint64_t timeout_ms);
+
+#endif
