@@ -4,8 +4,9 @@
 #   sh tests/run.sh                     everything, as CI does
 #   sh tests/run.sh unit|sim|suites|process|mount|fuzz [more ctest options]
 #                                       one kind of test (ctest's labels)
-#   sh tests/run.sh sim --seeds N [--seed FIRST]
-#                                       every simulation over N seeds, from FIRST on
+#   sh tests/run.sh sim [--seeds N] [--seed FIRST] [--minutes M]
+#                                       the swarm and every storm over N seeds, from FIRST on,
+#                                       or over as many as M minutes have room for
 #   sh tests/run.sh suites [--seeds N] [--seed FIRST] [--engine raft|paxos]
 #                                       every case of the test suites, over 20 seeds
 #   sh tests/run.sh bench [options]     the benchmark (see tests/bench)
@@ -17,7 +18,7 @@ set -eu
 here=$(cd "$(dirname "$0")/.." && pwd)
 say() { printf '\n== %s\n' "$*"; }
 usage() {
-    sed -n '2,14s/^# \{0,1\}//p' "$0" >&2
+    sed -n '2,15s/^# \{0,1\}//p' "$0" >&2
     exit 2
 }
 
@@ -89,24 +90,43 @@ is_number() {
     esac
 }
 
-run_sim() { # [--seeds N] [--seed FIRST], ctest options
-    seeds="" seed=""
+# Whole clusters with all that can go wrong; prints which rare places were reached.
+run_swarm() { # options: see tests/swarm/swarm_test.c
+    say "tests: swarm $*"
+    "$build/tests-bin/swarm_test" --jobs "$jobs" "$@"
+}
+
+# The swarm for half of the time, then storms over fresh seeds until it is over.
+run_minutes() { # MINUTES FIRST, then ctest options
+    end=$(($(date +%s) + 60 * $1)) half=$((($1 + 1) / 2)) first=$2
+    shift 2
+    run_swarm --seeds 1 --seed "$first" --minutes "$half"
+    while [ "$(date +%s)" -lt "$end" ]; do
+        run_seeds 10 "$first" "$@"
+        first=$((first + 10))
+    done
+}
+
+run_sim() { # [--seeds N] [--seed FIRST] [--minutes M], ctest options
+    seeds="" seed="" minutes=""
     while [ $# -gt 0 ]; do
         case "$1" in
         --seeds) seeds=${2-} ;;
         --seed) seed=${2-} ;;
+        --minutes) minutes=${2-} ;;
         *) break ;;
         esac
         is_number "${2-}" || usage
         shift 2
     done
-    if [ -n "$seeds" ]; then
-        run_seeds "$seeds" "${seed:-1}" "$@"
-    elif [ -n "$seed" ]; then
-        run_seeds 1 "$seed" "$@"
+    if [ -n "$minutes" ]; then
+        run_minutes "$minutes" "${seed:-1}" "$@"
+    elif [ -n "$seeds" ] || [ -n "$seed" ]; then
+        run_swarm --seeds "${seeds:-1}" --seed "${seed:-1}"
+        run_seeds "${seeds:-1}" "${seed:-1}" "$@"
     else
         say "tests: sim"
-        run_ctest "$build" -j "$jobs" -L '^sim$' "$@"
+        run_ctest "$build" -j "$jobs" -L '^(sim|swarm)$' "$@"
     fi
 }
 
@@ -120,13 +140,14 @@ run_suites() {
 run_all() { # ctest options
     failed=""
     say "tests without processes"
-    run_ctest "$build" -j "$jobs" -LE 'process|mount' "$@" || failed="$failed, tests"
+    run_ctest "$build" -j "$jobs" -LE 'process|mount|swarm' "$@" || failed="$failed, tests"
+    run_swarm --seeds 50 --minutes 3 || failed="$failed, swarm"
     say "tests with real processes and mounts"
     run_ctest "$build" -L 'process|mount' "$@" || failed="$failed, processes and mounts"
     if [ -z "$sanitize" ]; then
         make_build "$here/.build/sanitize" "address,undefined"
         say "unit tests and a few seeds under the sanitizers"
-        SHARDFS_SIM_SEEDS=3 run_ctest "$here/.build/sanitize" -j "$jobs" -L 'unit|sim|fuzz' "$@" ||
+        SHARDFS_SIM_SEEDS=3 run_ctest "$here/.build/sanitize" -j "$jobs" -L 'unit|sim|swarm|fuzz' "$@" ||
             failed="$failed, sanitizers"
     fi
     [ -n "$failed" ] || { say "everything passed" && return; }
