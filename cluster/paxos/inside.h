@@ -24,14 +24,24 @@ struct agreement {
     UT_hash_handle hh;  /* by instance.seq */
 };
 
-/* A request to another member that is under way, or is to be sent again. */
+enum call_state { CALL_RESTING, CALL_WAITING, CALL_UNDER_WAY };
+
+/* A request to another member. */
 struct ask_call {
     struct rpc_call call;
     struct agreement *agreement;
-    struct ask_call *prev, *next; /* in its list */
-    struct request request;       /* with a reference of its value */
-    struct env_timer again;       /* DECIDED: it failed */
+    struct ask_call *prev, *next; /* in its agreement's list */
+    enum call_state state;
+    struct ask_call *wait_prev, *wait_next; /* in its way's list, while it waits */
+    struct request request;                 /* with a reference of its value */
+    struct env_timer again;                 /* DECIDED: it failed */
     unsigned tries;
+};
+
+/* To one other member. */
+struct way {
+    size_t bytes; /* of the values under way */
+    struct ask_call *waiting;
 };
 
 /* Waits until what it rests on is durable. */
@@ -55,6 +65,7 @@ struct member {
     struct done done;             /* M1 */
     struct journal_place done_place;
     int64_t min, max;
+    struct way ways[SF_REPLICAS_MAX];
     struct held *held; /* by position */
     bool warned;       /* that requests for another member come here */
 };
@@ -88,8 +99,17 @@ void attempts_init(struct agreement *a);
 void attempts_begin(struct agreement *a); /* a new attempt, now */
 /* The own acceptor's answer, durable. The agreement may be freed. */
 void attempts_note_self(struct member *m, const struct held *held);
+/* The answer to a request of this member's; NULL: none comes. */
+void attempts_note_answer(struct member *m, const struct request *request,
+                          const struct answer *answer);
 void attempts_tell(struct agreement *a, uint32_t told); /* DECIDED to all whose bit is not set */
 void attempts_deinit(struct agreement *a);
+
+/* -- calls.c: requests to others ----------------------------------------------------------- */
+
+/* To all others but those whose bit is set. A reference of the value (NULL: none) is taken. */
+void calls_ask_others(struct agreement *a, enum ask ask, struct payload *value, uint32_t but);
+void calls_deinit(struct agreement *a);
 
 /* -- records.c: what is kept --------------------------------------------------------------- */
 

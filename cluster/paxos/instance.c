@@ -115,6 +115,7 @@ static void enter(struct attempt *attempt, enum attempt_state state)
     attempt->state = state;
     attempt->yes = 0;
     attempt->no = 0;
+    attempt->silent = 0;
 }
 
 void attempt_begin(struct instance *instance, replica_id owner)
@@ -151,6 +152,7 @@ static enum attempt_step conclude(struct attempt *attempt, size_t count)
 {
     if (bits_in(attempt->no) > count - quorum_size(count)) {
         attempt->failures++;
+        attempt->silences += attempt->silent != 0;
         enter(attempt, ATTEMPT_RESTING);
         return ATTEMPT_FAILS;
     }
@@ -174,6 +176,7 @@ enum attempt_step attempt_note(struct instance *instance, bool to_prepare, uint6
     uint32_t bit = 1u << from;
     if (answer == NULL || answer->verdict != VERDICT_YES) {
         attempt->no |= bit;
+        attempt->silent |= answer == NULL ? bit : 0;
     } else {
         attempt->yes |= bit;
         if (to_prepare && answer->ballot != 0)

@@ -49,7 +49,9 @@ struct attempt {
     struct payload *own;   /* what the program proposed; NULL in NONE */
     struct proposal found; /* what was accepted already, of those who promised */
     unsigned failures;     /* attempts that failed */
+    unsigned silences;     /* of them, those in which somebody did not answer */
     uint32_t yes, no;      /* bits 1 << member, of this phase */
+    uint32_t silent;       /* of `no`, those who did not answer */
 };
 
 struct instance {

@@ -39,8 +39,8 @@
  * with a line on standard error: nothing of it could be relied on any more.
  *
  * Learning. A peer that proposes for an instance goes on until it knows the outcome, and then tells
- * the others, each up to four times within a second or so where no answer comes. Whoever was out of
- * reach for longer learns by proposing something itself: of what is decided nothing changes by that.
+ * the others, each up to four times where no answer comes. Whoever was out of reach meanwhile learns
+ * by proposing something itself: of what is decided nothing changes by that.
  *
  * Forgetting. Values are kept until no peer needs them: each says paxos_done(seq) when its program
  * will not ask for instances up to seq any more, peers tell each other with the messages that they

@@ -75,13 +75,21 @@ for header in "$to$prefix"/include/shardfs/*.h; do
         $(pkg-config --cflags shardfs) || fail "$header does not compile alone"
 done
 [ -z "$SHARDFS_SANITIZE" ] || exit 0 # the library wants the sanitizer's own first
-compile() { # EXAMPLE LIBRARY
+compile() { # SOURCE LIBRARY
     # shellcheck disable=SC2046
-    "$SHARDFS_CC" "$SHARDFS_SOURCE/mount-examples/$1.c" -o "$1" \
-        $(pkg-config --cflags --libs "$2") || fail "$1.c does not compile"
+    "$SHARDFS_CC" -Wall -Wextra -Werror "$1" -o "$(basename "$1" .c)" \
+        $(pkg-config --cflags --libs "$2") || fail "$1 does not compile"
 }
-compile clerk_example shardfs
-compile paxos_example shardfs-paxos
+compile "$SHARDFS_SOURCE/mount-examples/clerk_example.c" shardfs
+compile "$SHARDFS_SOURCE/mount-examples/paxos_example.c" shardfs-paxos
+# The program in each header's first comment.
+for header in clerk paxos; do
+    sed -n '/^ \*     #include/,/^ \*     }$/s/^ \* *//p' \
+        "$to$prefix/include/shardfs/$header.h" >"first_$header.c"
+    grep -q 'int main' "first_$header.c" || fail "$header.h begins with no program"
+done
+compile first_clerk.c shardfs
+compile first_paxos.c shardfs-paxos
 
 # -- on a cluster of what was installed
 

@@ -232,6 +232,59 @@ static void whoever_missed_it_learns_by_proposing(void **state)
     set_deinit(&set);
 }
 
+/* Messages with long values from member 0 to member 1, and those not answered yet. */
+static struct {
+    size_t sent, under_way, under_way_most;
+} longs;
+
+static struct sim_verdict count_longs(void *ctx, const struct sim_message *message)
+{
+    const struct set *set = ctx;
+    if (message->from == set->machines[0].node && message->to == set->machines[1].node &&
+        message->bytes.n > 500000) {
+        longs.sent++;
+        if (++longs.under_way > longs.under_way_most)
+            longs.under_way_most = longs.under_way;
+    } else if (message->from == set->machines[1].node && message->to == set->machines[0].node &&
+               message->bytes.n > 0 && longs.under_way > 0) {
+        longs.under_way--;
+    }
+    return (struct sim_verdict){.fate = SIM_DELIVER};
+}
+
+/* 40 values of a million bytes are more than what may wait at a connection. */
+static void long_values_take_turns(void **state)
+{
+    struct set set;
+    char *value = sf_malloc(1000001);
+    (void)state;
+    begin(&set, 3);
+    memset(value, 'x', 1000000);
+    value[1000000] = 0;
+    memset(&longs, 0, sizeof longs);
+    sim_on_message(set.sim, count_longs, &set);
+    for (int64_t seq = 0; seq < 40; seq++)
+        set_start(&set, 0, seq, value);
+    for (int64_t seq = 0; seq < 40; seq++)
+        set_wait(&set, seq, 3);
+    assert_int_equal(longs.sent, 2 * 40); /* accept and decided, once each */
+    assert_in_range(longs.under_way_most, 1, 4);
+    free(value);
+    set_deinit(&set);
+}
+
+/* An answer takes longer than the first attempt waits for one. */
+static void a_slow_way_only_takes_longer(void **state)
+{
+    struct set set;
+    (void)state;
+    begin(&set, 3);
+    sim_faults(set.sim)->delay_us_min = sim_faults(set.sim)->delay_us_max = 1200000;
+    set_start(&set, 0, 0, "x");
+    set_wait(&set, 0, 3);
+    set_deinit(&set);
+}
+
 /* Member 2 does not hear the first DECIDED. */
 static size_t decided_lost;
 
@@ -570,6 +623,8 @@ int main(void)
         cmocka_unit_test(a_value_may_be_empty_or_long),
         cmocka_unit_test(what_is_no_instance_is_refused),
         cmocka_unit_test(whoever_missed_it_learns_by_proposing),
+        cmocka_unit_test(long_values_take_turns),
+        cmocka_unit_test(a_slow_way_only_takes_longer),
         cmocka_unit_test(an_outcome_is_told_again),
         cmocka_unit_test(without_failures_the_fewest_messages),
         cmocka_unit_test(what_all_are_done_with_is_freed),

@@ -9,6 +9,8 @@
 #include <arpa/inet.h>
 #include <ftw.h>
 #include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -77,7 +79,7 @@ static int teardown(void **state)
 
 static const char *dir_of(unsigned i)
 {
-    static char path[96];
+    static _Thread_local char path[96];
     snprintf(path, sizeof path, "%s/%u", stage.dir, i);
     return path;
 }
@@ -169,6 +171,66 @@ static void a_value_has_from_none_to_millions_of_bytes(void **state)
             value_is(i, k, bytes, lengths[k]);
     }
     free(bytes);
+}
+
+/* More than a connection holds at a time. */
+static void many_long_values_at_once(void **state)
+{
+    size_t n = 1000000;
+    char *bytes = malloc(n);
+    (void)state;
+    assert_non_null(bytes);
+    memset(bytes, 'x', n);
+    for (unsigned i = 0; i < COUNT; i++)
+        assert_int_equal(paxos_open(stage.list, i, NULL, &stage.peers[i]), SF_OK);
+    for (int64_t seq = 0; seq < 60; seq++)
+        assert_int_equal(paxos_start(stage.peers[seq % COUNT], seq, bytes, n), SF_OK);
+    for (int64_t seq = 0; seq < 60; seq++)
+        wait_decided(seq);
+    for (unsigned i = 0; i < COUNT; i++)
+        value_is(i, 59, bytes, n);
+    free(bytes);
+}
+
+static atomic_uint threads_done;
+
+/* A peer that lives here alone, until all have what they want. */
+static void *live(void *arg)
+{
+    struct paxos_peer **slot = arg;
+    unsigned me = (unsigned)(slot - stage.peers);
+    if (try_open(me, true) != SF_OK)
+        return NULL;
+    for (int64_t seq = 0; seq < 50; seq++)
+        if (paxos_start(*slot, seq, &me, sizeof me) != SF_OK)
+            return NULL;
+    for (int64_t seq = 0; seq < 50; seq++)
+        while (!paxos_decided(*slot, seq, NULL))
+            paxos_wait(*slot);
+    atomic_fetch_add(&threads_done, 1);
+    while (atomic_load(&threads_done) < COUNT)
+        paxos_wait_ms(*slot, 1);
+    return slot;
+}
+
+static void peers_may_live_in_threads_of_their_own(void **state)
+{
+    pthread_t threads[COUNT];
+    (void)state;
+    atomic_store(&threads_done, 0);
+    for (unsigned i = 0; i < COUNT; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, live, &stage.peers[i]), 0);
+    for (unsigned i = 0; i < COUNT; i++) {
+        void *lived = NULL;
+        assert_int_equal(pthread_join(threads[i], &lived), 0);
+        assert_non_null(lived);
+    }
+    for (int64_t seq = 0; seq < 50; seq++) {
+        struct paxos_value value;
+        assert_true(paxos_decided(stage.peers[0], seq, &value));
+        value_is(1, seq, value.p, value.n);
+        value_is(2, seq, value.p, value.n);
+    }
 }
 
 static void a_poll_loop_is_enough(void **state)
@@ -409,6 +471,8 @@ int main(void)
         TEST(peers_agree),
         TEST(many_instances_at_once),
         TEST(a_value_has_from_none_to_millions_of_bytes),
+        TEST(many_long_values_at_once),
+        TEST(peers_may_live_in_threads_of_their_own),
         TEST(a_poll_loop_is_enough),
         TEST(numbers_beyond_the_instances_have_answers),
         TEST(the_forgotten_is_gone),
