@@ -89,10 +89,10 @@ static void ask_to_promise(struct paxos *x, replica_id peer)
                                          .after_sync = true});
 }
 
-static void ask_who_has_not_answered(struct paxos *x)
+static void ask_who_has_not_refused(struct paxos *x)
 {
     for (size_t i = 0; i < x->peer_count; i++) {
-        if (!paxos_is_self(x, &x->peers[i]) && x->takeover.promises[i].answer == ANSWER_NONE)
+        if (!paxos_is_self(x, &x->peers[i]) && x->takeover.promises[i].answer != ANSWER_NO)
             ask_to_promise(x, x->peers[i].id);
     }
 }
@@ -102,7 +102,7 @@ void paxos_prepare(struct paxos *x, bool transfer)
     begin(x, PAXOS_PREPARER, transfer);
     paxos_promise(x, x->takeover.ballot);
     find_own_entries(x);
-    ask_who_has_not_answered(x);
+    ask_who_has_not_refused(x);
 }
 
 void paxos_canvass(struct paxos *x)
@@ -120,11 +120,13 @@ void paxos_canvass(struct paxos *x)
         paxos_prepare(x, false);
 }
 
-/* What was asked or answered may have been lost. */
+/* What was asked or answered may have been lost. Who has promised is asked again, too: it would take
+ * over itself if it heard nothing while the others' pages come, and they would do so in turn, for
+ * ever. A preparer to whom no new page comes gives up, so it keeps nobody quiet for nothing. */
 void paxos_tick_takeover(struct paxos *x)
 {
     if (++x->takeover.elapsed_ticks % x->heartbeat_ticks == 0)
-        ask_who_has_not_answered(x);
+        ask_who_has_not_refused(x);
 }
 
 /* -- answers --------------------------------------------------------------------------------- */

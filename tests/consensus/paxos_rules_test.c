@@ -294,6 +294,27 @@ static void the_own_promise_counts_when_it_is_durable(void **state)
     subject_free(&s);
 }
 
+/* Seed 3817 of engine_random_test: two with short logs took over from each other for ever, since the
+ * pages of the others took longer to come than the one who had told all of its own kept quiet. */
+static void who_has_promised_is_kept_quiet_until_the_others_have(void **state)
+{
+    (void)state;
+    struct subject s = subject_new(0, 0, EMPTY);
+    stand(&s);
+    promised_by(&s, 3, 0, 0, EMPTY); /* the own promise is not durable: there is no quorum yet */
+    assert_false(s.status.leads);
+    tick(&s, HEARTBEAT_TICKS);
+    assert_non_null(sent(&s, MSG_PREPARE, 2));
+    assert_non_null(sent(&s, MSG_PREPARE, 3));
+    for (size_t ticks = 0; ticks < 4 * ELECTION_TICKS; ticks += HEARTBEAT_TICKS) {
+        tick(&s, HEARTBEAT_TICKS);
+        promised_by(&s, 3, 0, 0, EMPTY); /* which is no news */
+    }
+    tick(&s, HEARTBEAT_TICKS);
+    assert_null(sent(&s, MSG_PREPARE, 3)); /* so it has given up */
+    subject_free(&s);
+}
+
 /* It knows its own ballot from before, and that it has accepted in it: that makes no proposer. */
 static void a_restarted_proposer_runs_phase_1_again(void **state)
 {
@@ -498,6 +519,7 @@ int main(void)
         cmocka_unit_test(a_ballot_from_before_a_restart_is_never_used),
         cmocka_unit_test(nothing_is_asked_in_a_ballot_that_could_be_forgotten),
         cmocka_unit_test(the_own_promise_counts_when_it_is_durable),
+        cmocka_unit_test(who_has_promised_is_kept_quiet_until_the_others_have),
         cmocka_unit_test(a_restarted_proposer_runs_phase_1_again),
         cmocka_unit_test(the_value_of_the_highest_ballot_is_proposed_again),
         cmocka_unit_test(only_a_complete_answer_is_a_promise),
