@@ -20,7 +20,8 @@ typedef uint64_t group_id; /* 0: no group */
 enum routing {
     ROUTING_HASH = 1,       /* XXH3-64 of the key */
     ROUTING_FIRST_BYTE = 2, /* the key's first byte; 0 for the empty key */
-    ROUTING_NUMBER = 3,     /* the key as a decimal number; 0 for what is not one */
+    ROUTING_NUMBER = 3,     /* the number that the key spells in decimal digits, modulo 2^64; 0 where
+                               it spells none: no digits, or anything beside them */
 };
 
 /* "hash", "first-byte", "number". False for any other text. */
@@ -59,9 +60,11 @@ uint32_t placement_shard(uint64_t route, uint32_t shard_count);
 
 /* The next Config after `from`: num + 1, rebalanced as evenly as possible (owned shards differ by
  * at most 1 between groups) with as few moves as possible. *out is the caller's; untouched on
- * failure. Join:  SF_GROUP_EXISTS (*which names it), SF_INVALID (gid 0, a gid twice in the call, no
- * or too many addresses, an address twice in a group), SF_TOO_BIG. That an address stands in
- * another group too is for the operator's tool to refuse: here a group's addresses are only data.
+ * failure.
+ * Join:  SF_GROUP_EXISTS, SF_INVALID (gid 0, a gid twice in the call, no or too many addresses, an
+ *        address twice in a group, as in a ring with more replicas than servers), *which names the
+ *        group; SF_TOO_BIG. That an address stands in another group too is for the operator's tool
+ *        to refuse: here a group's addresses are only data.
  * Leave: SF_NO_GROUP (*which names it).
  * Move:  SF_NO_SHARD, SF_NO_GROUP. To the present owner: SF_OK with *out = NULL, no new Config. */
 SF_MUST_CHECK int config_join(const struct config *from, const struct group *groups, size_t count,

@@ -192,14 +192,61 @@ static void routes(void **state)
     (void)state;
     assert_int_equal(placement_route(ROUTING_FIRST_BYTE, slice_str("7x")), '7');
     assert_int_equal(placement_route(ROUTING_FIRST_BYTE, slice_str("")), 0);
-    assert_int_equal(placement_route(ROUTING_NUMBER, slice_str("42")), 42);
-    assert_int_equal(placement_route(ROUTING_NUMBER, slice_str("4k")), 0);
     uint8_t tag[9] = {0, 0, 0, 0, 0, 0, 1, 2, 99};
     assert_int_equal(placement_route_internal(slice_of(tag, sizeof tag)), 258);
     enum routing routing;
     assert_true(routing_parse("first-byte", &routing));
     assert_int_equal(routing, ROUTING_FIRST_BYTE);
     assert_false(routing_parse("first", &routing));
+}
+
+static void what_spells_no_number_routes_to_0(void **state)
+{
+    static const char *const no_numbers[] = {"",   "k",  "4k",  "-1",  "+1",      " 7",
+                                             "7 ", "7.", "1e3", "0x7", "\xd9\xa7"};
+    (void)state;
+    for (size_t i = 0; i < sizeof no_numbers / sizeof no_numbers[0]; i++)
+        assert_int_equal(placement_route(ROUTING_NUMBER, slice_str(no_numbers[i])), 0);
+    assert_int_equal(placement_route(ROUTING_NUMBER, slice_of("7\0", 2)), 0);
+    assert_int_equal(placement_route(ROUTING_NUMBER, slice_str("42")), 42);
+    assert_int_equal(placement_route(ROUTING_NUMBER, slice_str("0042")), 42);
+    assert_true(placement_route(ROUTING_NUMBER, slice_str("18446744073709551615")) == UINT64_MAX);
+    assert_int_equal(placement_route(ROUTING_NUMBER, slice_str("18446744073709551621")), 5);
+}
+
+/* Of `count` servers, each the first of one group. */
+static int make_ring(size_t count, size_t replicas, struct config **out, group_id *which)
+{
+    struct config *none = config_new((uint32_t)count, ROUTING_NUMBER);
+    struct group groups[8] = {0};
+    for (size_t i = 0; i < count; i++) {
+        groups[i] = (struct group){.gid = i + 1, .address_count = replicas};
+        groups[i].addresses = sf_calloc(replicas, sizeof *groups[i].addresses);
+        for (size_t k = 0; k < replicas; k++)
+            snprintf(groups[i].addresses[k], SF_ADDRESS_BYTES_MAX, "s:%zu", 1 + (i + k) % count);
+    }
+    int status = config_join(none, groups, count, out, which);
+    for (size_t i = 0; i < count; i++)
+        free(groups[i].addresses);
+    config_free(none);
+    return status;
+}
+
+static void a_ring_has_at_least_as_many_servers_as_replicas(void **state)
+{
+    struct config *ring = NULL;
+    group_id which = 0;
+    (void)state;
+    for (size_t count = 1; count <= 5; count++) {
+        assert_int_equal(make_ring(count, count, &ring, &which), SF_OK);
+        for (uint32_t shard = 0; shard < count; shard++)
+            assert_int_equal(ring->shards[shard], shard + 1);
+        config_free(ring);
+        ring = NULL;
+        assert_int_equal(make_ring(count, count + 1, &ring, &which), SF_INVALID);
+        assert_int_equal(which, 1); /* the first of which one server would have two replicas */
+        assert_null(ring);
+    }
 }
 
 int main(void)
@@ -211,6 +258,8 @@ int main(void)
         cmocka_unit_test(what_is_wrong_is_named_and_changes_nothing),
         cmocka_unit_test(identity_is_the_set_of_addresses),
         cmocka_unit_test(routes),
+        cmocka_unit_test(what_spells_no_number_routes_to_0),
+        cmocka_unit_test(a_ring_has_at_least_as_many_servers_as_replicas),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -28,6 +28,18 @@ static void choose(const char *engine)
     assert_true(seeds_choose_engine(engine));
 }
 
+static void a_name_is_one_of_two(void **state)
+{
+    static const char *const unknown[] = {"", "Raft", "raft ", "multipaxos", "zab"};
+    enum consensus_engine engine = CONSENSUS_RAFT;
+    (void)state;
+    assert_true(consensus_engine_parse("paxos", &engine));
+    assert_int_equal(engine, CONSENSUS_PAXOS);
+    for (size_t i = 0; i < sizeof unknown / sizeof unknown[0]; i++)
+        assert_false(consensus_engine_parse(unknown[i], &engine));
+    assert_int_equal(engine, CONSENSUS_PAXOS); /* untouched */
+}
+
 static void a_directory_keeps_its_engine(void **state)
 {
     (void)state;
@@ -103,6 +115,7 @@ static void nothing_is_agreed_on_where_no_majority_is_of_one_engine(void **state
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_name_is_one_of_two),
         cmocka_unit_test(a_directory_keeps_its_engine),
         cmocka_unit_test(both_engines_do_the_same_work),
         cmocka_unit_test(a_replica_of_another_engine_takes_no_part),
