@@ -122,8 +122,11 @@ static void set_alarm(struct uv_env *uv)
 static void on_prepare(uv_prepare_t *prepare)
 {
     struct uv_env *uv = container_of(prepare, struct uv_env, prepare);
-    (void)run_turn(uv);
+    bool busy = run_turn(uv);
     set_alarm(uv);
+    /* A timer became due since the turn before: who waits for it must not sleep now. */
+    if (busy && uv->runs_once)
+        uv_timer_start(&uv->alarm, on_alarm, 0, 0);
 }
 
 static void defer(struct env *env, struct env_task *task)
@@ -267,7 +270,9 @@ void uv_env_run_once(struct env *env)
 {
     struct uv_env *uv = uv_env_of(env);
     bool busy = run_turn(uv);
+    uv->runs_once = true;
     uv_run(&uv->loop, busy ? UV_RUN_NOWAIT : UV_RUN_ONCE);
+    uv->runs_once = false;
     (void)run_turn(uv);
 }
 

@@ -36,6 +36,7 @@ struct uv_env {
     uint64_t random[UV_RANDOM_COUNT];
     size_t random_left; /* unused ones, at the front */
     size_t works;       /* env_work under way */
+    bool runs_once;     /* within uv_env_run_once */
     uv_signal_t signals[UV_SIGNAL_COUNT];
     void (*on_signal)(void *ctx, int number);
     void *on_signal_ctx;

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <uv.h>
 
 #include "env/log.h"
 #include "env/memory.h"
@@ -53,6 +54,46 @@ static void timers_fire_in_order_and_not_when_stopped(void **state)
     stage_run_until(env, &done);
     assert_string_equal(log, "ebdca");
     assert_true(env_now_ns(env) - start_ns >= 30 * ENV_MS_NS);
+    uv_env_free(env);
+}
+
+/* Takes up a turn's end, until the timer is due that no turn has fired yet. */
+struct dawdler {
+    struct env_hook hook;
+    struct env_timer timer;
+    uint64_t due_ns;
+    bool fired;
+};
+
+static void dawdle(struct env_hook *hook)
+{
+    const struct dawdler *d = container_of(hook, struct dawdler, hook);
+    while (uv_hrtime() < d->due_ns) {
+    }
+}
+
+static void dawdler_on_fire(struct env_timer *timer)
+{
+    container_of(timer, struct dawdler, timer)->fired = true;
+}
+
+static void one_run_ends_with_the_timer_that_it_waits_for(void **state)
+{
+    (void)state;
+    struct env *env = stage_env_new();
+    struct dawdler d = {.hook.run = dawdle};
+    struct alarm late = {.log = (char[4]){""}};
+    env_timer_init(env, &d.timer, dawdler_on_fire);
+    env_timer_init(env, &late.timer, alarm_on_fire);
+    env_hook_add(env, &d.hook);
+    env_timer_start_ms(&d.timer, 5);
+    d.due_ns = d.timer.due_ns + ENV_MS_NS;
+    env_timer_start_ms(&late.timer, 3000); /* so that a sleep ends */
+    uv_env_run_once(env);
+    assert_true(d.fired);
+    assert_true(env_timer_is_armed(&late.timer));
+    env_timer_stop(&late.timer);
+    env_hook_remove(env, &d.hook);
     uv_env_free(env);
 }
 
@@ -350,6 +391,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(timers_fire_in_order_and_not_when_stopped),
+        cmocka_unit_test(one_run_ends_with_the_timer_that_it_waits_for),
         cmocka_unit_test(hooks_and_tasks_alternate_within_a_turn),
         cmocka_unit_test(a_restless_timer_starves_nobody),
         cmocka_unit_test(random_numbers_keep_below_their_limit),
