@@ -1,5 +1,6 @@
 #include "shardkv/apply.h"
 
+#include "env/mark.h"
 #include "shardkv/completion.h"
 #include "shardkv/mini.h"
 #include "shardkv/ops.h"
@@ -26,6 +27,7 @@ static bool is_idempotent(const struct kv_op *op)
 /* No effect, no trace: who waits for the answer puts the request back (pending.c). */
 static void answer_locked(struct buffer *answer)
 {
+    SF_MARK("txn: entry met a lock");
     completion_pack(answer, &(struct kv_reply){.status = SF_LOCKED});
 }
 

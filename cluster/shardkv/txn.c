@@ -1,5 +1,6 @@
 #include "shardkv/txn.h"
 
+#include "env/mark.h"
 #include "shardkv/completion.h"
 #include "shardkv/mini.h"
 #include "shardkv/session.h"
@@ -41,13 +42,14 @@ static void answer_fate(struct access *access, const struct kv_number *number, e
         answer_with(answer, SF_OK, fate);
 }
 
-/* The words that mean no for ever (T2) say so. */
-static void mark_no(struct buffer *answer)
+/* The words that mean no for ever (T2) say so. Returns the answer's status. */
+static int mark_no(struct buffer *answer)
 {
     struct slice rest;
     int status = completion_status(buffer_slice(answer), &rest);
     if (status == SF_STALE || status == SF_SESSION_EXPIRED || status == SF_ABANDONED)
         answer_with(answer, status, KV_FATE_ABORTED);
+    return status;
 }
 
 /* -- prepare ------------------------------------------------------------------------------- */
@@ -111,20 +113,27 @@ void txn_prepare(struct access *access, const struct request *request, struct bu
     }
     const struct txn_entry *entry = find(access, own);
     if (entry != NULL) {
+        SF_MARK("txn: Prepare answered again");
         answer_fate(access, own, entry->record.fate, answer);
         return;
     }
     if (session_begin(access, &request->session, &session, answer) != SESSION_EXECUTE) {
-        mark_no(answer);
+        if (mark_no(answer) == SF_ABANDONED)
+            SF_MARK("txn: late Prepare met a forced no");
         return;
     }
     bool refused = request->op.flags & KV_REFUSED;
     bool locked = refused || txn_is_locked(access, &request->op);
     if (locked && !refused && (request->op.flags & KV_WAITS)) {
+        SF_MARK("txn: Prepare waits for a lock");
         session_leave_open(access, &session);
         answer_with(answer, SF_LOCKED, KV_FATE_NONE);
         return;
     }
+    if (refused)
+        SF_MARK("txn: Prepare refused, it came out of turn");
+    else if (locked)
+        SF_MARK("txn: Prepare met a lock and voted no");
     vote(access, request, locked, answer);
     session_record(access, &session, own->sequence, buffer_slice(answer));
 }
@@ -188,6 +197,7 @@ static void carry_out(struct access *access, struct txn_entry *entry, bool commi
     if (commits) {
         commit(access, entry, &prepared.op, answer);
     } else {
+        SF_MARK("txn: yes aborted");
         give_intents_back(access, session, &prepared.op);
         settle(access, entry, KV_FATE_ABORTED);
         answer_with(answer, SF_ABANDONED, KV_FATE_ABORTED);
@@ -200,10 +210,12 @@ void txn_outcome(struct access *access, const struct kv_op *op, struct buffer *a
 {
     const struct kv_number *number = &op->numbers[0];
     struct txn_entry *entry = find(access, number);
-    if (entry != NULL && entry->record.fate == KV_FATE_PREPARED)
+    if (entry != NULL && entry->record.fate == KV_FATE_PREPARED) {
         carry_out(access, entry, op->flags & KV_COMMITS, answer);
-    else
+    } else {
+        SF_MARK("txn: outcome told again, or of what was not prepared");
         answer_fate(access, number, entry != NULL ? entry->record.fate : KV_FATE_NONE, answer);
+    }
 }
 
 /* -- ask, forget --------------------------------------------------------------------------- */
@@ -220,7 +232,7 @@ void txn_ask(struct access *access, const struct kv_op *op, struct buffer *answe
                                .sequence = number->sequence,
                                .first_incomplete = number->first_incomplete};
     session_abandon(access, &asked, number->sequence, answer);
-    mark_no(answer);
+    (void)mark_no(answer);
 }
 
 void txn_forget(struct access *access, const struct kv_op *op, struct buffer *answer)

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <utlist.h>
 
+#include "env/mark.h"
 #include "env/memory.h"
 #include "router/finish.h"
 #include "shardkv/service.h"
@@ -97,6 +98,7 @@ static void begin(struct txn_worker *worker, struct shard_copy copy, struct txn_
     for (size_t i = 0; i < record->number_count; i++)
         task->parts[i].number = record->numbers[i];
     finish_init(&task->finish, env_of(worker));
+    SF_MARK("txn: finished by a leader");
     entry->is_being_finished = true;
     DL_APPEND(worker->tasks, task);
     worker->task_count++;

@@ -122,14 +122,13 @@ static void check_keepers(struct cluster *cluster)
 static bool check_table(struct cluster_group *group, struct cluster_node *n)
 {
     const struct shards *shards = process_shards(n);
-    uint64_t applied = replica_applied(n->replica);
-    if (!shards || applied == n->seen_applied)
+    if (!shards || n->done == n->seen)
         return false;
-    n->seen_applied = applied;
+    n->seen = n->done;
     sf_assert(shards_check(shards));
-    if (applied <= group->applied)
+    if (n->done <= group->applied)
         return false;
-    group->applied = applied;
+    group->applied = n->done;
     look_at_table(group, shards);
     return true;
 }

@@ -47,7 +47,9 @@ struct cluster_node {
     struct machine_ops machine_ops; /* those of its machine, watched */
     const struct machine_ops *honest_ops;
     struct faulty_store faulty; /* what its store does wrong */
-    uint64_t seen_applied;
+    /* What its machine did last, and what was looked at. The machine may be one entry ahead of
+     * replica_applied, while the store is busy; what it did may be seen, for it is committed. */
+    uint64_t done, seen;
     bool weak;     /* of a minority of its group, drawn at first: the others do without it */
     bool left_out; /* nothing is expected of it any more */
     char *refusal; /* why the last boot failed, or NULL */

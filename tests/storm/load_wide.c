@@ -183,10 +183,15 @@ static void choose_mini(struct worker *w)
     size_t ops = 1 + (size_t)worker_random(w, PARTS_MAX - 2);
     memset(w->parts, 0, sizeof w->parts);
     snprintf(w->text, sizeof w->text, "(%" PRIu64 ".%" PRIu64 ")", w->client->life, ++w->count);
+    bool wide = checks < 2 && worker_random(w, 2) == 0; /* over several shards */
     choose_key(w, &w->parts[0], w->part_keys[0], sizeof w->part_keys[0]);
     uint32_t shard = shard_of(w, &w->parts[0]);
-    for (size_t i = 1; i < checks + ops; i++)
-        choose_neighbour(w, &w->parts[i], shard, w->part_keys[i], sizeof w->part_keys[i]);
+    for (size_t i = 1; i < checks + ops; i++) {
+        if (wide)
+            choose_key(w, &w->parts[i], w->part_keys[i], sizeof w->part_keys[i]);
+        else
+            choose_neighbour(w, &w->parts[i], shard, w->part_keys[i], sizeof w->part_keys[i]);
+    }
     for (size_t i = checks; i < checks + ops; i++)
         choose_change(w, &w->parts[i]);
     choose_checks(w, checks);
@@ -212,6 +217,7 @@ static bool may_be(int status)
     case SF_TIMEOUT:
     case SF_UNKNOWN:
     case SF_NO_SPACE:
+    case SF_LOCKED:
         return true;
     default:
         return false;

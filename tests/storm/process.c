@@ -46,7 +46,16 @@ static void watched_apply(struct machine *machine, const struct machine_entry *e
     struct machine_ops *ops = (struct machine_ops *)(uintptr_t)machine->ops; /* its own */
     struct cluster_node *n = container_of(ops, struct cluster_node, machine_ops);
     n->honest_ops->apply(machine, entry, batch, reply);
+    n->done = entry->index;
     check_applied(n, entry);
+}
+
+static void watched_restored(struct machine *machine, const struct space *space, uint64_t applied)
+{
+    struct machine_ops *ops = (struct machine_ops *)(uintptr_t)machine->ops; /* its own */
+    struct cluster_node *n = container_of(ops, struct cluster_node, machine_ops);
+    n->honest_ops->restored(machine, space, applied);
+    n->done = applied;
 }
 
 static void watch(struct cluster_node *n, struct machine *machine)
@@ -54,6 +63,7 @@ static void watch(struct cluster_node *n, struct machine *machine)
     n->honest_ops = machine->ops;
     n->machine_ops = *machine->ops;
     n->machine_ops.apply = watched_apply;
+    n->machine_ops.restored = watched_restored;
     machine->ops = &n->machine_ops;
 }
 
@@ -132,7 +142,7 @@ void process_halt(void *ctx, struct sim_node *node)
     n->replica = NULL;
     n->machine = NULL;
     n->shardkv = NULL;
-    n->seen_applied = 0;
+    n->done = n->seen = 0;
 }
 
 struct cluster_node *process_node(struct cluster *cluster, const struct sim_node *node)

@@ -233,13 +233,16 @@ static void end_reconfiguration(struct run *run)
 
 /* -- rest ---------------------------------------------------------------------------------- */
 
-/* No extent stays that nobody names. */
+/* No extent stays that nobody names, no transaction that nobody finishes. */
 static void wait_until_tidy(struct run *run)
 {
     const struct kv_model *model = witness_model(run->cluster->witness);
     unsigned steps = 0;
-    for (; kv_model_stray_extents(model) > 0 && steps < TIDY_STEPS_MAX; steps++)
+    for (; steps < TIDY_STEPS_MAX; steps++) {
+        if (kv_model_stray_extents(model) == 0 && kv_model_open_txns(model) == 0)
+            break;
         cluster_run_ms(run->cluster, TIDY_STEP_MS);
+    }
     sf_assert(steps < TIDY_STEPS_MAX);
 }
 

@@ -61,6 +61,8 @@ void kv_model_forget(struct kv_model *model, uint64_t position);
 
 /* A hash of all that there is. */
 uint64_t kv_model_hash(const struct kv_model *model);
+/* Numbers of transactions that voted yes and are not forgotten. */
+size_t kv_model_open_txns(const struct kv_model *model);
 /* Extents that no record names, nor an intent: what was not removed. */
 size_t kv_model_stray_extents(const struct kv_model *model);
 

@@ -72,11 +72,26 @@ struct kv_model_session {
     UT_hash_handle hh;
 };
 
+struct txn_name {
+    uint64_t session, sequence;
+};
+
+/* A number that voted yes, until it is forgotten. */
+struct txn {
+    struct txn_name name;
+    enum kv_fate fate;
+    struct buffer bytes; /* of the PREPARE, which `op` points into */
+    struct unpacked unpacked;
+    struct kv_op op;
+    UT_hash_handle hh;
+};
+
 struct kv_model_shard {
     uint32_t number;
     bool exists;
     struct counters counters;
     struct kv_model_session *sessions; /* by number */
+    struct txn *txns;                  /* by name */
     struct intent *intents;
     size_t intent_count, intent_cap;
     struct plain_state *plain; /* by position */
@@ -102,20 +117,68 @@ struct doing {
 
 /* -- kv_model.c -------------------------------------------------------------------------------- */
 
-void value_unref(struct value *value);                                  /* NULL is allowed */
-void *array_room(void *array, size_t count, size_t *cap, size_t bytes); /* for one more */
+void kvm_value_unref(struct value *value);                                  /* NULL is allowed */
+void *kvm_array_room(void *array, size_t count, size_t *cap, size_t bytes); /* for one more */
 struct kv_model_key *kv_model_key_of(struct kv_model *model, struct kv_model_shard *shard,
                                      enum kv_space space, struct slice key);
 /* The key becomes `value` (taken), as part of the entry that is being applied. */
-void key_set(struct kv_model *model, struct kv_model_key *key, struct value *value);
-uint64_t shard_new_id(struct kv_model_shard *shard, uint64_t count);
-void value_stat(const struct value *value, struct kv_stat *stat); /* without attr */
+void kvm_key_set(struct kv_model *model, struct kv_model_key *key, struct value *value);
+uint64_t kvm_shard_new_id(struct kv_model_shard *shard, uint64_t count);
+void kvm_value_stat(const struct value *value, struct kv_stat *stat); /* without attr */
+
+void kvm_answer_status(struct buffer *reply, int status);
+/* Any operation on one key; also those that name none. */
+void kvm_operate_any(const struct doing *doing, const struct kv_op *op, struct kv_reply *reply);
+
+/* -- kv_model_session.c --------------------------------------------------------------------- */
+
+struct kv_model_session *kvm_session_find(const struct kv_model_shard *shard, uint64_t number);
+void kvm_session_open(const struct doing *doing, struct slice client, struct buffer *reply);
+void kvm_session_close(const struct doing *doing, uint64_t number, struct buffer *reply);
+/* May this number of its session be executed now? Else the reply says why not, or what it did. */
+bool kvm_session_admits(const struct doing *doing, const struct kv_session *asked,
+                        uint64_t sequence, struct kv_model_session **session, struct buffer *reply);
+struct answer *kvm_session_answer(const struct kv_model_session *session,
+                                  uint64_t sequence); /* or NULL */
+void kvm_session_keep_answer(struct kv_model_session *session, uint64_t sequence,
+                             struct slice reply);
+void kvm_session_abandon(const struct doing *doing, const struct kv_session *asked,
+                         uint64_t sequence, struct buffer *reply);
+void kvm_sessions_expire(const struct kv_model *model, struct kv_model_shard *shard);
+void kvm_sessions_free(struct kv_model_shard *shard);
+
+/* -- kv_model_mini.c ------------------------------------------------------------------------ */
+
+/* A minitransaction under way. */
+struct mini {
+    struct kv_reply reply; /* points into `replies` */
+    struct kv_reply replies[SF_MINI_OPS_MAX];
+    struct counters counters; /* as they were */
+    struct intent *intents;
+    size_t intent_count;
+};
+
+void kvm_mini_run(struct mini *mini, const struct doing *doing, const struct kv_op *op);
+/* undo: all but its keys, which are the caller's. */
+void kvm_mini_end(struct mini *mini, const struct doing *doing, bool undo);
+/* Both. True: its keys are to be undone. */
+bool kvm_mini_execute(const struct doing *doing, const struct kv_op *op, struct buffer *reply);
+
+/* -- kv_model_txn.c ------------------------------------------------------------------------- */
+
+bool kvm_is_locked(const struct kv_model_shard *shard, const struct kv_op *op);
+bool kvm_txn_has_session(const struct kv_model_shard *shard,
+                         uint64_t session); /* a prepared number */
+/* PREPARE, OUTCOME, FORGET, ASK. True: keys are to be undone. */
+bool kvm_txn_dispatch(struct doing *doing, const struct kv_session *asked, const struct kv_op *op,
+                      struct buffer *reply);
+void kvm_txns_free(struct kv_model_shard *shard);
 
 /* -- kv_model_ops.c ---------------------------------------------------------------------------- */
 
 /* One operation on one key. What the reply points at stays until the entry is done. */
-void operate(const struct doing *doing, const struct kv_op *op, struct kv_reply *reply);
+void kvm_operate(const struct doing *doing, const struct kv_op *op, struct kv_reply *reply);
 /* Does the precondition hold for what the key is? SF_OK, SF_PRECONDITION. */
-int precondition(const struct value *value, const struct kv_op *op);
+int kvm_precondition(const struct value *value, const struct kv_op *op);
 
 #endif

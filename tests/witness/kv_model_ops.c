@@ -215,7 +215,7 @@ static bool pre_holds(const struct value *value, const struct kv_pre *pre)
     return true;
 }
 
-int precondition(const struct value *value, const struct kv_op *op)
+int kvm_precondition(const struct value *value, const struct kv_op *op)
 {
     size_t count = value != NULL ? value->tail_count : 0;
     if (!pre_holds(value, &op->pre))
@@ -256,7 +256,7 @@ static void stamp(const struct doing *doing, const struct kv_op *op, bool is_new
                   struct value *value)
 {
     uint64_t later = value->ctime_ns + 1;
-    value->version = shard_new_id(doing->shard, 1);
+    value->version = kvm_shard_new_id(doing->shard, 1);
     if (is_new) {
         value->created = value->version;
         note_plain(doing, op, value->version);
@@ -288,8 +288,8 @@ static void tell_before(const struct value *value, const struct kv_op *op, struc
 
 static void remove_key(const struct doing *doing, const struct kv_op *op, struct kv_model_key *key)
 {
-    key_set(doing->model, key, NULL);
-    note_plain(doing, op, shard_new_id(doing->shard, 1));
+    kvm_key_set(doing->model, key, NULL);
+    note_plain(doing, op, kvm_shard_new_id(doing->shard, 1));
 }
 
 static void change_key(const struct doing *doing, const struct kv_op *op, struct kv_model_key *key,
@@ -298,25 +298,25 @@ static void change_key(const struct doing *doing, const struct kv_op *op, struct
     struct value *after = value_copy(key->now);
     reply->status = change(doing, op, after);
     if (reply->status != SF_OK) {
-        value_unref(after);
+        kvm_value_unref(after);
         return;
     }
     tell_before(key->now, op, reply);
     stamp(doing, op, key->now == NULL, after);
-    value_stat(after, &reply->stat);
-    key_set(doing->model, key, after);
+    kvm_value_stat(after, &reply->stat);
+    kvm_key_set(doing->model, key, after);
 }
 
-void operate(const struct doing *doing, const struct kv_op *op, struct kv_reply *reply)
+void kvm_operate(const struct doing *doing, const struct kv_op *op, struct kv_reply *reply)
 {
     struct kv_model_key *key = kv_model_key_of(doing->model, doing->shard, op->space, op->key);
-    *reply = (struct kv_reply){.status = precondition(key->now, op)};
+    *reply = (struct kv_reply){.status = kvm_precondition(key->now, op)};
     if (reply->status == SF_OK && key->now == NULL && !creates(op->kind))
         reply->status = SF_NOT_FOUND;
     if (reply->status == SF_OK)
         reply->status = check_kind(key->now, op);
     if (key->now != NULL)
-        value_stat(key->now, &reply->stat);
+        kvm_value_stat(key->now, &reply->stat);
     if (reply->status == SF_IS_DIRECTORY || reply->status == SF_IS_REFERENCE)
         reply->data = buffer_slice(&key->now->head);
     if (reply->status != SF_OK)

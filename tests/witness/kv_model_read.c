@@ -16,7 +16,7 @@ static void forget_states(struct kv_model_key *key, uint64_t position)
 {
     size_t gone = 0;
     while (gone + 1 < key->state_count && key->states[gone + 1].position <= position)
-        value_unref(key->states[gone++].value);
+        kvm_value_unref(key->states[gone++].value);
     if (gone == 0)
         return;
     key->state_count -= gone;
@@ -46,7 +46,7 @@ void kv_model_forget(struct kv_model *model, uint64_t position)
 
 static int status_of_read(const struct value *value, const struct kv_op *op)
 {
-    int status = precondition(value, op);
+    int status = kvm_precondition(value, op);
     if (status == SF_OK && value == NULL)
         status = SF_NOT_FOUND;
     if (status != SF_OK || value->kind == RECORD_VALUE || op->kind == KV_STAT)
@@ -67,7 +67,7 @@ static void read_value(const struct value *value, const struct kv_op *op, struct
     *reply = (struct kv_reply){.status = status_of_read(value, op)};
     if (value == NULL)
         return;
-    value_stat(value, &reply->stat);
+    kvm_value_stat(value, &reply->stat);
     reply->stat.attr = buffer_slice(&value->attr);
     bool shows_all = value->kind != RECORD_VALUE && reply->status != SF_PRECONDITION;
     if (shows_all || (reply->status == SF_OK && op->kind == KV_GET))
@@ -116,10 +116,10 @@ static void add_to_page(struct page *page, const struct kv_model_key *key, const
     name = slice_of(name.p + op->key.n, name.n - op->key.n);
     if (op->data.n > 0 && slice_compare(name, op->data) <= 0)
         return;
-    page->entries = array_room(page->entries, page->count, &page->cap, sizeof *page->entries);
+    page->entries = kvm_array_room(page->entries, page->count, &page->cap, sizeof *page->entries);
     struct kv_entry *entry = &page->entries[page->count++];
     *entry = (struct kv_entry){.name = name};
-    value_stat(value, &entry->stat);
+    kvm_value_stat(value, &entry->stat);
     entry->stat.attr = buffer_slice(&value->attr);
     if (value->kind != RECORD_VALUE)
         entry->data = buffer_slice(&value->head);

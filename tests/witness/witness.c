@@ -147,9 +147,20 @@ static void print_reply(const char *whose, struct slice packed)
 
 /* -- what is applied ----------------------------------------------------------------------- */
 
-static bool removes_trash(const struct kv_session *session, const struct kv_op *op)
+/* Servers remove trash, and finish transactions of clients that are slow. */
+static bool is_of_servers(const struct kv_session *session, const struct kv_op *op)
 {
+    if (op->kind == KV_OUTCOME || op->kind == KV_ASK || op->kind == KV_FORGET)
+        return true;
     return session->session == 0 && op->kind == KV_DELETE && op->space == KV_INTERNAL;
+}
+
+/* As its client sent it: a leader may have had it refused. */
+static uint64_t hash_as_asked(const struct kv_op *op)
+{
+    struct kv_op asked = *op;
+    asked.flags &= ~(unsigned)KV_REFUSED;
+    return op_hash(&asked);
 }
 
 static void refute_entry(const struct asked_name *name, enum kv_kind kind)
@@ -196,14 +207,15 @@ static void mutate(struct witness *w, size_t group, const struct kv_model_at *at
     struct unpacked unpacked;
     struct kv_op op;
     struct buffer reply = {0};
-    struct asked_name name = {at->shard, session->session, session->sequence, bytes_hash(packed)};
+    struct asked_name name = {at->shard, session->session, session->sequence, 0};
     int status = unpack_open(packed, &unpacked);
     sf_assert(status == SF_OK);
     struct cursor one = {.at = &unpacked.root, .end = &unpacked.root + 1};
     status = kv_op_unpack(&one, &op);
     sf_assert(status == SF_OK);
+    name.op_hash = hash_as_asked(&op);
     struct asked *asked = find_asked(w, &name);
-    if (asked == NULL && !removes_trash(session, &op))
+    if (asked == NULL && !is_of_servers(session, &op))
         refute_entry(&name, op.kind);
     kv_model_mutate(w->model, at, session, &op, &reply);
     if (asked != NULL)

@@ -5,7 +5,7 @@
  * each request when it leaves a client, each answer when it leaves a server. Then:
  *
  *   - nothing is applied to a shard but what a client has asked for before, under that session and
- *     number, with those very bytes (removal of trash aside)
+ *     number, with those very bytes (what servers finish or remove by themselves aside)
  *   - the answer to a mutation is the one that the model gives to one of its entries, and that entry
  *     was applied before the answer left
  *   - the answer to a read is what the model would say at some moment between the leaving of the
