@@ -39,8 +39,9 @@ size_t marks_print(FILE *to, const uint64_t *counts)
         lines[i] = (struct line){__start_sf_marks[i]->text, counts[i]};
     qsort(lines, count, sizeof *lines, by_text);
     for (size_t i = 0; i < count; i++) {
-        fprintf(to, "%10" PRIu64 "  %s%s\n", lines[i].count, lines[i].text,
-                lines[i].count == 0 ? "   <- never reached" : "");
+        if (to != NULL)
+            fprintf(to, "%10" PRIu64 "  %s%s\n", lines[i].count, lines[i].text,
+                    lines[i].count == 0 ? "   <- never reached" : "");
         never += lines[i].count == 0;
     }
     free(lines);

@@ -10,7 +10,7 @@
 size_t marks_count(void);
 /* Adds what this process counted; counts has a place for each mark. */
 void marks_add(uint64_t *counts);
-/* A line for each mark, by name. Returns how many were never reached. */
+/* A line for each mark, by name. to NULL: none. Returns how many were never reached. */
 size_t marks_print(FILE *to, const uint64_t *counts);
 
 #endif

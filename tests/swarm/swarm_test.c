@@ -192,9 +192,7 @@ static uint64_t *share_counts(void)
 
 static int report(const struct swarm *swarm)
 {
-    size_t never = 0;
-    if (swarm->runs > SEEDS_DEFAULT)
-        never = marks_print(stdout, swarm->counts);
+    size_t never = marks_print(swarm->runs > SEEDS_DEFAULT ? stdout : NULL, swarm->counts);
     printf("%" PRIu64 " runs in %" PRIu64 " s, %" PRIu64 " failed; %zu of %zu marks not reached\n",
            swarm->runs, seconds_since(&swarm->began), swarm->failures, never, marks_count());
     return swarm->failures > 0 || (never > 0 && swarm->runs >= MANY_RUNS);
