@@ -142,13 +142,13 @@ run_all() { # ctest options
     say "tests without processes"
     run_ctest "$build" -j "$jobs" -LE 'process|mount|swarm' "$@" || failed="$failed, tests"
     # The same seeds everywhere: what passed on one machine passes on the next.
-    run_swarm --seeds 300 || failed="$failed, swarm"
+    run_swarm --seeds 150 || failed="$failed, swarm"
     say "tests with real processes and mounts"
     run_ctest "$build" -L 'process|mount' "$@" || failed="$failed, processes and mounts"
     if [ -z "$sanitize" ]; then
         make_build "$here/.build/sanitize" "address,undefined"
-        say "unit tests and a few seeds under the sanitizers"
-        SHARDFS_SIM_SEEDS=3 run_ctest "$here/.build/sanitize" -j "$jobs" -L 'unit|sim|swarm|fuzz' "$@" ||
+        say "unit tests and one seed under the sanitizers"
+        SHARDFS_SIM_SEEDS=1 run_ctest "$here/.build/sanitize" -j "$jobs" -L 'unit|sim|swarm|fuzz' "$@" ||
             failed="$failed, sanitizers"
     fi
     [ -n "$failed" ] || { say "everything passed" && return; }
