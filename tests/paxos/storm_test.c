@@ -102,11 +102,14 @@ static void check(void *ctx, struct sim *sim)
 static void start(struct run *run, size_t i, int64_t seq)
 {
     struct member *member = run->set.machines[i].member;
-    if (member == NULL || run->instances[seq].count == VALUES_MAX)
+    if (member == NULL)
         return;
-    char *value = run->instances[seq].proposed[run->instances[seq].count++];
-    snprintf(value, sizeof run->instances[seq].proposed[0], "%" PRId64 " of %zu, no. %zu", seq, i,
-             run->instances[seq].count);
+    char *value = run->instances[seq].proposed[0]; /* one again, where there were many */
+    if (run->instances[seq].count < VALUES_MAX) {
+        value = run->instances[seq].proposed[run->instances[seq].count++];
+        snprintf(value, sizeof run->instances[seq].proposed[0], "%" PRId64 " of %zu, no. %zu", seq,
+                 i, run->instances[seq].count);
+    }
     int status = member_start(member, seq, slice_str(value));
     sf_assert(status == (seq < member_min(member) ? SF_GONE : SF_OK));
 }
