@@ -71,10 +71,12 @@ static void send_call(struct ask_call *c)
 /* The attempt that wanted to ask this is over. */
 static bool is_stale(const struct ask_call *c)
 {
-    const struct instance *i = &c->agreement->instance;
+    const struct attempt *attempt = &c->agreement->instance.attempt;
+    bool prepares = c->request.ask == ASK_PREPARE;
     if (c->request.ask == ASK_DECIDED)
         return false;
-    return i->decided != NULL || i->attempt.ballot != c->request.ballot;
+    return attempt->state != (prepares ? ATTEMPT_PREPARING : ATTEMPT_ACCEPTING) ||
+           attempt->ballot != c->request.ballot;
 }
 
 /* It waits no more, or is not under way any more. */

@@ -273,6 +273,38 @@ static void long_values_take_turns(void **state)
     set_deinit(&set);
 }
 
+/* Long ACCEPTs to member 1, which does not answer. */
+static size_t accepts_sent;
+
+static struct sim_verdict silence_1(void *ctx, const struct sim_message *message)
+{
+    const struct set *set = ctx;
+    if (message->to == set->machines[1].node && message->bytes.n > 500000)
+        accepts_sent += memmem(message->bytes.p, 100, "accept", strlen("accept")) != NULL;
+    bool is_lost = message->from == set->machines[1].node && message->bytes.n > 0;
+    return (struct sim_verdict){.fate = is_lost ? SIM_LOSE : SIM_DELIVER};
+}
+
+static void what_nobody_wants_any_more_is_not_sent(void **state)
+{
+    struct set set;
+    char *value = sf_malloc(1000001);
+    (void)state;
+    begin(&set, 3);
+    memset(value, 'x', 1000000);
+    value[1000000] = 0;
+    accepts_sent = 0;
+    sim_on_message(set.sim, silence_1, &set);
+    for (int64_t seq = 0; seq < 20; seq++)
+        set_start(&set, 0, seq, value);
+    for (int64_t seq = 0; seq < 20; seq++)
+        set_wait(&set, seq, 2);
+    set_run_ms(&set, 20000);
+    assert_int_equal(accepts_sent, 4); /* the others waited until 2 had decided with 0 */
+    free(value);
+    set_deinit(&set);
+}
+
 /* An answer takes longer than the first attempt waits for one. */
 static void a_slow_way_only_takes_longer(void **state)
 {
@@ -624,6 +656,7 @@ int main(void)
         cmocka_unit_test(what_is_no_instance_is_refused),
         cmocka_unit_test(whoever_missed_it_learns_by_proposing),
         cmocka_unit_test(long_values_take_turns),
+        cmocka_unit_test(what_nobody_wants_any_more_is_not_sent),
         cmocka_unit_test(a_slow_way_only_takes_longer),
         cmocka_unit_test(an_outcome_is_told_again),
         cmocka_unit_test(without_failures_the_fewest_messages),
