@@ -8,6 +8,7 @@
 #define VERSION_PLAIN 1u
 #define VERSION_LONG 2u /* with device and xattrs */
 #define FLAG_ATIME 1u
+#define FLAG_MOVED 2u
 
 int attr_encode(const struct attr *attr, struct buffer *out)
 {
@@ -16,7 +17,8 @@ int attr_encode(const struct attr *attr, struct buffer *out)
         return SF_NO_SPACE;
     buffer_clear(out);
     buffer_put_u8(out, is_long ? VERSION_LONG : VERSION_PLAIN);
-    buffer_put_u8(out, attr->has_atime ? FLAG_ATIME : 0);
+    buffer_put_u8(out, (uint8_t)((attr->has_atime ? FLAG_ATIME : 0) |
+                                 (attr->has_moved ? FLAG_MOVED : 0)));
     buffer_put_u32(out, attr->mode);
     buffer_put_u32(out, attr->uid);
     buffer_put_u32(out, attr->gid);
@@ -34,7 +36,7 @@ int attr_decode(struct slice bytes, struct attr *out)
 {
     struct reader r = reader_of(bytes);
     uint8_t version = reader_u8(&r), flags = reader_u8(&r);
-    struct attr attr = {.has_atime = flags & FLAG_ATIME};
+    struct attr attr = {.has_atime = flags & FLAG_ATIME, .has_moved = flags & FLAG_MOVED};
     attr.mode = reader_u32(&r);
     attr.uid = reader_u32(&r);
     attr.gid = reader_u32(&r);
@@ -46,7 +48,7 @@ int attr_decode(struct slice bytes, struct attr *out)
         attr.xattrs = reader_bytes(&r, reader_left(&r));
     }
     bool known = version == VERSION_PLAIN || version == VERSION_LONG;
-    if (!reader_done(&r) || !known || (flags & ~FLAG_ATIME) != 0)
+    if (!reader_done(&r) || !known || (flags & ~(FLAG_ATIME | FLAG_MOVED)) != 0)
         return SF_BAD_ATTR;
     if (!xattr_list_is_valid(attr.xattrs))
         return SF_BAD_ATTR;
@@ -89,12 +91,21 @@ static uint64_t stored_bytes(const struct kv_stat *stat)
     return stat->length > first ? head + (stat->length - first) : head;
 }
 
-int attr_file_inode(const struct kv_stat *stat, uint32_t uid, uint32_t gid, struct tree_inode *out)
+int attr_of_file(const struct kv_stat *stat, uint32_t uid, uint32_t gid, struct attr *out)
 {
     struct attr attr = {.mode = S_IFREG | 0644, .uid = uid, .gid = gid, .links = 1};
     if (stat->attr.n > 0 && attr_decode(stat->attr, &attr) != SF_OK)
         return SF_BAD_ATTR;
     if (!is_file_type(attr.mode))
+        return SF_BAD_ATTR;
+    *out = attr;
+    return SF_OK;
+}
+
+int attr_file_inode(const struct kv_stat *stat, uint32_t uid, uint32_t gid, struct tree_inode *out)
+{
+    struct attr attr;
+    if (attr_of_file(stat, uid, gid, &attr) != SF_OK)
         return SF_BAD_ATTR;
     inode_fill(&attr, stat, out);
     out->ino = stat->created;

@@ -2,7 +2,8 @@
  *
  *   offset  bytes  what (little-endian)
  *   0       1      version: 1, or 2 where there is more than version 1 has room for
- *   1       1      flags: 1 the atime was set; else it is the mtime
+ *   1       1      flags: 1 the atime was set; else it is the mtime. 2 of a file: it has moved, and
+ *                  there is a record that says where to (tree.h, T6)
  *   2       4      mode: type and permission bits
  *   6       4      uid
  *   10      4      gid
@@ -23,6 +24,7 @@
 struct attr {
     uint32_t mode, uid, gid, links;
     bool has_atime;
+    bool has_moved;    /* flag 2 */
     uint64_t atime_ns; /* valid where has_atime */
     uint64_t parent;
     uint32_t device;
@@ -35,6 +37,10 @@ SF_MUST_CHECK int attr_encode(const struct attr *attr, struct buffer *out);
 /* out->xattrs points into `bytes`. SF_BAD_ATTR: damaged, or written by a newer version. */
 SF_MUST_CHECK int attr_decode(struct slice bytes, struct attr *out);
 
+/* The attributes of a file's record, be it one without attr. out->xattrs points into stat->attr.
+ * SF_BAD_ATTR. */
+SF_MUST_CHECK int attr_of_file(const struct kv_stat *stat, uint32_t uid, uint32_t gid,
+                               struct attr *out);
 /* What a file's record says; a record without attr belongs to uid and gid. SF_BAD_ATTR. */
 SF_MUST_CHECK int attr_file_inode(const struct kv_stat *stat, uint32_t uid, uint32_t gid,
                                   struct tree_inode *out);

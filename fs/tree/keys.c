@@ -4,6 +4,7 @@
 
 #define SECTION_DIRECTORY 'd'
 #define SECTION_ENTRY 'e'
+#define SECTION_INODE 'i'
 
 static void internal_key(struct key *out, uint64_t id, uint8_t section, struct slice name)
 {
@@ -38,6 +39,42 @@ void key_of_directory(uint64_t id, struct key *out)
 void key_of_entries(uint64_t id, struct key *out)
 {
     internal_key(out, id, SECTION_ENTRY, slice_of(NULL, 0));
+}
+
+void key_of_inode(uint64_t ino, struct key *out)
+{
+    internal_key(out, ino, SECTION_INODE, slice_of(NULL, 0));
+}
+
+struct slice key_reference(const struct key *key, uint8_t bytes[REFERENCE_BYTES_MAX])
+{
+    bytes[0] = (uint8_t)key->space;
+    memcpy(bytes + 1, key->bytes, key->n);
+    return slice_of(bytes, 1 + key->n);
+}
+
+int key_of_reference(struct slice data, struct key *out)
+{
+    if (data.n < 1 || data.n > REFERENCE_BYTES_MAX)
+        return SF_BAD_ATTR;
+    bool is_internal = data.p[0] == KV_INTERNAL;
+    if ((!is_internal && data.p[0] != KV_PLAIN) || (is_internal && data.n < 1 + 9))
+        return SF_BAD_ATTR;
+    out->space = (enum kv_space)data.p[0];
+    out->n = data.n - 1;
+    memcpy(out->bytes, data.p + 1, out->n);
+    return SF_OK;
+}
+
+int key_inode_of_reference(struct slice data, uint64_t *ino)
+{
+    struct key key;
+    if (key_of_reference(data, &key) != SF_OK || key.space != KV_INTERNAL || key.n != 9 ||
+        key.bytes[8] != SECTION_INODE)
+        return SF_BAD_ATTR;
+    struct reader r = reader_of(slice_of(key.bytes, 8));
+    *ino = reader_u64_big(&r);
+    return SF_OK;
 }
 
 int tree_record_key(const struct tree_place *place, enum kv_space *space, uint8_t *key,

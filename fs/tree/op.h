@@ -8,16 +8,17 @@
 #define TREE_OP_H
 
 #include "tree/attr.h"
+#include "tree/drop.h"
 #include "tree/tree.h"
 
-#define KEY_BYTES_MAX TREE_KEY_BYTES_MAX
 #define OP_RETRIES_MAX 100u /* of a read-modify-write that others keep overtaking */
 
-/* The key of a record, and which space it is in. */
-struct key {
-    enum kv_space space;
-    uint8_t bytes[KEY_BYTES_MAX];
-    size_t n;
+/* A minitransaction under construction: whoever has a part in it adds to it. Same keys may occur
+ * again: operations are done in order. */
+#define MINI_PARTS_MAX 12u
+struct mini {
+    struct kv_op checks[MINI_PARTS_MAX], ops[MINI_PARTS_MAX];
+    size_t check_count, op_count;
 };
 
 struct op;
@@ -45,6 +46,7 @@ struct op {
 
     struct kv_op kv; /* what is sent; a minitransaction points to checks and ops */
     struct kv_op checks[2], ops[3];
+    struct mini *mini; /* NULL: not begun */
     struct key entry, to_entry,
         directory;        /* of place, of the target, of a directory's own record */
     struct buffer attr;   /* of the record that is written */
@@ -56,6 +58,7 @@ struct op {
     struct buffer keep; /* RENAME: the record that moves. READDIR of the root: see readdir.c */
     struct kv_stat stat;
     struct scan *scan; /* READDIR of the root */
+    struct drop drop;  /* of the name that goes */
     int outcome;       /* what to answer after a clean-up */
 };
 
@@ -76,7 +79,18 @@ SF_MUST_CHECK int key_of_entry(uint64_t directory, struct slice name, struct key
 void key_of_directory(uint64_t id, struct key *out);
 /* The prefix of all entries of a directory below the root: 9 bytes. */
 void key_of_entries(uint64_t id, struct key *out);
+/* The inode-tagged record of a file: where it lives once it has had several names, or a reference
+ * to where it lives once it has moved (tree.h, T6). */
+void key_of_inode(uint64_t ino, struct key *out);
 struct slice key_slice(const struct key *key);
+/* What a reference to this key has as content, in `bytes`. */
+#define REFERENCE_BYTES_MAX (1u + KEY_BYTES_MAX)
+struct slice key_reference(const struct key *key, uint8_t bytes[REFERENCE_BYTES_MAX]);
+/* The key that a reference leads to. SF_BAD_ATTR. */
+SF_MUST_CHECK int key_of_reference(struct slice data, struct key *out);
+/* The inode number in an entry that is a reference: it leads to that inode's own record.
+ * SF_BAD_ATTR. */
+SF_MUST_CHECK int key_inode_of_reference(struct slice data, uint64_t *ino);
 /* The id in a directory entry's value. SF_BAD_ATTR. */
 SF_MUST_CHECK int key_directory_id(struct slice data, uint64_t *id);
 
@@ -88,6 +102,14 @@ void op_kv(struct kv_op *kv, enum kv_kind kind, const struct key *key);
 void op_send(struct op *op, op_step *then);
 /* Sends op->checks and op->ops, which lie in one shard, as one minitransaction. */
 void op_send_mini(struct op *op, size_t checks, size_t ops, op_step *then);
+/* An empty op->mini. */
+void op_mini_begin(struct op *op);
+/* One check more, one operation more, as op_kv makes it; the caller fills in the rest. Keys, data
+ * and attr are lent until the answer. */
+struct kv_op *op_mini_check(struct op *op, const struct key *key);
+struct kv_op *op_mini_add(struct op *op, enum kv_kind kind, const struct key *key);
+/* Sends op->mini. */
+void op_mini_send(struct op *op, op_step *then);
 /* A fresh op->value for the file at `key` that the call's place names, and no other. */
 void op_value_begin(struct op *op);
 /* A value operation on the record at `key`; the caller has filled in op->value's other fields. */

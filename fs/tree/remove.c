@@ -1,4 +1,4 @@
-/* UNLINK and RMDIR, and the end of a removal that somebody else began.
+/* RMDIR, and the end of a removal that somebody else began.
  *
  * rmdir removes the live and empty directory's record, in its own shard, then the entry, on its
  * version. From the first step on the directory is gone for everyone: whoever meets the entry
@@ -17,28 +17,6 @@ static void send_removal(struct op *op, int subdirectories, op_step *then)
     key_of_directory(parent, &op->directory);
     op_count(&op->ops[1], &op->directory, -1, -subdirectories);
     op_send_mini(op, 0, 2, then);
-}
-
-static void on_unlinked(struct op *op, int status, const struct kv_reply *reply)
-{
-    if (status == SF_OK && op->call->place.directory == TREE_ROOT)
-        root_touched(op->tree->root, reply->stat.mtime_ns);
-    if (status == SF_PRECONDITION)
-        status = op->call->place.ino != 0 ? SF_STALE_FILE : SF_NOT_FOUND;
-    op_finish(op, status);
-}
-
-int unlink_start(struct op *op)
-{
-    const struct tree_place *place = &op->call->place;
-    int status = key_of_entry(place->directory, place->name, &op->entry);
-    if (status != SF_OK)
-        return status;
-    op_kv(&op->ops[0], KV_DELETE, &op->entry);
-    if (place->ino != 0)
-        op->ops[0].pre = (struct kv_pre){KV_PRE_CREATED, place->ino};
-    send_removal(op, 0, on_unlinked);
-    return SF_OK;
 }
 
 static void on_entry_removed(struct op *op, int status, const struct kv_reply *reply)

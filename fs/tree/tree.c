@@ -52,6 +52,8 @@ void op_drop(struct op *op)
     buffer_deinit(&op->keep);
     buffer_deinit(&op->attr);
     buffer_deinit(&op->xattrs);
+    drop_deinit(&op->drop);
+    free(op->mini);
     free(op);
 }
 
@@ -227,6 +229,43 @@ void op_send_mini(struct op *op, size_t checks, size_t ops, op_step *then)
     op->kv.check_count = checks;
     op->kv.ops = op->ops;
     op->kv.op_count = ops;
+    op_send(op, then);
+}
+
+void op_mini_begin(struct op *op)
+{
+    if (!op->mini)
+        op->mini = sf_malloc(sizeof *op->mini);
+    op->mini->check_count = op->mini->op_count = 0;
+}
+
+struct kv_op *op_mini_check(struct op *op, const struct key *key)
+{
+    struct mini *mini = op->mini;
+    sf_assert(mini->check_count < MINI_PARTS_MAX);
+    struct kv_op *check = &mini->checks[mini->check_count++];
+    op_kv(check, KV_STAT, key);
+    return check;
+}
+
+struct kv_op *op_mini_add(struct op *op, enum kv_kind kind, const struct key *key)
+{
+    struct mini *mini = op->mini;
+    sf_assert(mini->op_count < MINI_PARTS_MAX);
+    struct kv_op *kv = &mini->ops[mini->op_count++];
+    op_kv(kv, kind, key);
+    return kv;
+}
+
+void op_mini_send(struct op *op, op_step *then)
+{
+    const struct mini *mini = op->mini;
+    op_kv(&op->kv, KV_MINI, &(const struct key){.space = mini->ops[0].space});
+    op->kv.key = mini->ops[0].key;
+    op->kv.checks = mini->checks;
+    op->kv.check_count = mini->check_count;
+    op->kv.ops = mini->ops;
+    op->kv.op_count = mini->op_count;
     op_send(op, then);
 }
 

@@ -7,12 +7,18 @@
  *                                                                               symlink its target
  *   directory in the root   plain     the key                        DIRECTORY  its id
  *   file below              internal  directory's id, 'e', name      VALUE      the same
+ *   name of a file that     as a      as a file's                    REFERENCE  the key of the
+ *   has had several         file's                                              inode's own record
+ *   such a file itself      internal  its inode number, 'i'          VALUE      its data
+ *   where a file is that    internal  its inode number, 'i'          REFERENCE  the key of its name
+ *   has one name, and moved
  *   directory below         internal  directory's id, 'e', name      DIRECTORY  its id
  *   a directory's own       internal  its id, 'd'                    DIRECTORY  counts
  *   the root's own          internal  1, 'd'                         DIRECTORY  nothing; if it was set
  *
  * An id in a key is 8 bytes, big-endian: the key's tag, so that a directory's own record and all
- * its entries live in one shard. An id as content is a u64, little-endian. The counts are slots: 0
+ * its entries live in one shard. An id as content is a u64, little-endian; a key as content is a
+ * byte for its space, then its bytes. The counts are slots: 0
  * the entries, 1 those that are directories. Records of files and directories' own have attributes
  * (attr.h); entries of directories have none.
  *
@@ -23,9 +29,15 @@
  *      minitransaction, so nothing is ever created in a removed directory. Counts change by Add
  *      alone, in the minitransaction that changes the entry.
  *  T4  An operation on an open file names its inode (precondition CREATED), so that it never
- * touches another file that took the name. T5  A directory's own record is there before its entry,
- * and goes before its entry goes. So a crash leaves at most a record that nothing leads to, or a
- * dead entry.
+ *      touches another file that took the name.
+ *  T5  A directory's own record is there before its entry, and goes before its entry goes. So a
+ *      crash leaves at most a record that nothing leads to, or a dead entry.
+ *  T6  A file that has one name and has not had several lives at that name. If that is not the one
+ *      it was made with, or was not once, its attributes say so (flag 2) and its inode-tagged record
+ *      is a REFERENCE to the name, whose `created` is the inode number too; both are written in the
+ *      minitransaction that moves the file, and the record goes with the file. A file that has had
+ *      several names lives in its inode-tagged record for good; its attributes count the names, all
+ *      of which are references. It goes with the last.
  *
  * All calls are asynchronous on the client's loop: on_done fires exactly once and never before
  * return, unless cancelled. Errors are SF_*; fs/mount translates them to errno.

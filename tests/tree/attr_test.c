@@ -45,6 +45,23 @@ static void version_1_is_read_and_written_again(void **state)
     buffer_deinit(&out);
 }
 
+static void a_file_that_has_moved_says_so(void **state)
+{
+    struct attr attr;
+    struct buffer out = {0};
+    uint8_t moved[sizeof version_1];
+    (void)state;
+    memcpy(moved, version_1, sizeof moved);
+    moved[1] = 3;
+    assert_int_equal(attr_decode(slice_of(moved, sizeof moved), &attr), SF_OK);
+    assert_true(attr.has_moved && attr.has_atime);
+    assert_int_equal(attr_encode(&attr, &out), SF_OK);
+    assert_true(slice_equal(buffer_slice(&out), slice_of(moved, sizeof moved)));
+    moved[1] = 4;
+    assert_int_equal(attr_decode(slice_of(moved, sizeof moved), &attr), SF_BAD_ATTR);
+    buffer_deinit(&out);
+}
+
 static void the_long_form_holds_a_device_and_a_list(void **state)
 {
     struct buffer list = {0}, bytes = {0};
@@ -134,6 +151,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(version_1_is_read_and_written_again),
+        cmocka_unit_test(a_file_that_has_moved_says_so),
         cmocka_unit_test(the_long_form_holds_a_device_and_a_list),
         cmocka_unit_test(whatever_is_cut_or_newer_is_refused),
         cmocka_unit_test(a_list_holds_each_name_once),

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "tree/tree.h"
+#include "tree/op.h"
 
 static void assert_pair(struct slice key, const char *name)
 {
@@ -87,12 +87,51 @@ static void what_has_no_name_is_refused(void **state)
     assert_int_equal(tree_key_of_name(slice_str(""), key, &n), SF_INVALID);
 }
 
+static void assert_leads_back(const struct key *key)
+{
+    uint8_t bytes[REFERENCE_BYTES_MAX];
+    struct key back;
+    assert_int_equal(key_of_reference(key_reference(key, bytes), &back), SF_OK);
+    assert_int_equal(back.space, key->space);
+    assert_true(slice_equal(key_slice(&back), key_slice(key)));
+}
+
+static void a_reference_leads_to_its_key(void **state)
+{
+    char longest[TREE_NAME_BYTES_MAX + 1];
+    uint8_t bytes[REFERENCE_BYTES_MAX + 1];
+    struct key key;
+    uint64_t ino;
+    (void)state;
+    memset(longest, 'x', sizeof longest);
+    struct slice name = slice_of(longest, TREE_NAME_BYTES_MAX);
+    assert_int_equal(key_of_entry(TREE_ROOT, name, &key), SF_OK);
+    assert_leads_back(&key);
+    assert_int_equal(key_inode_of_reference(key_reference(&key, bytes), &ino), SF_BAD_ATTR);
+    assert_int_equal(key_of_entry(77, name, &key), SF_OK);
+    assert_leads_back(&key);
+    key_of_directory(77, &key);
+    assert_int_equal(key_inode_of_reference(key_reference(&key, bytes), &ino), SF_BAD_ATTR);
+    key_of_inode(0x1122334455667788, &key);
+    assert_leads_back(&key);
+    struct slice content = key_reference(&key, bytes);
+    assert_int_equal(key_inode_of_reference(content, &ino), SF_OK);
+    assert_int_equal(ino, 0x1122334455667788);
+    for (size_t n = 0; n < content.n; n++)
+        assert_int_equal(key_of_reference(slice_of(bytes, n), &key), SF_BAD_ATTR);
+    memset(bytes, 1, sizeof bytes);
+    assert_int_equal(key_of_reference(slice_of(bytes, sizeof bytes), &key), SF_BAD_ATTR);
+    bytes[0] = 2;
+    assert_int_equal(key_of_reference(slice_of(bytes, 20), &key), SF_BAD_ATTR);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_escapes_of_the_design),
         cmocka_unit_test(every_name_is_one_key_and_every_key_one_name),
         cmocka_unit_test(what_has_no_name_is_refused),
+        cmocka_unit_test(a_reference_leads_to_its_key),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

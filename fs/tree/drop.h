@@ -1,0 +1,54 @@
+/* drop: how a name goes, whoever takes it away: unlink, or a rename that replaces it.
+ *
+ *     drop_look(op, &entry, then)      reads what lives at a name
+ *     then: op_mini_begin(op), drop_name(op, &op->drop), the caller's own parts, op_mini_send
+ *
+ * Nothing may have changed in between: all that was read is named by its version, so that the
+ * minitransaction fails with SF_PRECONDITION, and the caller begins again with drop_look. A name
+ * may be put at the same key behind drop_name; the counts of the directory are the caller's.
+ *
+ *   what lives there                 what goes
+ *   a file that never moved          the entry, with its data
+ *   one that moved                   the entry, and the record that says where it is
+ *   one of several names             the entry; the file's record has one name less
+ *   the last of several              the entry and the file's record, with its data
+ *   a reference to no record         the entry (a damage that only fsck should ever see)
+ */
+#ifndef TREE_DROP_H
+#define TREE_DROP_H
+
+#include "env/bytes.h"
+#include "tree/attr.h"
+
+struct op;
+
+/* The key of a record, and which space it is in. */
+#define KEY_BYTES_MAX TREE_KEY_BYTES_MAX
+struct key {
+    enum kv_space space;
+    uint8_t bytes[KEY_BYTES_MAX];
+    size_t n;
+};
+
+/* What was read. All-zero before; drop_deinit after. */
+struct drop {
+    struct key entry;
+    struct kv_stat stat; /* of the entry; without attr */
+    uint64_t ino;        /* of the file; of a directory its id */
+    bool has_moved;      /* it lives at this name, and has a record that says so */
+    struct key inode;    /* of its inode-tagged record */
+    uint64_t version;    /* of that, where the entry is a reference; 0: there is none */
+    struct attr attr;    /* of a file; its xattrs stand in `bytes` */
+    struct buffer bytes, written;
+    void (*then)(struct op *op, int status);
+};
+
+/* Reads the name at `entry`, and of a reference what it leads to, into op->drop. `then`: SF_OK
+ * (drop.stat.kind says what it is; directories are for others to drop), SF_NOT_FOUND, SF_BAD_ATTR,
+ * or why it cannot be read. */
+void drop_look(struct op *op, const struct key *entry, void (*then)(struct op *op, int status));
+/* Adds to op->mini what takes the file's name away. At most three operations and a check. */
+void drop_name(struct op *op, struct drop *drop);
+void drop_deinit(struct drop *drop);
+
+#endif
