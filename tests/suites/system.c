@@ -19,7 +19,10 @@
 #define SYNC_US_MIN 100u
 #define SYNC_US_MAX 300u
 #define SLOW_SYNC_US_MAX 5000u
-#define SEGMENT_BYTES (64u << 10)
+/* Of the logs of a run: in every fourth one so small that they are recycled all the time. */
+#define SEGMENT_BYTES (1u << 20)
+#define SMALL_SEGMENT_BYTES (64u << 10)
+#define SMALL_SEGMENTS_PERCENT 25u
 #define LIMITED_FLUSH_MS 1000u
 #define NEVER_MS (1000u * 3600u * 24u)
 
@@ -140,7 +143,7 @@ static int open_host(struct server *server, struct env *env, char **why)
                                          .cluster_id = CLUSTER_ID,
                                          .create = server->create,
                                          .store = server->store,
-                                         .wal = {.segment_bytes = SEGMENT_BYTES},
+                                         .wal = {.segment_bytes = server->system->segment_bytes},
                                          .flush_ms = limited ? LIMITED_FLUSH_MS : NEVER_MS,
                                          .flush_bytes =
                                              limited ? (uint64_t)server->log_limit : UINT64_MAX / 2,
@@ -261,6 +264,8 @@ struct system *system_new(const struct system_options *options)
     system->net = net_new(system->sim, options->model);
     sim_faults(system->sim)->sync_us_min = SYNC_US_MIN;
     sim_faults(system->sim)->sync_us_max = suite_chance(50) ? SYNC_US_MAX : SLOW_SYNC_US_MAX;
+    system->segment_bytes =
+        suite_chance(SMALL_SEGMENTS_PERCENT) ? SMALL_SEGMENT_BYTES : SEGMENT_BYTES;
     system->options = *options;
     system_now = system;
     replica_on_apply = on_apply;

@@ -66,6 +66,7 @@ struct system {
     struct sim *sim;
     struct net *net;
     struct system_options options;
+    size_t segment_bytes; /* of the servers' logs; drawn */
     struct server servers[SYSTEM_SERVERS_MAX];
     size_t server_count;
     struct system_group groups[SYSTEM_GROUPS_MAX];
