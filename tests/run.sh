@@ -130,10 +130,30 @@ run_sim() { # [--seeds N] [--seed FIRST] [--minutes M], ctest options
     fi
 }
 
+# ENGINE:PROGRAM for each that the options (those of the programs) leave something to run on, those
+# that take longest first.
+suite_jobs() {
+    bin=$build/tests-bin
+    printf '%s\n' "$bin/suite_kvraft" "$bin/suite_kvpaxos" "$bin/suite_shardkv" "$bin"/suite_* |
+        awk '!seen[$0]++' |
+        while read -r program; do
+            for engine in $("$program" --engines "$@"); do
+                printf '%s:%s\n' "$engine" "$program"
+            done
+        done
+}
+
 # A line for each case and engine. The options are the programs' own: see tests/suites/suite.h.
 run_suites() {
     say "tests: suites"
-    printf '%s\n' "$build"/tests-bin/suite_* | xargs -P "$jobs" -I{} env {} "$@"
+    suite_jobs "$@" >"$build/suite_jobs"
+    if [ ! -s "$build/suite_jobs" ]; then
+        echo "there is no such case" >&2
+        return 1
+    fi
+    # shellcheck disable=SC2016  # expanded by that shell
+    xargs -d '\n' -P "$jobs" -I{} sh -c \
+        'job=$1; shift; exec "${job#*:}" "$@" --engine "${job%%:*}"' sh {} "$@" <"$build/suite_jobs"
 }
 
 # Each part runs, whatever became of those before it.

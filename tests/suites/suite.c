@@ -23,7 +23,7 @@ struct request {
     uint64_t first, count;
     const char *name;             /* of a case; NULL: all */
     enum consensus_engine engine; /* 0: all that are built */
-    bool list, twice;
+    bool list, engines, twice;
 };
 
 /* The run of one case with one seed. */
@@ -175,13 +175,11 @@ static double real_seconds(void)
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-/* What a line begins with: at once where a person watches, else with the rest, so that the lines of
- * programs that run side by side stay whole. */
+/* What a line begins with. It is written with the rest, so that the lines of programs that run side
+ * by side stay whole. */
 static void print_head(void)
 {
     printf("%s %s: %s ... ", now.suite->name, engine_text(now.engine), now.case_now->name);
-    if (isatty(STDOUT_FILENO))
-        fflush(stdout);
 }
 
 /* In the child. */
@@ -213,18 +211,21 @@ static bool run_case(const struct request *request)
         run_seeds(request);
     int status = 0;
     (void)waitpid(pid, &status, 0);
-    if (WIFSIGNALED(status))
-        printf("%s FAILED by signal %d\n  again: %s --engine %s --seed %" PRIu64 " --seeds %" PRIu64
+    if (WIFSIGNALED(status)) {
+        print_head();
+        printf("FAILED by signal %d\n  again: %s --engine %s --seed %" PRIu64 " --seeds %" PRIu64
                " --case '%s'\n",
-               now.case_now->name, WTERMSIG(status), now.program, engine_text(now.engine),
-               request->first, request->count, now.case_now->name);
+               WTERMSIG(status), now.program, engine_text(now.engine), request->first,
+               request->count, now.case_now->name);
+    }
     return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
 static bool is_wanted(const struct request *request, const struct suite_case *c,
                       enum consensus_engine engine)
 {
-    return (now.suite->engines >> engine & 1u) &&
+    return (now.suite->engines >> engine & 1u) && consensus_engine_is_built(engine) &&
+           (request->engine == 0 || request->engine == engine) &&
            (request->name == NULL || strcmp(request->name, c->name) == 0);
 }
 
@@ -248,7 +249,7 @@ static _Noreturn void usage(const char *program)
 {
     fprintf(stderr,
             "usage: %s [--engine raft|paxos] [--seeds N] [--seed FIRST] [--case NAME]\n"
-            "       [--few] [--twice] [--list]\n",
+            "       [--few] [--twice] [--list | --engines]\n",
             program);
     exit(2);
 }
@@ -295,6 +296,8 @@ static struct request parse(int argc, char **argv)
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--list") == 0) {
             request.list = true;
+        } else if (strcmp(argv[i], "--engines") == 0) {
+            request.engines = true;
         } else if (strcmp(argv[i], "--twice") == 0) {
             request.twice = true;
         } else if (strcmp(argv[i], "--few") == 0) {
@@ -320,25 +323,39 @@ static void list(const struct suite *suite)
     }
 }
 
-int suite_main(const struct suite *suite, int argc, char **argv)
+static void list_engines(const struct request *request)
 {
-    struct request request = parse(argc, argv);
+    for (unsigned engine = CONSENSUS_RAFT; engine <= CONSENSUS_PAXOS; engine++) {
+        size_t wanted = 0;
+        for (size_t i = 0; i < now.suite->case_count; i++)
+            wanted += is_wanted(request, &now.suite->cases[i], (enum consensus_engine)engine);
+        if (wanted > 0)
+            printf("%s\n", engine_text((enum consensus_engine)engine));
+    }
+}
+
+static int run(const struct request *request)
+{
     size_t ran = 0;
     bool good = true;
+    for (unsigned engine = CONSENSUS_RAFT; engine <= CONSENSUS_PAXOS; engine++)
+        good = run_engine(request, (enum consensus_engine)engine, &ran) && good;
+    if (ran > 0)
+        return good ? 0 : 1;
+    fprintf(stderr, "%s: there is no such case, or not on this engine\n", request->program);
+    return 1;
+}
+
+int suite_main(const struct suite *suite, int argc, char **argv)
+{
+    const struct request request = parse(argc, argv);
     now.suite = suite;
     now.program = argv[0];
-    if (request.list) {
+    if (!request.list && !request.engines)
+        return run(&request);
+    if (request.list)
         list(suite);
-        return 0;
-    }
-    for (unsigned engine = CONSENSUS_RAFT; engine <= CONSENSUS_PAXOS; engine++) {
-        bool wanted = request.engine == 0 || request.engine == engine;
-        if (wanted && consensus_engine_is_built((enum consensus_engine)engine))
-            good = run_engine(&request, (enum consensus_engine)engine, &ran) && good;
-    }
-    if (ran == 0 && request.name != NULL) {
-        fprintf(stderr, "%s: there is no such case, or not on this engine\n", argv[0]);
-        return 1;
-    }
-    return good ? 0 : 1;
+    else
+        list_engines(&request);
+    return 0;
 }

@@ -1,14 +1,15 @@
 /* suite: cases by name, each run over a number of seeds; what a case is told and how it fails.
  *
  *   PROGRAM [--engine raft|paxos] [--seeds N] [--seed FIRST] [--case NAME]
- *           [--few] [--twice] [--list]
+ *           [--few] [--twice] [--list | --engines]
  *
  * Seeds: --seeds, else SHARDFS_SIM_SEEDS of the environment, else 20 (with --few: 3); --seed alone
  * runs that one. --twice: each seed two times; the runs must not differ in any event. Each case runs
  * in a process of its own and prints one line:
  *   SUITE ENGINE: NAME ... Passed (20 seeds, V s virtual, R s real)
  * A failed check ends the case, and prints its seed and the command that runs it again. --list runs
- * nothing: it prints "SUITE ENGINE...: NAME" for each case.
+ * nothing: it prints "SUITE ENGINE...: NAME" for each case. --engines neither: it prints the engines
+ * that the other options leave something to run on, one a line.
  */
 #ifndef TESTS_SUITES_SUITE_H
 #define TESTS_SUITES_SUITE_H
