@@ -67,18 +67,19 @@ make_build() { # DIR SANITIZERS
 run_ctest() { # DIR, then ctest options
     dir=$1
     shift
-    ctest --test-dir "$dir" --output-on-failure --no-tests=error "$@"
+    ctest --test-dir "$dir" --output-on-failure --no-tests=error --timeout 600 "$@"
 }
 
-# Simulations find in the environment how many seeds to run, and from which on. Many are run in
-# slices that each test's time limit has room for.
+# Simulations find in the environment how many seeds to run, and from which on, and they have time for
+# as many.
 run_seeds() { # COUNT FIRST, then ctest options
     left=$1 first=$2
     shift 2
     while [ "$left" -gt 0 ]; do
         count=$((left < 200 ? left : 200))
         say "tests: sim, seeds $first to $((first + count - 1))"
-        SHARDFS_SIM_SEEDS=$count SHARDFS_SIM_SEED=$first run_ctest "$build" -j "$jobs" -L '^sim$' "$@"
+        SHARDFS_SIM_SEEDS=$count SHARDFS_SIM_SEED=$first run_ctest "$build" -j "$jobs" -L '^sim$' \
+            --timeout $((600 + 20 * count)) "$@"
         left=$((left - count))
         first=$((first + count))
     done
