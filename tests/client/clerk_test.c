@@ -89,6 +89,31 @@ static void the_usual_calls_do_what_they_say(void **state)
     assert_int_equal(clerk_get(clerk, key, NULL), SF_NOT_FOUND);
 }
 
+/* The hash is FNV-1a of the old value and the new one. */
+static void the_old_value_comes_back_where_it_is_asked_for(void **state)
+{
+    struct clerk *clerk = ((struct stage *)*state)->clerk;
+    struct clerk_bytes key = clerk_text("k");
+    struct clerk_request request = {
+        .kind = CLERK_APPEND, .key = key, .data = clerk_text("b"), .wants_old = true};
+    struct clerk_result result;
+    assert_int_equal(clerk_put_hash(clerk, key, clerk_text("a"), &result), SF_OK);
+    assert_int_equal(result.length, 0);
+    assert_string_equal(result.data, "");
+    clerk_result_free(&result);
+    value_is(clerk, "k", "3826002220");
+    assert_int_equal(clerk_put_hash(clerk, key, clerk_text("b"), &result), SF_OK);
+    assert_string_equal(result.data, "3826002220");
+    clerk_result_free(&result);
+    assert_int_equal(clerk_put(clerk, key, clerk_text("a")), SF_OK);
+    assert_int_equal(clerk_do(clerk, &request, &result), SF_OK);
+    assert_string_equal(result.data, "a");
+    assert_int_equal(result.old_length, 1);
+    clerk_result_free(&result);
+    value_is(clerk, "k", "ab");
+    assert_int_equal(clerk_put_hash(clerk, key, clerk_text(""), NULL), SF_OK);
+}
+
 static void long_values_go_there_and_back(void **state)
 {
     struct clerk *clerk = ((struct stage *)*state)->clerk;
@@ -291,6 +316,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         ON_STAGE(a_missing_key_has_length_0_and_is_not_found),
         ON_STAGE(the_usual_calls_do_what_they_say),
+        ON_STAGE(the_old_value_comes_back_where_it_is_asked_for),
         ON_STAGE(long_values_go_there_and_back),
         ON_STAGE(conditions_are_tested),
         ON_STAGE(names_are_listed_in_order),

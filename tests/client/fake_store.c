@@ -1,5 +1,7 @@
 #include "client/fake_store.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <uthash.h>
@@ -170,6 +172,31 @@ static int put(struct fake_store *store, struct record *record, const struct kv_
     return SF_OK;
 }
 
+static void answer_old(const struct record *record, struct kv_reply *reply, struct buffer *old)
+{
+    buffer_set(old, buffer_slice(&record->bytes));
+    reply->data = buffer_slice(old);
+}
+
+static uint32_t fnv_1a(uint32_t hash, struct slice bytes)
+{
+    for (size_t i = 0; i < bytes.n; i++)
+        hash = (hash ^ bytes.p[i]) * 16777619u;
+    return hash;
+}
+
+static int put_hash(struct record *record, const struct kv_op *op, struct kv_reply *reply,
+                    struct buffer *old)
+{
+    char text[16];
+    uint32_t hash = fnv_1a(fnv_1a(2166136261u, buffer_slice(&record->bytes)), op->data);
+    answer_old(record, reply, old);
+    snprintf(text, sizeof text, "%" PRIu32, hash);
+    buffer_set(&record->bytes, slice_str(text));
+    record_resize(record, strlen(text));
+    return SF_OK;
+}
+
 static int append(struct record *record, const struct kv_op *op, struct kv_reply *reply,
                   struct buffer *old)
 {
@@ -177,10 +204,8 @@ static int append(struct record *record, const struct kv_op *op, struct kv_reply
     if (length + op->data.n > SF_VALUE_BYTES_MAX)
         return SF_TOO_BIG;
     reply->old_length = length;
-    if (op->flags & KV_WANT_OLD) {
-        buffer_set(old, buffer_slice(&record->bytes));
-        reply->data = buffer_slice(old);
-    }
+    if (op->flags & KV_WANT_OLD)
+        answer_old(record, reply, old);
     buffer_append(&record->bytes, op->data.p, op->data.n);
     record->stat.length += op->data.n;
     return SF_OK;
@@ -237,6 +262,8 @@ static int change(struct fake_store *store, struct record *record, const struct 
         return put(store, record, op, owner);
     case KV_APPEND:
         return append(record, op, reply, old);
+    case KV_PUT_HASH:
+        return put_hash(record, op, reply, old);
     case KV_SET_RANGE:
         return set_range(record, op);
     case KV_SET_LENGTH:
