@@ -209,7 +209,7 @@ struct consensus *consensus_new(const struct consensus_config *config,
 void consensus_free(struct consensus *c);
 
 /* Appends one entry to the log (payload: one reference taken, also on failure).
- * SF_NOT_LEADER; SF_OVERLOADED (more than 32 MiB proposed and not yet committed, or leadership is
+ * SF_NOT_LEADER; SF_OVERLOADED (more than 16 MiB proposed and not yet committed, or leadership is
  * being handed over: at most an election time-out). A leader's first entry is always taken. */
 SF_MUST_CHECK int consensus_propose(struct consensus *c, struct payload *payload, uint64_t *index,
                                     uint64_t *term);

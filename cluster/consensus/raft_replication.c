@@ -9,7 +9,7 @@
 #include "env/mark.h"
 
 /* Payload bytes that may be proposed and not yet committed. */
-#define UNCOMMITTED_BYTES_MAX (32u << 20)
+#define UNCOMMITTED_BYTES_MAX (16u << 20)
 
 /* -- proposals ------------------------------------------------------------------------------- */
 

@@ -1,4 +1,6 @@
-/* flush: makes the store durable on another thread, then cuts the logs below what is.
+/* flush: makes the store durable on another thread, then cuts the logs on disk below what is. What
+ * is applied goes from memory before: no reader needs it but a follower that lags, and the store
+ * has it.
  *
  * A flush is asked for every flush_ms if anything was applied, when the log grew by flush_bytes,
  * and by a snapshot install. At most one runs; who asks while it runs waits for the next one, since
@@ -18,19 +20,20 @@
 
 /* -- how much log an index stands for ------------------------------------------------------ */
 
-static void push_sample(struct replica *r, uint64_t index)
+static void push_sample(struct replica *r, uint64_t index, uint64_t term)
 {
     if (r->sample_count == r->sample_cap) {
         r->sample_cap = r->sample_cap == 0 ? 64 : r->sample_cap * 2;
         r->samples = sf_realloc(r->samples, r->sample_cap * sizeof *r->samples);
     }
-    r->samples[r->sample_count++] = (struct log_sample){.index = index, .bytes = r->sampled_bytes};
+    r->samples[r->sample_count++] =
+        (struct log_sample){.index = index, .term = term, .bytes = r->sampled_bytes};
 }
 
 void flush_restart_samples(struct replica *r)
 {
     r->sample_count = 0;
-    push_sample(r, r->applied.index);
+    push_sample(r, r->applied.index, r->applied.term);
 }
 
 void flush_sample(struct replica *r, const struct entry *entry)
@@ -38,7 +41,7 @@ void flush_sample(struct replica *r, const struct entry *entry)
     size_t step = r->host->options.slack_bytes / SAMPLES_PER_SLACK;
     r->sampled_bytes += entry->payload->bytes + ENTRY_OVERHEAD_BYTES;
     if (r->sampled_bytes - r->samples[r->sample_count - 1].bytes >= step)
-        push_sample(r, entry->index);
+        push_sample(r, entry->index, entry->term);
 }
 
 static void drop_samples_below(struct replica *r, size_t first)
@@ -56,48 +59,63 @@ static size_t sample_at(const struct replica *r, uint64_t index)
     return i;
 }
 
-/* -- cutting ------------------------------------------------------------------------------- */
+/* -- the log in memory --------------------------------------------------------------------- */
 
 /* Leader: the lowest index that a follower is known to have, or will have by the snapshot that is
  * under way to it. UINT64_MAX: this replica does not lead, or has no followers. */
-static uint64_t slowest_follower(const struct replica *r)
+static uint64_t slowest_follower(const struct replica *r, const struct consensus_status *log)
 {
-    struct consensus_status status;
     uint64_t slowest = snapshot_send_floor(r);
-    consensus_status(r->consensus, &status);
-    for (size_t i = 0; status.leads && i < status.peer_count; i++)
-        if (!status.peers[i].snapshot && status.peers[i].match < slowest)
-            slowest = status.peers[i].match;
+    for (size_t i = 0; log->leads && i < log->peer_count; i++)
+        if (!log->peers[i].snapshot && log->peers[i].match < slowest)
+            slowest = log->peers[i].match;
     return slowest;
 }
 
-/* The newest sample that leaves `slack` bytes of log below the durable index, and more where a
- * follower needs it, within reason: a snapshot costs it, and the leader, far more than that. A
- * group of one needs no slack. */
-static size_t cut_sample(const struct replica *r, size_t slack)
+/* The newest sample that leaves the slack below what is applied, and more where a follower needs
+ * it, within reason: a snapshot costs it, and the leader, far more than that. A group of one needs
+ * no slack. */
+static size_t first_needed(const struct replica *r, const struct consensus_status *log)
 {
-    size_t end = sample_at(r, r->durable);
-    size_t i = end;
-    uint64_t floor = slowest_follower(r);
-    while (i > 0 && r->samples[end].bytes - r->samples[i].bytes < slack)
+    size_t slack = r->peer_count == 0 ? 0 : r->host->options.slack_bytes;
+    size_t more = log->log_bytes <= r->host->options.log_bytes_max ? LAGGING_SLACKS_MAX : 1;
+    size_t i = r->sample_count - 1;
+    uint64_t newest = r->samples[i].bytes, floor = slowest_follower(r, log);
+    while (i > 0 && newest - r->samples[i].bytes < slack)
         i--;
-    while (i > 0 && r->samples[i].index > floor &&
-           r->samples[end].bytes - r->samples[i].bytes < slack * LAGGING_SLACKS_MAX)
+    while (i > 0 && r->samples[i].index > floor && newest - r->samples[i].bytes < slack * more)
         i--;
     return i;
 }
 
+static void compact_log(struct replica *r)
+{
+    struct consensus_status log;
+    uint64_t newest = r->samples[r->sample_count - 1].index;
+    if (install_holds_apply(r) || r->needs != 0)
+        return;
+    consensus_status(r->consensus, &log);
+    if (newest == r->looked_at && log.log_bytes <= r->host->options.log_bytes_max)
+        return;
+    uint64_t index = r->samples[first_needed(r, &log)].index;
+    r->looked_at = newest;
+    if (index <= r->compacted)
+        return;
+    consensus_compact(r->consensus, index);
+    r->compacted = index;
+}
+
+/* -- the log on disk ----------------------------------------------------------------------- */
+
+/* R6 */
 static void cut_log(struct replica *r)
 {
-    uint64_t term = 0;
-    size_t slack = r->peer_count == 0 ? 0 : r->host->options.slack_bytes;
-    size_t i = cut_sample(r, slack);
-    uint64_t index = r->samples[i].index;
-    if (index <= r->cut || index > r->durable || !consensus_term_at(r->consensus, index, &term))
+    size_t i = sample_at(r, r->durable < r->compacted ? r->durable : r->compacted);
+    struct log_sample last = r->samples[i];
+    if (last.index <= r->cut || last.index > r->durable || last.index > r->compacted)
         return;
-    wal_cut(r->host->wal, r->identity.key, index, term);
-    consensus_compact(r->consensus, index);
-    r->cut = index;
+    wal_cut(r->host->wal, r->identity.key, last.index, last.term);
+    r->cut = last.index;
     drop_samples_below(r, i);
 }
 
@@ -235,6 +253,8 @@ void flush_forget(struct host *host, struct flush_waiter *waiter)
 void flush_turn(struct host *host)
 {
     struct flusher *f = &host->flusher;
+    for (struct replica *r = host->replicas; r != NULL; r = r->next)
+        compact_log(r);
     if (f->job == NULL && !f->full &&
         wal_live_bytes(host->wal) > f->live_bytes + host->options.flush_bytes)
         flush_request(host, NULL);

@@ -23,7 +23,7 @@
 #include "replica/identity.h"
 #include "replica/replica.h"
 
-#define APPLY_QUEUE_BYTES_MAX (24u << 20) /* above it a leader admits nothing */
+#define APPLY_QUEUE_BYTES_MAX (12u << 20) /* above it a leader admits nothing */
 #define REPLICA_BODY_BYTES_MAX (4u << 20) /* of one entry: it must fit in a message with others */
 #define ENTRY_OVERHEAD_BYTES 64u          /* what an entry costs in the log beside its payload */
 #define RETRY_BUSY_MS 5u
@@ -61,7 +61,7 @@ struct apply_queue {
 
 /* How large the log was at an index: for cutting by bytes. */
 struct log_sample {
-    uint64_t index;
+    uint64_t index, term;
     uint64_t bytes; /* applied so far since the start, payloads and overhead */
 };
 
@@ -123,7 +123,8 @@ struct replica {
     struct space space;
     struct applied applied; /* R1 */
     uint64_t durable;       /* applied index that a crash would leave, as of the last flush */
-    uint64_t cut;           /* the log was cut up to here */
+    uint64_t compacted;     /* the log in memory begins after this; <= applied.index */
+    uint64_t cut;           /* the log on disk begins after this; <= durable, <= compacted */
     uint64_t needs;         /* the log begins after this, which is above applied; 0: it does not */
 
     bool leads;            /* as the engine said last */
@@ -155,6 +156,7 @@ struct replica {
 
     struct log_sample *samples; /* by index */
     size_t sample_count, sample_cap;
+    uint64_t looked_at;     /* index of the newest one when the log in memory was looked at last */
     uint64_t sampled_bytes; /* applied so far since the start */
 
     struct install install;
@@ -302,7 +304,9 @@ void flush_deinit(struct host *host);
 /* waiter: NULL or one whose on_flushed fires after a flush that began after this call. */
 void flush_request(struct host *host, struct flush_waiter *waiter);
 void flush_forget(struct host *host, struct flush_waiter *waiter);
-void flush_turn(struct host *host); /* asks for one when the log grew enough */
+/* Lets go of what is not needed of the logs in memory; asks for a flush when that on disk grew
+ * enough. */
+void flush_turn(struct host *host);
 void flush_sample(struct replica *r, const struct entry *entry);
 void flush_restart_samples(struct replica *r);
 

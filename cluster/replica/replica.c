@@ -126,7 +126,7 @@ bool replica_is_behind(const struct replica *r)
     struct consensus_status status;
     if (r->queue.bytes > APPLY_QUEUE_BYTES_MAX)
         return true;
-    if (r->applied.index <= r->durable)
+    if (r->queue.count == 0)
         return false; /* the log cannot become shorter by waiting for the store */
     consensus_status(r->consensus, &status);
     return status.log_bytes > r->host->options.log_bytes_max;

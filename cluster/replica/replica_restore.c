@@ -106,7 +106,7 @@ int restore_read(struct replica *r, struct consensus_restore *log, char **why)
     }
     log->applied = r->needs != 0 ? r->needs : r->applied.index;
     r->durable = r->applied.index;
-    r->cut = log->base_index;
+    r->compacted = r->cut = log->base_index;
     note_log_time(r, log);
     if (r->needs != 0)
         log_warn("replica",

@@ -609,8 +609,8 @@ static void a_proposal_needs_a_leader_and_room(void **state)
     struct subject s = subject_new(3, (struct hard_state){1, 0}, NO_ENTRIES, 0);
     assert_int_equal(consensus_propose(s.c, payload_alloc(1), &index, &term), SF_NOT_LEADER);
     win(&s);
-    /* 32 MiB may be under way, however they are cut. */
-    for (size_t i = 0; i < 32; i++)
+    /* 16 MiB may be under way, however they are cut. */
+    for (size_t i = 0; i < 16; i++)
         assert_int_equal(consensus_propose(s.c, payload_alloc(1 << 20), &index, &term), SF_OK);
     index = 77;
     assert_int_equal(consensus_propose(s.c, payload_alloc(1), &index, &term), SF_OVERLOADED);

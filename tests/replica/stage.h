@@ -38,7 +38,7 @@ struct stage_options {
     void (*booted)(struct stage_node *node);  /* may be NULL: after host_start */
     void (*halting)(struct stage_node *node); /* may be NULL: before host_free, env may be dead */
     void (*before_start)(struct stage_node *node); /* may be NULL: before host_start */
-    uint64_t flush_ms, slack_bytes, chunk_bytes;
+    uint64_t flush_ms, slack_bytes, chunk_bytes, log_bytes_max;
     uint32_t shard_count;
     uint64_t reserve_bytes;
     uint32_t busy; /* per mille of writes to the store answer SF_BUSY */
