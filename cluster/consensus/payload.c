@@ -35,7 +35,7 @@ void payload_unref(struct payload *payload)
         return;
     sf_assert(payload->references > 0);
     if (--payload->references == 0)
-        free(payload);
+        sf_free(payload);
 }
 
 struct slice payload_slice(const struct payload *payload)

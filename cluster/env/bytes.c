@@ -7,6 +7,8 @@
 #include "env/memory.h"
 
 #define BUFFER_BYTES_MIN 64
+#define BUFFER_BYTES_LARGE                                                                         \
+    (256u << 10) /* from here on it grows by an eighth, not by itself again */
 
 /* -- slice --------------------------------------------------------------------------------- */
 
@@ -43,7 +45,7 @@ bool slice_has_prefix(struct slice whole, struct slice prefix)
 
 void buffer_deinit(struct buffer *b)
 {
-    free(b->p);
+    sf_free(b->p);
     *b = (struct buffer){0};
 }
 
@@ -52,18 +54,23 @@ void buffer_clear(struct buffer *b)
     b->n = 0;
 }
 
+void buffer_reserve(struct buffer *b, size_t cap)
+{
+    if (cap <= b->cap)
+        return;
+    b->p = sf_realloc(b->p, cap);
+    b->cap = cap;
+}
+
 uint8_t *buffer_grow(struct buffer *b, size_t bytes)
 {
     sf_assert(bytes <= SIZE_MAX / 4 - b->n);
     size_t need = b->n + bytes;
     if (need > b->cap || b->p == NULL) {
-        size_t cap = b->cap * 2;
+        size_t cap = b->cap + (b->cap < BUFFER_BYTES_LARGE ? b->cap : b->cap / 8);
         if (cap < BUFFER_BYTES_MIN)
             cap = BUFFER_BYTES_MIN;
-        if (cap < need)
-            cap = need;
-        b->p = sf_realloc(b->p, cap);
-        b->cap = cap;
+        buffer_reserve(b, cap < need ? need : cap);
     }
     uint8_t *unset = b->p + b->n;
     b->n = need;
@@ -277,4 +284,16 @@ uint64_t bytes_hash(struct slice s)
 uint64_t bytes_hash_seed(struct slice s, uint64_t seed)
 {
     return XXH3_64bits_withSeed(s.p, s.n, seed);
+}
+
+uint64_t bytes_hash_two(struct slice a, struct slice b, uint64_t seed)
+{
+    XXH3_state_t *state = XXH3_createState();
+    sf_assert(state != NULL);
+    (void)XXH3_64bits_reset_withSeed(state, seed); /* these fail only without a state */
+    (void)XXH3_64bits_update(state, a.p, a.n);
+    (void)XXH3_64bits_update(state, b.p, b.n);
+    uint64_t hash = XXH3_64bits_digest(state);
+    XXH3_freeState(state);
+    return hash;
 }

@@ -35,6 +35,7 @@ struct buffer {
 
 void buffer_deinit(struct buffer *b);                 /* frees; leaves it empty */
 void buffer_clear(struct buffer *b);                  /* n = 0, keeps the memory */
+void buffer_reserve(struct buffer *b, size_t cap); /* memory for so many bytes, no more */
 uint8_t *buffer_grow(struct buffer *b, size_t bytes); /* n += bytes; the new, unset part */
 void buffer_append(struct buffer *b, const void *p, size_t n);
 void buffer_set(struct buffer *b, struct slice from); /* replaces the content */
@@ -73,5 +74,6 @@ SF_MUST_CHECK bool reader_done(const struct reader *r);  /* ok and nothing is le
 /* XXH3-64 of the bytes: checksums on disk, routing. */
 uint64_t bytes_hash(struct slice s);
 uint64_t bytes_hash_seed(struct slice s, uint64_t seed);
+uint64_t bytes_hash_two(struct slice a, struct slice b, uint64_t seed); /* of one after the other */
 
 #endif

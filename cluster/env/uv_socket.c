@@ -72,7 +72,7 @@ static void consume(struct uv_socket *socket, size_t bytes)
     bytes += socket->out_offset;
     while (socket->out_count > 0 && bytes >= socket->out[socket->out_first].len) {
         bytes -= socket->out[socket->out_first].len;
-        free(socket->out[socket->out_first].base);
+        sf_free(socket->out[socket->out_first].base);
         socket->out_first++;
         socket->out_count--;
     }
@@ -96,7 +96,7 @@ void uv_socket_move_queue(struct uv_socket *from, struct uv_socket *to)
 static void drop_queue(struct uv_socket *socket)
 {
     for (size_t i = 0; i < socket->out_count; i++)
-        free(socket->out[socket->out_first + i].base);
+        sf_free(socket->out[socket->out_first + i].base);
     free(socket->out);
     socket->out = NULL;
     socket->out_first = socket->out_count = socket->out_cap = 0;
@@ -190,6 +190,8 @@ void uv_socket_close(struct uv_socket *socket)
     unmark_unsent(socket);
     if (socket->connected && socket->out_writing == 0)
         (void)offer(socket);
+    if (socket->out_writing == 0)
+        drop_queue(socket);
     socket->conn = NULL;
     uv_close((uv_handle_t *)&socket->tcp, on_closed);
 }

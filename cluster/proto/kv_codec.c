@@ -468,9 +468,12 @@ static void put_replies(struct buffer *b, const struct kv_reply *reply)
         kv_reply_pack(b, &reply->replies[i]);
 }
 
+#define REPLY_ROOM_BYTES 192u /* for what most have beside the data */
+
 void kv_reply_pack(struct buffer *b, const struct kv_reply *reply)
 {
     unsigned fields = reply_fields(reply);
+    buffer_reserve(b, b->n + reply->data.n + REPLY_ROOM_BYTES);
     pack_array(b, reply_objects(fields));
     pack_i64(b, reply->status);
     pack_bin(b, reply->data);

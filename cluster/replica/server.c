@@ -320,12 +320,15 @@ static void end(struct server *server, const struct server_program *program)
         store_close(server->store);
 }
 
+#define KEPT_LARGE_BYTES (6u << 20)
+
 /* Large buffers come and go. Left to itself the heap keeps the room of the most there ever were:
  * 187 MiB in place of 154 at the most with 400 Gets of 1 MiB in flight. */
 static void bound_heap(void)
 {
     (void)mallopt(M_MMAP_THRESHOLD, 128 << 10);
     (void)mallopt(M_TRIM_THRESHOLD, 4 << 20);
+    sf_keep_large(KEPT_LARGE_BYTES);
 }
 
 int server_run(const struct server_options *options, const struct server_program *program)

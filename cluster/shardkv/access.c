@@ -66,7 +66,7 @@ int access_close(struct access *access)
     while (access->chunks != NULL) {
         struct access_chunk *chunk = access->chunks;
         access->chunks = chunk->next;
-        free(chunk);
+        sf_free(chunk);
     }
     return error;
 }

@@ -25,13 +25,19 @@
 
 /* -- answers ------------------------------------------------------------------------------- */
 
+static void pack_answer(struct buffer *b, const struct kv_reply *reply)
+{
+    rpc_begin_reply(b);
+    kv_reply_pack(b, reply);
+}
+
 /* A large answer is kept back while too many bytes wait to be read: who asks again gets it, a
- * mutation's from its completion record. b: a packed reply, taken. */
+ * mutation's from its completion record. b: a packed answer, taken. */
 static void answer_packed(struct rpc_request *rpc, struct buffer *b)
 {
     if (b->n > SMALL_ANSWER_BYTES && rpc_request_is_crowded(rpc)) {
-        buffer_clear(b);
-        kv_reply_pack(b, &(struct kv_reply){.status = SF_BUSY});
+        buffer_deinit(b);
+        pack_answer(b, &(struct kv_reply){.status = SF_BUSY});
     }
     rpc_reply(rpc, b);
 }
@@ -39,7 +45,7 @@ static void answer_packed(struct rpc_request *rpc, struct buffer *b)
 static void answer(struct rpc_request *rpc, const struct kv_reply *reply)
 {
     struct buffer b = {0};
-    kv_reply_pack(&b, reply);
+    pack_answer(&b, reply);
     answer_packed(rpc, &b);
 }
 
@@ -154,7 +160,7 @@ static void read_here(struct pending *p)
     access_open_read(&access, &p->machine->space, replica_pending(p->machine->base.replica), copy);
     ops_execute(&access, &p->request.op, &reply);
     struct buffer b = {0};
-    kv_reply_pack(&b, &reply);
+    pack_answer(&b, &reply);
     int status = access_close(&access);
     if (status == SF_OK) {
         answer_packed(p->rpc, &b);

@@ -83,7 +83,7 @@ static void chunks_free(struct chunk *chunk)
 {
     while (chunk != NULL) {
         struct chunk *older = chunk->older;
-        free(chunk);
+        sf_free(chunk);
         chunk = older;
     }
 }

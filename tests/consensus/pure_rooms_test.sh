@@ -8,7 +8,7 @@ bcmp memchr memcmp memcpy memmove memrchr memset strcasecmp strchr strcmp strlen
 strtol strtoll strtoul strtoull snprintf vsnprintf qsort bsearch free
 __memcpy_chk __memmove_chk __memset_chk __snprintf_chk __vsnprintf_chk __stack_chk_fail
 _GLOBAL_OFFSET_TABLE_ __errno_location __popcountdi2
-sf_malloc sf_calloc sf_realloc sf_memdup sf_strdup sf_error_name sf_error_text
+sf_malloc sf_calloc sf_realloc sf_free sf_memdup sf_strdup sf_error_name sf_error_text
 sf_assert_failed sf_assert_handler sf_assert_slow_enabled
 '
 # Families: the byte functions of env, msgpack-c, the sanitizers, coverage.

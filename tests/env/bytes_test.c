@@ -45,6 +45,23 @@ static void buffers_grow_and_give_away(void **state)
     buffer_deinit(&b);
 }
 
+static void a_reservation_changes_no_content(void **state)
+{
+    (void)state;
+    struct buffer b = {0};
+    buffer_append(&b, "abc", 3);
+    buffer_reserve(&b, 1000);
+    const uint8_t *p = b.p;
+    buffer_append(&b, "d", 1);
+    memset(buffer_grow(&b, 996), 0, 996);
+    assert_ptr_equal(b.p, p);
+    assert_int_equal(b.cap, 1000);
+    buffer_reserve(&b, 10);
+    assert_int_equal(b.n, 1000);
+    assert_memory_equal(b.p, "abcd", 4);
+    buffer_deinit(&b);
+}
+
 static void write_one_of_each(struct buffer *b)
 {
     buffer_put_u8(b, 0x12);
@@ -135,6 +152,8 @@ static void hashes_are_xxh3(void **state)
     assert_int_equal(bytes_hash(slice_of(NULL, 0)), 0x2d06800538d394c2);
     assert_int_equal(bytes_hash_seed(slice_str("shardfs"), 0), bytes_hash(slice_str("shardfs")));
     assert_int_not_equal(bytes_hash_seed(slice_str("a"), 1), bytes_hash(slice_str("a")));
+    assert_int_equal(bytes_hash_two(slice_str("shard"), slice_str("fs"), 7),
+                     bytes_hash_seed(slice_str("shardfs"), 7));
 }
 
 int main(void)
@@ -142,6 +161,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(slices_compare_like_memcmp),
         cmocka_unit_test(buffers_grow_and_give_away),
+        cmocka_unit_test(a_reservation_changes_no_content),
         cmocka_unit_test(what_is_written_reads_back),
         cmocka_unit_test(every_cut_is_noticed),
         cmocka_unit_test(a_reader_stays_bad),

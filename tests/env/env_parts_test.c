@@ -1,6 +1,7 @@
 /* The small parts of env: addresses, errors, the log, assertions, the timer heap, turns. */
 #include "cmocka_all.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -122,6 +123,52 @@ static void allocations_are_never_null(void **state)
 }
 
 /* Against the simplest model: the least by (due, sequence) of those that are in. */
+static void large_blocks_are_used_again(void **state)
+{
+    (void)state;
+    enum { LARGE = 300000 };
+    sf_keep_large(4 * LARGE);
+    uint8_t *first = sf_malloc(LARGE), *second = sf_malloc(2 * LARGE);
+    uint8_t *small = sf_malloc(100);
+    sf_free(first);
+    sf_free(second);
+    assert_ptr_equal(sf_malloc(2 * LARGE - 1000), second);         /* the first is too small */
+    assert_ptr_not_equal(small = sf_realloc(small, 70000), first); /* it is much too large */
+    memset(small, 's', 70000);
+    small = sf_realloc(small, 200000); /* large already: as realloc does it */
+    for (size_t i = 0; i < 70000; i++)
+        assert_int_equal(small[i], 's');
+    uint8_t *tiny = sf_memdup("tiny", 5);
+    assert_ptr_equal(tiny = sf_realloc(tiny, 200000), first);
+    assert_string_equal(tiny, "tiny");
+    sf_free(tiny);
+    sf_free(second);
+    sf_free(small);
+    sf_free(NULL);
+    sf_keep_large(0);
+}
+
+/* Those that were kept longest go. */
+static void large_blocks_are_kept_within_a_bound(void **state)
+{
+    (void)state;
+    enum { LARGE = 300000, COUNT = 8 };
+    void *blocks[COUNT];
+    sf_keep_large(3 * LARGE + 100000);
+    for (size_t i = 0; i < COUNT; i++)
+        blocks[i] = sf_malloc(LARGE + i * 4096);
+    size_t before = mallinfo2().hblkhd;
+    for (size_t i = 0; i < COUNT; i++)
+        sf_free(blocks[i]);
+    size_t freed = before - mallinfo2().hblkhd;
+    assert_true(before == 0 || freed >= (COUNT - 3) * LARGE);
+    for (size_t i = COUNT - 3; i < COUNT; i++)
+        assert_ptr_equal(sf_malloc(LARGE + i * 4096), blocks[i]);
+    for (size_t i = COUNT - 3; i < COUNT; i++)
+        sf_free(blocks[i]);
+    sf_keep_large(0);
+}
+
 static void the_heap_gives_the_first_due(void **state)
 {
     (void)state;
@@ -211,6 +258,8 @@ int main(void)
         cmocka_unit_test(the_log_drops_what_is_below_its_level),
         cmocka_unit_test(assertions_reach_their_handler),
         cmocka_unit_test(allocations_are_never_null),
+        cmocka_unit_test(large_blocks_are_used_again),
+        cmocka_unit_test(large_blocks_are_kept_within_a_bound),
         cmocka_unit_test(the_heap_gives_the_first_due),
         cmocka_unit_test(hooks_may_remove_hooks),
     };
