@@ -23,7 +23,7 @@ void wal_append(struct wal *wal, uint64_t replica_key, const struct entry *entry
                                 .a = entry->index,
                                 .b = entry->term,
                                 .body = payload_slice(entry->payload)};
-    struct wal_place place = wal_batch_add(wal, &record);
+    struct wal_place place = wal_batch_add(wal, &record, entry->payload);
     struct wal_replica *replica = wal_replica_get(wal, replica_key);
     sf_assert(entry->index > replica->base_index);
     sf_assert(entry->index <= wal_replica_last(replica) + 1);
@@ -33,8 +33,9 @@ void wal_append(struct wal *wal, uint64_t replica_key, const struct entry *entry
 static void add_mark(struct wal *wal, enum wal_record_type type, uint64_t replica_key, uint64_t a,
                      uint64_t b)
 {
-    wal_batch_add(wal, &(struct wal_record){
-                           .type = (uint8_t)type, .replica_key = replica_key, .a = a, .b = b});
+    const struct wal_record record = {
+        .type = (uint8_t)type, .replica_key = replica_key, .a = a, .b = b};
+    wal_batch_add(wal, &record, NULL);
 }
 
 void wal_hard_state(struct wal *wal, uint64_t replica_key, struct hard_state state)

@@ -10,6 +10,7 @@
 
 #define RETRY_MS 1000u
 #define IDLE_BUFFER_BYTES_MAX (1u << 20) /* a larger one is not kept for the next batch */
+#define LENT_BYTES_MIN 16384u            /* a body of so much is not copied */
 
 static struct wal_batch *batch_last(const struct wal *wal)
 {
@@ -31,22 +32,51 @@ static struct wal_batch *batch_open(struct wal *wal)
     return batch;
 }
 
+static size_t batch_bytes(const struct wal_batch *batch)
+{
+    return batch->bytes.n + batch->lent_bytes;
+}
+
 static void batch_seal(struct wal *wal, struct wal_batch *batch)
 {
-    size_t padding = (size_t)(wal_page_up(batch->bytes.n) - batch->bytes.n);
-    batch->content_bytes = batch->bytes.n;
+    batch->content_bytes = batch_bytes(batch);
+    size_t padding = (size_t)(wal_page_up(batch->content_bytes) - batch->content_bytes);
     if (padding > 0)
         memset(buffer_grow(&batch->bytes, padding), 0, padding);
     batch->sealed = true;
-    wal->next_start = batch->start + batch->bytes.n;
+    wal->next_start = batch->start + batch_bytes(batch);
+}
+
+static void batch_lend(struct wal_batch *batch, struct payload *payload)
+{
+    if (batch->lent_count == batch->lent_cap) {
+        batch->lent_cap = batch->lent_cap == 0 ? 8 : batch->lent_cap * 2;
+        batch->lent = sf_realloc(batch->lent, batch->lent_cap * sizeof *batch->lent);
+    }
+    batch->lent[batch->lent_count++] =
+        (struct wal_lent){.at = batch->bytes.n, .payload = payload_ref(payload)};
+    batch->lent_bytes += payload->bytes;
+}
+
+static void batch_give_back(struct wal_batch *batch)
+{
+    for (size_t i = 0; i < batch->lent_count; i++)
+        payload_unref(batch->lent[i].payload);
+    batch->lent_count = batch->lent_bytes = 0;
 }
 
 static struct wal_place batch_put(struct wal *wal, struct wal_batch *batch,
-                                  struct wal_record record)
+                                  struct wal_record record, struct payload *payload)
 {
     size_t bytes = wal_record_bytes(&record);
-    record.position = batch->start + batch->bytes.n;
-    wal_record_write(buffer_grow(&batch->bytes, bytes), wal->cluster_hash, &record);
+    record.position = batch->start + batch_bytes(batch);
+    if (payload != NULL && payload->bytes >= LENT_BYTES_MIN) {
+        wal_record_write_head(buffer_grow(&batch->bytes, WAL_HEADER_BYTES), wal->cluster_hash,
+                              &record);
+        batch_lend(batch, payload);
+    } else {
+        wal_record_write(buffer_grow(&batch->bytes, bytes), wal->cluster_hash, &record);
+    }
     wal->position = record.position + bytes;
     return (struct wal_place){.position = record.position, .bytes = (uint32_t)bytes};
 }
@@ -57,15 +87,14 @@ static void head_put_replicas(struct wal *wal, struct wal_batch *batch)
     struct wal_replica *r, *next;
     HASH_ITER(hh, wal->replicas, r, next)
     {
-        batch_put(wal, batch,
-                  (struct wal_record){.type = WAL_HARD_STATE,
-                                      .replica_key = r->key,
-                                      .a = r->hard_state.term,
-                                      .b = r->hard_state.vote});
-        batch_put(
-            wal, batch,
-            (struct wal_record){
-                .type = WAL_CUT, .replica_key = r->key, .a = r->base_index, .b = r->base_term});
+        const struct wal_record state = {.type = WAL_HARD_STATE,
+                                         .replica_key = r->key,
+                                         .a = r->hard_state.term,
+                                         .b = r->hard_state.vote};
+        const struct wal_record cut = {
+            .type = WAL_CUT, .replica_key = r->key, .a = r->base_index, .b = r->base_term};
+        batch_put(wal, batch, state, NULL);
+        batch_put(wal, batch, cut, NULL);
     }
 }
 
@@ -92,7 +121,7 @@ void wal_batch_begin_segment(struct wal *wal, uint64_t number, size_t need)
     uint8_t body[WAL_SEGMENT_BODY_BYTES];
     wal->next_start = segment->start;
     struct wal_batch *batch = batch_open(wal);
-    batch_put(wal, batch, wal_segment_head_record(&head, 0, body));
+    batch_put(wal, batch, wal_segment_head_record(&head, 0, body), NULL);
     head_put_replicas(wal, batch);
 }
 
@@ -108,7 +137,7 @@ static struct wal_batch *batch_with_room(struct wal *wal, size_t bytes)
 {
     struct wal_batch *last = batch_last(wal);
     if (last != NULL && !last->sealed) {
-        if (last->start + last->bytes.n + bytes <= last->segment->end)
+        if (last->start + batch_bytes(last) + bytes <= last->segment->end)
             return last;
         batch_seal(wal, last);
         next_segment(wal, bytes);
@@ -120,9 +149,11 @@ static struct wal_batch *batch_with_room(struct wal *wal, size_t bytes)
     return batch_last(wal);
 }
 
-struct wal_place wal_batch_add(struct wal *wal, const struct wal_record *record)
+struct wal_place wal_batch_add(struct wal *wal, const struct wal_record *record,
+                               struct payload *payload)
 {
-    return batch_put(wal, batch_with_room(wal, wal_record_bytes(record)), *record);
+    struct wal_batch *batch = batch_with_room(wal, wal_record_bytes(record));
+    return batch_put(wal, batch, *record, payload);
 }
 
 void wal_batch_add_empty(struct wal *wal)
@@ -135,6 +166,8 @@ void wal_batch_add_empty(struct wal *wal)
 
 static void batch_free(struct wal_batch *batch)
 {
+    batch_give_back(batch);
+    free(batch->lent);
     buffer_deinit(&batch->bytes);
     free(batch);
 }
@@ -151,6 +184,28 @@ void wal_batches_free(struct wal *wal)
     wal->batches = wal->idle = NULL;
 }
 
+/* Writes its own bytes and what is lent in turn. */
+static int batch_write_all(const struct wal_batch *batch)
+{
+    uint64_t offset = batch->start - batch->segment->start;
+    size_t done = 0;
+    for (size_t i = 0; i <= batch->lent_count; i++) {
+        size_t end = i < batch->lent_count ? batch->lent[i].at : batch->bytes.n;
+        int status =
+            env_file_write(batch->segment->file, offset, batch->bytes.p + done, end - done);
+        offset += end - done;
+        done = end;
+        if (status == SF_OK && i < batch->lent_count) {
+            struct slice lent = payload_slice(batch->lent[i].payload);
+            status = env_file_write(batch->segment->file, offset, lent.p, lent.n);
+            offset += lent.n;
+        }
+        if (status != SF_OK)
+            return status;
+    }
+    return SF_OK;
+}
+
 /* The same bytes every time: nothing is synced meanwhile (S3). */
 static int batch_write(struct wal *wal, struct wal_batch *batch)
 {
@@ -158,10 +213,7 @@ static int batch_write(struct wal *wal, struct wal_batch *batch)
         .type = WAL_BATCH, .position = batch->start, .a = wal->synced, .b = batch->content_bytes};
     wal_record_write(batch->bytes.p, wal->cluster_hash, &head);
     int status = wal_segment_attach(wal, batch->segment);
-    if (status != SF_OK)
-        return status;
-    return env_file_write(batch->segment->file, batch->start - batch->segment->start,
-                          batch->bytes.p, batch->bytes.n);
+    return status == SF_OK ? batch_write_all(batch) : status;
 }
 
 /* The first batch is durable. */
@@ -170,7 +222,8 @@ static void batch_end(struct wal *wal)
     struct wal_batch *batch = wal->batches;
     DL_DELETE(wal->batches, batch);
     wal->vouched = wal->synced;
-    wal->synced = batch->start + batch->bytes.n;
+    wal->synced = batch->start + batch_bytes(batch);
+    batch_give_back(batch);
     if (wal->idle == NULL && batch->bytes.cap <= IDLE_BUFFER_BYTES_MAX)
         wal->idle = batch;
     else

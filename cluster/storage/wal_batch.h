@@ -10,8 +10,10 @@
 
 #include "storage/wal_state.h"
 
-/* Adds the record at the end of the log and says where it stands; record->position is ignored. */
-struct wal_place wal_batch_add(struct wal *wal, const struct wal_record *record);
+/* Adds the record at the end of the log and says where it stands; record->position is ignored.
+ * payload: NULL, or what the body is the content of; a reference may be taken. */
+struct wal_place wal_batch_add(struct wal *wal, const struct wal_record *record,
+                               struct payload *payload);
 /* An open batch without a record, which only vouches. None may be there. */
 void wal_batch_add_empty(struct wal *wal);
 /* The newest segment becomes `number`, and its first batch opens, with room for one more record of

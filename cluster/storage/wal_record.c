@@ -16,7 +16,8 @@ size_t wal_record_bytes(const struct wal_record *record)
     return WAL_HEADER_BYTES + record->body.n;
 }
 
-void wal_record_write(uint8_t *to, uint64_t cluster_hash, const struct wal_record *record)
+/* All but the checksum. */
+static void put_head(uint8_t *to, const struct wal_record *record)
 {
     sf_assert(record->body.n <= WAL_BODY_BYTES_MAX);
     put_le(to + 8, record->body.n, 4);
@@ -27,6 +28,18 @@ void wal_record_write(uint8_t *to, uint64_t cluster_hash, const struct wal_recor
     put_le(to + 24, record->position, 8);
     put_le(to + 32, record->a, 8);
     put_le(to + 40, record->b, 8);
+}
+
+void wal_record_write_head(uint8_t *to, uint64_t cluster_hash, const struct wal_record *record)
+{
+    put_head(to, record);
+    struct slice covered = slice_of(to + CHECKSUM_BYTES, WAL_HEADER_BYTES - CHECKSUM_BYTES);
+    put_le(to, bytes_hash_two(covered, record->body, cluster_hash), CHECKSUM_BYTES);
+}
+
+void wal_record_write(uint8_t *to, uint64_t cluster_hash, const struct wal_record *record)
+{
+    put_head(to, record);
     if (record->body.n > 0 && record->body.p != to + WAL_HEADER_BYTES)
         memcpy(to + WAL_HEADER_BYTES, record->body.p, record->body.n);
     struct slice covered = slice_of(to + CHECKSUM_BYTES, wal_record_bytes(record) - CHECKSUM_BYTES);

@@ -97,6 +97,8 @@ struct wal_segment_head {
 size_t wal_record_bytes(const struct wal_record *record);
 /* Writes wal_record_bytes. The body may stand at its place already. */
 void wal_record_write(uint8_t *to, uint64_t cluster_hash, const struct wal_record *record);
+/* Writes WAL_HEADER_BYTES: the record without its body, which will follow it on disk. */
+void wal_record_write_head(uint8_t *to, uint64_t cluster_hash, const struct wal_record *record);
 /* Reads the record that begins `from`. False: there is none that belongs to this position. */
 SF_MUST_CHECK bool wal_record_read(struct slice from, uint64_t cluster_hash, uint64_t position,
                                    struct wal_record *out);

@@ -70,7 +70,7 @@ static bool rewrite(struct wal *wal, struct wal_replica *replica, uint64_t index
     }
     SF_MARK("wal: live record written again at the head");
     record.flags |= WAL_REWRITTEN;
-    wal_replica_put(wal, replica, index, wal_batch_add(wal, &record));
+    wal_replica_put(wal, replica, index, wal_batch_add(wal, &record, NULL));
     return true;
 }
 
@@ -118,7 +118,8 @@ static void retire_dead(struct wal *wal)
         any = true;
     }
     if (any) {
-        wal_batch_add(wal, &(struct wal_record){.type = WAL_FLOOR, .a = wal->segments->number});
+        const struct wal_record floor = {.type = WAL_FLOOR, .a = wal->segments->number};
+        wal_batch_add(wal, &floor, NULL);
         wal->retired_floor = wal->position;
     }
 }

@@ -62,11 +62,20 @@ struct wal_segment {
 
 /* -- batches ------------------------------------------------------------------------------- */
 
+/* A long body, which is written from where it stands. */
+struct wal_lent {
+    size_t at;               /* its place: before this byte of the batch's own ones */
+    struct payload *payload; /* a reference */
+};
+
 struct wal_batch {
     struct wal_batch *prev, *next;
     struct wal_segment *segment;
-    uint64_t start;       /* position, a multiple of a page */
-    struct buffer bytes;  /* begins with the place for its BATCH record */
+    uint64_t start;        /* position, a multiple of a page */
+    struct buffer bytes;   /* begins with the place for its BATCH record; all but what is lent */
+    struct wal_lent *lent; /* by `at`, rising */
+    size_t lent_count, lent_cap;
+    size_t lent_bytes;
     size_t content_bytes; /* sealed: bytes before the padding */
     bool sealed;          /* padded; nothing is added any more */
 };
