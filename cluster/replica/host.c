@@ -24,7 +24,7 @@
 #define DEFAULT_HEARTBEAT_TICKS 5u
 #define DEFAULT_ELECTION_TICKS 50u
 #define DEFAULT_FLUSH_MS 5000u
-#define DEFAULT_FLUSH_BYTES (10u << 20)
+#define DEFAULT_FLUSH_BYTES (8u << 20)
 #define DEFAULT_SLACK_BYTES (4u << 20)
 #define DEFAULT_RESERVE_BYTES (256ull << 20)
 #define DEFAULT_CHUNK_BYTES (1u << 20)
@@ -32,7 +32,7 @@
 #define DEFAULT_INFLIGHT 128u
 #define DEFAULT_INFLIGHT_BYTES (4u << 20)
 #define DEFAULT_PROPOSALS 8192u
-#define DEFAULT_LOG_BYTES (32u << 20)
+#define DEFAULT_LOG_BYTES (20u << 20)
 #define SPACE_CHECK_MS 1000u
 
 char *host_text(const char *format, ...)

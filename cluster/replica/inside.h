@@ -23,7 +23,7 @@
 #include "replica/identity.h"
 #include "replica/replica.h"
 
-#define APPLY_QUEUE_BYTES_MAX (12u << 20) /* above it a leader admits nothing */
+#define APPLY_QUEUE_BYTES_MAX (8u << 20)  /* above it a leader admits nothing */
 #define REPLICA_BODY_BYTES_MAX (4u << 20) /* of one entry: it must fit in a message with others */
 #define ENTRY_OVERHEAD_BYTES 64u          /* what an entry costs in the log beside its payload */
 #define RETRY_BUSY_MS 5u

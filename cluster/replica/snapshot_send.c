@@ -30,7 +30,8 @@ struct snapshot_send {
     struct rpc_call call;
     struct env_timer pause; /* before the same chunk again */
     struct store_view *view;
-    struct store_iter *iter;
+    struct space space;
+    struct buffer next; /* the key that the next chunk begins with */
     uint64_t index, log_term, time_ns;
     uint64_t sequence;
     struct buffer pairs; /* of the chunk under way */
@@ -48,8 +49,8 @@ static void stop(struct snapshot_send *s)
     s->peer->send = NULL;
     rpc_call_cancel(&s->call);
     env_timer_stop(&s->pause);
-    store_iter_free(s->iter);
     store_view_free(s->view);
+    buffer_deinit(&s->next);
     buffer_deinit(&s->pairs);
     free(s);
 }
@@ -76,28 +77,35 @@ void snapshot_send_stop_all(struct replica *r)
 
 /* -- chunks -------------------------------------------------------------------------------- */
 
-/* The next pairs, at least one. False: the store cannot be read. */
-static bool fill_chunk(struct snapshot_send *s)
+/* The next pairs, at least one where there are any. Each chunk has an iterator of its own: while one
+ * lives, RocksDB keeps the memtables that there were when it was made. */
+static int fill_chunk(struct snapshot_send *s)
 {
     size_t limit = s->replica->host->options.chunk_bytes;
+    struct store_iter *iter =
+        store_iter_new(&s->space, s->view, buffer_slice(&s->next), slice_of(NULL, 0));
     buffer_clear(&s->pairs);
-    while (store_iter_valid(s->iter) && s->pairs.n < limit) {
-        buffer_put_slice(&s->pairs, store_iter_key(s->iter));
-        buffer_put_slice(&s->pairs, store_iter_value(s->iter));
-        store_iter_next(s->iter);
+    for (; store_iter_valid(iter) && s->pairs.n < limit; store_iter_next(iter)) {
+        buffer_put_slice(&s->pairs, store_iter_key(iter));
+        buffer_put_slice(&s->pairs, store_iter_value(iter));
     }
-    s->last = !store_iter_valid(s->iter);
+    s->last = !store_iter_valid(iter);
+    if (!s->last)
+        buffer_set(&s->next, store_iter_key(iter));
     s->tries = 0;
-    return store_iter_status(s->iter) == SF_OK;
+    int status = store_iter_status(iter);
+    store_iter_free(iter);
+    return status;
 }
 
 static void send_next(struct snapshot_send *s)
 {
-    if (fill_chunk(s))
+    int status = fill_chunk(s);
+    if (status == SF_OK)
         send_chunk(s);
     else
         host_fatal(s->replica->host, "the store of %s cannot be read: %s",
-                   s->replica->host->options.dir, sf_error_text(store_iter_status(s->iter)));
+                   s->replica->host->options.dir, sf_error_text(status));
 }
 
 static int answer_status(const msgpack_object *result)
@@ -184,7 +192,7 @@ static void begin(struct replica *r, struct peer *peer)
     s->log_term = r->applied.term;
     s->time_ns = r->applied.time_ns;
     s->view = store_view_new(r->host->options.store);
-    s->iter = store_iter_new(&r->space, s->view, slice_of(NULL, 0), slice_of(NULL, 0));
+    s->space = r->space;
     env_timer_init(r->host->env, &s->pause, on_pause_over);
     peer->send = s;
     send_next(s);

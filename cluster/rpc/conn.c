@@ -279,18 +279,33 @@ static void cut_off(struct rpc_conn *conn)
     conn_end(conn, SF_UNKNOWN, 0);
 }
 
+bool conn_unread_is_too_much(struct rpc *rpc)
+{
+    struct rpc_conn *most;
+    size_t max = rpc->options.unread_bytes_max;
+    bool is = conn_unread_by_clients(rpc, &most) >= max + max / 2;
+    if (is && !env_timer_is_armed(&rpc->unread_timer))
+        env_timer_start_ms(&rpc->unread_timer, 0);
+    return is;
+}
+
+/* What left meanwhile was only waiting for the turn's end. */
+void conn_on_unread(struct env_timer *timer)
+{
+    struct rpc *rpc = container_of(timer, struct rpc, unread_timer);
+    struct rpc_conn *most;
+    size_t max = rpc->options.unread_bytes_max;
+    while (conn_unread_by_clients(rpc, &most) >= max + max / 2)
+        cut_off(most);
+}
+
 /* Answers wait for peers that do not read them: this one, or clients in all. */
 static void limit_unread(struct rpc_conn *conn)
 {
-    struct rpc *rpc = conn->rpc;
-    size_t max = rpc->options.queue_bytes_max;
-    struct rpc_conn *most = NULL;
-    if (conn_queued_bytes(conn) > 2 * max)
+    if (conn_queued_bytes(conn) > 2 * conn->rpc->options.queue_bytes_max)
         cut_off(conn);
-    if (!conn_is_clients(conn) || conn_queued_bytes(conn) <= UNREAD_SMALL_BYTES)
-        return;
-    while (conn_unread_by_clients(rpc, &most) > max + max / 2)
-        cut_off(most);
+    else if (conn_is_clients(conn) && conn_queued_bytes(conn) > UNREAD_SMALL_BYTES)
+        (void)conn_unread_is_too_much(conn->rpc);
 }
 
 void conn_send(struct rpc_conn *conn, struct buffer *message, struct rpc_call *call)
@@ -357,16 +372,6 @@ static size_t take_messages(struct rpc_conn *conn, struct slice bytes)
     return taken;
 }
 
-/* Room for the rest of the message, as far as its beginning tells how long that is: it need not be
- * moved while it grows. What is only announced is reserved within reason. */
-static void reserve_rest(struct rpc_conn *conn)
-{
-    struct buffer *in = &conn->in;
-    size_t n = in->n, rest = conn->scan.offset > n ? conn->scan.offset - n : 0;
-    buffer_grow(in, rest < IN_RESERVE_BYTES ? rest : IN_RESERVE_BYTES);
-    in->n = n;
-}
-
 static void take_from_buffer(struct rpc_conn *conn)
 {
     struct buffer *in = &conn->in;
@@ -395,7 +400,7 @@ static void conn_on_data(void *ctx, const uint8_t *bytes, size_t n)
         return; /* refused: nothing more is listened to */
     size_t taken = conn->in.n > 0 ? 0 : take_messages(conn, slice_of(bytes, n));
     if (taken < n && conn->state == CONN_OPEN) {
-        reserve_rest(conn);
+        intake_reserve(conn, n - taken);
         buffer_append(&conn->in, bytes + taken, n - taken);
         take_from_buffer(conn);
     }

@@ -45,8 +45,8 @@
 #define FAIL_DELAY_MS 1u     /* so that a caller that tries again at once does not spin */
 #define UNANSWERED_MAX 1024u /* requests of one connection */
 #define IN_KEEP_BYTES 4096u  /* an idle connection's input buffer is at most this big */
-#define IN_RESERVE_BYTES (SF_VALUE_BYTES_MAX + 65536u) /* at once, for a message that has begun */
-#define IN_BYTES_DEFAULT (16u << 20)
+#define IN_BYTES_DEFAULT (4u << 20)
+#define UNREAD_BYTES_DEFAULT (6u << 20)
 #define QUEUE_BYTES_DEFAULT (16u << 20)
 #define UNREAD_SMALL_BYTES 16384u /* a connection with so little unread is not looked at */
 #define CONNS_DEFAULT 512u        /* the usual limit of 1,024 files leaves room for the store's */
@@ -63,7 +63,7 @@ struct rpc_method {
 
 /* The unfinished messages of all clients: see intake.c. */
 struct intake {
-    size_t bytes;             /* in their connections' buffers */
+    size_t bytes;             /* of their connections' buffers */
     struct rpc_conn *waiting; /* those with long ones, in the order in which they began */
     size_t held_back;         /* of them: are not read just now */
     bool crowded;
@@ -72,7 +72,7 @@ struct intake {
 
 struct rpc {
     struct env *env;
-    struct rpc_options options;    /* queue_bytes_max filled in */
+    struct rpc_options options;    /* limits filled in */
     struct env_listener *listener; /* NULL: none */
     struct rpc_method *methods;
     void (*on_lost)(void *ctx, const char *address);
@@ -84,8 +84,9 @@ struct rpc {
     struct rpc_call *calls;   /* by id: those on a connection */
     struct rpc_call *failing; /* on_done is due when failing_timer fires */
     struct env_timer failing_timer;
-    uint32_t failing_round;       /* what fails from now on is due in this round */
-    struct rpc_request *requests; /* unanswered */
+    uint32_t failing_round;        /* what fails from now on is due in this round */
+    struct env_timer unread_timer; /* clients may have left too much unread */
+    struct rpc_request *requests;  /* unanswered */
     struct intake intake;
     struct unpacked message; /* the one that is being handled; keeps its memory */
     rpc_peer last_peer;
@@ -118,7 +119,7 @@ struct rpc_conn {
     struct buffer in;      /* bytes not yet handled; begins with a message's first byte */
     struct pack_scan scan; /* of the first message in `in` */
     bool member;           /* it said hello as a server of our role and cluster */
-    size_t in_counted;     /* bytes of `in` that the intake knows of */
+    size_t in_counted;     /* the room of `in` that the intake knows of */
     bool in_intake;        /* in intake.waiting */
     bool held_back;        /* not read: others' messages come first */
     struct rpc_conn *intake_prev, *intake_next;
@@ -155,6 +156,9 @@ size_t conn_queued_bytes(const struct rpc_conn *conn); /* sent, and not taken ye
 bool conn_is_clients(const struct rpc_conn *conn);     /* open, and no server's */
 /* Answers that clients have not read, in all; *most: whose are the most (NULL: nothing is). */
 size_t conn_unread_by_clients(const struct rpc *rpc, struct rpc_conn **most);
+/* Is that so much that, unless it leaves with this turn's end, who leaves most is cut off? */
+bool conn_unread_is_too_much(struct rpc *rpc);
+void conn_on_unread(struct env_timer *timer);
 void conn_unqueue(struct rpc_conn *conn, struct rpc_waiting *waiting);
 void conn_request_ended(struct rpc_conn *conn); /* one of its requests was answered */
 void conn_read_or_not(struct rpc_conn *conn);   /* as paused and held_back say */
@@ -190,6 +194,8 @@ void request_free(struct rpc_request *request);
 /* -- intake.c ------------------------------------------------------------------------------ */
 
 void intake_init(struct rpc *rpc);
+/* Before so many bytes more are put into conn->in. */
+void intake_reserve(struct rpc_conn *conn, size_t more);
 /* After something was put into conn->in, or taken from it. anew: what was its first message is
  * handled. May end the connection. */
 void intake_note(struct rpc_conn *conn, bool anew);

@@ -1,4 +1,5 @@
-/* The intake: what clients have sent of messages that are not whole yet, bounded over all of them.
+/* The intake: the memory for what clients have sent of messages that are not whole yet, bounded over
+ * all of them.
  *
  * A message is handled when its last byte is here; until then it takes memory. While all of that is
  * more than in_bytes_max, only the connection whose long message began first is read, so that this
@@ -13,6 +14,7 @@
 
 #include "rpc/endpoint.h"
 
+#define RESERVE_BYTES_MAX (SF_VALUE_BYTES_MAX + 65536u) /* at once, of what is announced */
 #define SHORT_BYTES 16384u /* a message's part up to which its connection is read in any case */
 #define HEAD_MS 3000u
 
@@ -106,12 +108,27 @@ void intake_init(struct rpc *rpc)
     env_timer_init(rpc->env, &rpc->intake.timer, on_head_time);
 }
 
+/* Room for the rest of the message, where its beginning tells how long that is: so it need not be moved
+ * while it grows. Where there is not so much room, just for what comes now. */
+void intake_reserve(struct rpc_conn *conn, size_t more)
+{
+    const struct rpc *rpc = conn->rpc;
+    struct buffer *in = &conn->in;
+    size_t n = in->n, want = conn->scan.offset;
+    bool is_first = !conn_is_clients(conn) || conn == rpc->intake.waiting;
+    if (!is_first && want > n + RESERVE_BYTES_MAX)
+        want = n + RESERVE_BYTES_MAX;
+    if (!is_first && rpc->intake.bytes - in->cap + want > rpc->options.in_bytes_max)
+        want = n + more;
+    buffer_reserve(in, want);
+}
+
 void intake_note(struct rpc_conn *conn, bool anew)
 {
     struct rpc *rpc = conn->rpc;
     if (!conn_is_clients(conn))
         return;
-    count(conn, conn->in.n);
+    count(conn, conn->in.cap);
     bool waits = conn->in.n > SHORT_BYTES && !conn->paused;
     if (anew || !waits)
         leave(conn);

@@ -77,10 +77,15 @@ rpc_peer rpc_request_peer(const struct rpc_request *request)
 
 bool rpc_request_is_crowded(const struct rpc_request *request)
 {
-    const struct rpc *rpc = request->rpc;
-    const struct rpc_conn *own = conn_find_peer(request->rpc, request->peer);
+    struct rpc *rpc = request->rpc;
+    const struct rpc_conn *own = conn_find_peer(rpc, request->peer);
     struct rpc_conn *most;
-    if (own == NULL || conn_queued_bytes(own) == 0)
+    if (own == NULL)
         return false;
-    return conn_unread_by_clients(rpc, &most) >= rpc->options.queue_bytes_max;
+    if (!conn_is_clients(own))
+        return conn_queued_bytes(own) >= rpc->options.unread_bytes_max;
+    if (conn_unread_is_too_much(rpc))
+        return true;
+    return conn_queued_bytes(own) > 0 &&
+           conn_unread_by_clients(rpc, &most) >= rpc->options.unread_bytes_max;
 }

@@ -19,6 +19,9 @@ struct rpc *rpc_new(struct env *env, const struct rpc_options *options)
         rpc->options.conns_max = CONNS_DEFAULT;
     if (rpc->options.in_bytes_max == 0)
         rpc->options.in_bytes_max = IN_BYTES_DEFAULT;
+    if (rpc->options.unread_bytes_max == 0)
+        rpc->options.unread_bytes_max = UNREAD_BYTES_DEFAULT;
+    env_timer_init(env, &rpc->unread_timer, conn_on_unread);
     intake_init(rpc);
     env_timer_init(env, &rpc->failing_timer, call_on_failing);
     rpc_on_request(rpc, "hello", hello_on_request, rpc);
@@ -46,6 +49,7 @@ void rpc_free(struct rpc *rpc)
     while (rpc->requests)
         request_free(rpc->requests);
     env_timer_stop(&rpc->failing_timer);
+    env_timer_stop(&rpc->unread_timer);
     env_timer_stop(&rpc->intake.timer);
     free_methods(rpc);
     unpack_close(&rpc->message);

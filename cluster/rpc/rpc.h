@@ -39,15 +39,17 @@ struct rpc_request; /* a request that came in and was not answered yet */
 typedef uint64_t rpc_peer;
 
 struct rpc_options {
-    uint64_t cluster_id;    /* 0: any (a client, a tool): then no connection begins with hello */
-    const char *role;       /* "shardkv", "shardmaster", "client"; borrowed for ever (static) */
-    size_t conns_max;       /* connections that came in; 0: 512 */
-    size_t in_bytes_max;    /* of unfinished messages of all clients, beyond which all but one of
-                               those who send long ones are not read; 0: 16 MiB */
-    size_t queue_bytes_max; /* outgoing bytes a connection may hold before notifications to it are
+    uint64_t cluster_id;     /* 0: any (a client, a tool): then no connection begins with hello */
+    const char *role;        /* "shardkv", "shardmaster", "client"; borrowed for ever (static) */
+    size_t conns_max;        /* connections that came in; 0: 512 */
+    size_t in_bytes_max;     /* for unfinished messages of all clients, beyond which all but one of
+                               those who send long ones are not read; 0: 4 MiB */
+    size_t queue_bytes_max;  /* outgoing bytes a connection may hold before notifications to it are
                                dropped and requests on it fail SF_OVERLOADED; a peer that leaves
-                               twice as much unread is cut off, and where clients leave half as much
-                               again unread in all, the one that leaves most; 0: 16 MiB */
+                               twice as much unread is cut off; 0: 16 MiB */
+    size_t unread_bytes_max; /* answers that clients have not read, in all: beyond it
+                                rpc_request_is_crowded, and beyond half as much again the one that
+                                leaves most is cut off; 0: 6 MiB */
 };
 
 struct rpc *rpc_new(struct env *env, const struct rpc_options *options);
@@ -73,9 +75,9 @@ void rpc_reply(struct rpc_request *request, struct buffer *result);
 /* The error field becomes [code, text]; text NULL: the error's own. */
 void rpc_reply_error(struct rpc_request *request, int error, const char *text);
 rpc_peer rpc_request_peer(const struct rpc_request *request);
-/* Should a large answer not be given now, because queue_bytes_max wait already to be read by this
- * peer and the others? For who may say SF_BUSY instead. A peer that has read everything gets its
- * answer whatever the others do. */
+/* Should a large answer not be given now, because unread_bytes_max wait already to be read by this
+ * client and the others? For who may say SF_BUSY instead. A client that has read everything is
+ * refused only where half as much again waits. */
 bool rpc_request_is_crowded(const struct rpc_request *request);
 /* Notifies over the connection that `peer` came on; dropped where that is closed. */
 void rpc_notify_peer(struct rpc *rpc, rpc_peer peer, const char *method, struct buffer *params);

@@ -12,7 +12,7 @@ const struct shardkv_limits shardkv_limits_default = {
     .session_open_max = SF_SESSION_OPEN_MAX,
     .sessions_max = SF_SESSIONS_MAX,
     .tick_ms = 60000,
-    .pending_max = 8192,
+    .pending_max = 4096,
     .chunk_bytes = 512u << 10,
 };
 

@@ -6,7 +6,7 @@
 #include "shardkv/machine.h"
 #include "shardkv/shardkv.h"
 
-#define SERVICE_PENDING_BYTES_MAX (24u << 20)
+#define SERVICE_PENDING_BYTES_MAX (16u << 20)
 
 struct pending;
 

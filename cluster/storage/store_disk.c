@@ -22,9 +22,9 @@
 #include "storage/store_batch.h"
 #include "storage/store_ops.h"
 
-#define CACHE_BYTES (64u << 20)
-#define WRITE_BUFFER_BYTES (48u << 20)
-#define WRITE_BUFFER_COUNT 3 /* one is filled, one is flushed, one waits */
+#define CACHE_BYTES (32u << 20)
+#define WRITE_BUFFER_BYTES (24u << 20)
+#define WRITE_BUFFER_COUNT 2 /* one is filled while one is flushed */
 #define BLOB_BYTES_MIN 4096u /* values at least this long stand in blob files */
 #define BLOB_FILE_BYTES (64u << 20)
 /* D4. RocksDB moves the blobs of the oldest files whenever their keys are compacted, whether there is

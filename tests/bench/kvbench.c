@@ -1,7 +1,9 @@
 /* kvbench: puts or linearizable gets through the client, a fixed number in flight.
  *
  *   kvbench --masters A,B,C --op put|get --inflight N [--seconds S] [--keys N] [--value BYTES]
+ *           [--prefix TEXT]
  *
+ * The keys begin with TEXT (bench), so that several runs at once need not share them.
  * One line: operations a second, and the latency that half and 99 of 100 stayed below, in
  * microseconds. The keys are filled before that. Any failed operation ends it with
  * status 1. */
@@ -26,14 +28,14 @@ struct slot {
     struct bench *bench;
     struct client_call call;
     struct kv_op op;
-    char key[32];
+    char key[64];
     uint64_t sent_ns;
 };
 
 struct bench {
     struct env *env;
     struct client *client;
-    const char *masters;
+    const char *masters, *prefix;
     bool get, filling;
     size_t inflight, keys, value_bytes;
     uint64_t seconds, end_ns;
@@ -94,7 +96,7 @@ static void send_next(struct slot *slot)
         return;
     }
     key = bench->filling ? bench->filled++ : env_random_below(bench->env, bench->keys);
-    int n = snprintf(slot->key, sizeof slot->key, "bench-%08" PRIu64, key);
+    int n = snprintf(slot->key, sizeof slot->key, "%.40s-%08" PRIu64, bench->prefix, key);
     memset(&slot->op, 0, sizeof slot->op);
     slot->op.key = slice_of(slot->key, (size_t)n);
     slot->op.kind = bench->get && !bench->filling ? KV_GET : KV_PUT;
@@ -136,7 +138,7 @@ static void report(struct bench *bench, uint64_t took_ns)
 static int usage(void)
 {
     fputs("usage: kvbench --masters A,B,C --op put|get --inflight N [--seconds S] [--keys N] "
-          "[--value BYTES]\n",
+          "[--value BYTES] [--prefix TEXT]\n",
           stderr);
     return 2;
 }
@@ -149,6 +151,7 @@ static bool take_options(struct bench *bench, int argc, char **argv)
                                             {"seconds", required_argument, NULL, 's'},
                                             {"keys", required_argument, NULL, 'k'},
                                             {"value", required_argument, NULL, 'v'},
+                                            {"prefix", required_argument, NULL, 'p'},
                                             {NULL, 0, NULL, 0}};
     int option;
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -157,6 +160,8 @@ static bool take_options(struct bench *bench, int argc, char **argv)
         size_t number = strtoull(optarg, NULL, 10);
         if (option == 'm')
             bench->masters = optarg;
+        else if (option == 'p')
+            bench->prefix = optarg;
         else if (option == 'o')
             bench->get = strcmp(optarg, "get") == 0;
         else if (option == 'i')
@@ -174,7 +179,8 @@ static bool take_options(struct bench *bench, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    static struct bench bench = {.inflight = 16, .keys = 10000, .value_bytes = 256, .seconds = 5};
+    static struct bench bench = {
+        .prefix = "bench", .inflight = 16, .keys = 10000, .value_bytes = 256, .seconds = 5};
     char **masters;
     size_t count;
     if (!take_options(&bench, argc, argv))

@@ -427,12 +427,12 @@ static void what_is_applied_need_not_stand_in_memory(void **state)
     struct stage *stage = stage_up(19, &options);
     struct stage_node *leader = stage_leader(stage);
     (void)state;
-    propose_megabytes(stage, leader, 9, 50);
+    propose_megabytes(stage, leader, 7, 50);
     settle(stage);
     for (size_t i = 0; i < 3; i++) {
         assert_int_equal(stage->nodes[i].replica->durable, 0);
         assert_true(log_bytes(&stage->nodes[i]) <= 3u << 20);
-        assert_true(wal_live_bytes(stage->nodes[i].host->wal) > 9u << 20);
+        assert_true(wal_live_bytes(stage->nodes[i].host->wal) > 7u << 20);
     }
     for (size_t i = 0; i < 3; i++)
         sim_node_crash(stage->nodes[i].node);
@@ -570,8 +570,8 @@ static void a_follower_whose_store_is_full_is_heard_and_bounded(void **state)
         run_ms(stage, 100);
     }
     replica_consensus_status(follower->replica, &status);
-    assert_true(status.log_bytes > 10u << 20);
-    assert_true(status.log_bytes < 20u << 20);
+    assert_true(status.log_bytes > 7u << 20);
+    assert_true(status.log_bytes < 16u << 20);
     follower->faulty.full = false;
     settle(stage);
     assert_int_equal(replica_admits(leader->replica), SF_OK);

@@ -516,7 +516,7 @@ static void test_clients_that_do_not_read_are_bounded_in_all(void **state)
     struct stage stage;
     struct stranger strangers[20];
     stage_init(&stage, 1);
-    stage.server.options.queue_bytes_max = 1 << 20;
+    stage.server.options.unread_bytes_max = 1 << 20;
     stage_start(&stage);
     stage_strangers_come(&stage, strangers, 20);
     sim_faults(stage.sim)->delay_us_min = 2000000; /* what is sent stays on its way */

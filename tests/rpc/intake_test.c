@@ -6,7 +6,7 @@
 #include "rpc/stage.h"
 
 #define KIB 1024u
-#define IN_BYTES_MAX (1024 * KIB)
+#define IN_BYTES_MAX (2048 * KIB)
 #define PIECE (32 * KIB)
 #define MESSAGE (256 * KIB)
 #define STRANGERS 40u
@@ -75,7 +75,7 @@ static size_t count_closed(size_t from, size_t to)
     return closed;
 }
 
-/* 40 messages of 256 KiB at once, where 1 MiB is the bound: each comes to its end. */
+/* 40 messages of 256 KiB at once, where 2 MiB is the bound: each comes to its end. */
 static void test_all_come_to_their_end(void **state)
 {
     (void)state;
@@ -169,8 +169,8 @@ static void test_members_are_not_held_back(void **state)
     assert_true(stats_of(&stage.server).held_back > 0);
     size_t before = stats_of(&stage.server).in_bytes;
     pack_array(&params, 1);
-    pack_bin_begin(&params, 4 * IN_BYTES_MAX);
-    memset(buffer_grow(&params, 4 * IN_BYTES_MAX), 0, 4 * IN_BYTES_MAX);
+    pack_bin_begin(&params, 2 * IN_BYTES_MAX);
+    memset(buffer_grow(&params, 2 * IN_BYTES_MAX), 0, 2 * IN_BYTES_MAX);
     rpc_notify(stage.client.rpc, SERVER, "note", &params);
     stage_run_ms(&stage, 100);
     assert_int_equal(stage.server.notes, 1);
