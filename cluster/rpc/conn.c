@@ -240,6 +240,7 @@ static void send_now(struct rpc_conn *conn, struct buffer *message)
 {
     size_t n = 0;
     uint8_t *bytes = buffer_take(message, &n);
+    conn->sent_bytes += n;
     env_conn_send(conn->conn, bytes, n);
     await(conn);
 }
@@ -279,24 +280,72 @@ static void cut_off(struct rpc_conn *conn)
     conn_end(conn, SF_UNKNOWN, 0);
 }
 
+/* What left of all that was sent on it. */
+static uint64_t conn_taken(const struct rpc_conn *conn)
+{
+    return conn->sent_bytes - conn_queued_bytes(conn);
+}
+
+static void unread_watch(struct rpc *rpc, uint64_t now_ms)
+{
+    struct rpc_conn *conn;
+    DL_FOREACH(rpc->conns, conn)
+    {
+        if (conn_is_clients(conn))
+            conn->taken_seen = conn_taken(conn);
+    }
+    rpc->unread_watched_ms = now_ms;
+    env_timer_start_ms(&rpc->unread_timer, UNREAD_PATIENCE_MS);
+}
+
+/* Of the clients that took nothing since they are watched, the one that leaves most; or NULL. */
+static struct rpc_conn *unread_stalled(const struct rpc *rpc)
+{
+    struct rpc_conn *conn, *stalled = NULL;
+    DL_FOREACH(rpc->conns, conn)
+    {
+        size_t queued = conn_is_clients(conn) ? conn_queued_bytes(conn) : 0;
+        if (queued > 0 && conn->taken_seen == conn_taken(conn) &&
+            (stalled == NULL || queued > conn_queued_bytes(stalled)))
+            stalled = conn;
+    }
+    return stalled;
+}
+
 bool conn_unread_is_too_much(struct rpc *rpc)
 {
     struct rpc_conn *most;
-    size_t max = rpc->options.unread_bytes_max;
-    bool is = conn_unread_by_clients(rpc, &most) >= max + max / 2;
-    if (is && !env_timer_is_armed(&rpc->unread_timer))
-        env_timer_start_ms(&rpc->unread_timer, 0);
-    return is;
+    size_t max = rpc->options.unread_bytes_max, unread = conn_unread_by_clients(rpc, &most);
+    if (unread < max + max / 2)
+        return false;
+    if (!env_timer_is_armed(&rpc->unread_timer))
+        unread_watch(rpc, env_now_ms(rpc->env));
+    if (unread >= 2 * max)
+        env_timer_start_ms(&rpc->unread_timer, 0); /* the turn's end may send it */
+    return true;
 }
 
-/* What left meanwhile was only waiting for the turn's end. */
+/* Who reads slowly keeps its connection, who does not read loses it; and whoever it is where small
+ * answers, which are never refused, come to too much. */
 void conn_on_unread(struct env_timer *timer)
 {
     struct rpc *rpc = container_of(timer, struct rpc, unread_timer);
     struct rpc_conn *most;
     size_t max = rpc->options.unread_bytes_max;
-    while (conn_unread_by_clients(rpc, &most) >= max + max / 2)
+    uint64_t now = env_now_ms(rpc->env);
+    while (conn_unread_by_clients(rpc, &most) >= 2 * max)
         cut_off(most);
+    if (conn_unread_by_clients(rpc, &most) < max + max / 2)
+        return;
+    uint64_t watched = now - rpc->unread_watched_ms;
+    if (watched < UNREAD_PATIENCE_MS) {
+        env_timer_start_ms(timer, UNREAD_PATIENCE_MS - watched);
+        return;
+    }
+    struct rpc_conn *stalled = unread_stalled(rpc);
+    if (stalled != NULL)
+        cut_off(stalled);
+    unread_watch(rpc, now);
 }
 
 /* Answers wait for peers that do not read them: this one, or clients in all. */

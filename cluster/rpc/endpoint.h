@@ -48,6 +48,7 @@
 #define IN_BYTES_DEFAULT (4u << 20)
 #define UNREAD_BYTES_DEFAULT (6u << 20)
 #define QUEUE_BYTES_DEFAULT (16u << 20)
+#define UNREAD_PATIENCE_MS 1000u
 #define UNREAD_SMALL_BYTES 16384u /* a connection with so little unread is not looked at */
 #define CONNS_DEFAULT 512u        /* the usual limit of 1,024 files leaves room for the store's */
 #define ROLE_BYTES_MAX 32u
@@ -86,6 +87,7 @@ struct rpc {
     struct env_timer failing_timer;
     uint32_t failing_round;        /* what fails from now on is due in this round */
     struct env_timer unread_timer; /* clients may have left too much unread */
+    uint64_t unread_watched_ms;    /* while it is armed: since when clients are watched */
     struct rpc_request *requests;  /* unanswered */
     struct intake intake;
     struct unpacked message; /* the one that is being handled; keeps its memory */
@@ -127,6 +129,8 @@ struct rpc_conn {
     bool paused;             /* not read: too many unanswered */
     struct env_timer resume; /* goes on with what is in `in` */
     /* sending */
+    uint64_t sent_bytes; /* so far; some may be queued still */
+    uint64_t taken_seen; /* what had left of them at unread_watched_ms */
     struct rpc_waiting *waiting;
     size_t waiting_bytes;
     struct rpc_call *calls;   /* open here */
@@ -156,7 +160,8 @@ size_t conn_queued_bytes(const struct rpc_conn *conn); /* sent, and not taken ye
 bool conn_is_clients(const struct rpc_conn *conn);     /* open, and no server's */
 /* Answers that clients have not read, in all; *most: whose are the most (NULL: nothing is). */
 size_t conn_unread_by_clients(const struct rpc *rpc, struct rpc_conn **most);
-/* Is that so much that, unless it leaves with this turn's end, who leaves most is cut off? */
+/* Is that half as much again as it should be? Then clients are watched: who takes nothing for a second
+ * is cut off, one a second; and at twice as much, with the turn's end, who leaves most. */
 bool conn_unread_is_too_much(struct rpc *rpc);
 void conn_on_unread(struct env_timer *timer);
 void conn_unqueue(struct rpc_conn *conn, struct rpc_waiting *waiting);

@@ -48,8 +48,9 @@ struct rpc_options {
                                dropped and requests on it fail SF_OVERLOADED; a peer that leaves
                                twice as much unread is cut off; 0: 16 MiB */
     size_t unread_bytes_max; /* answers that clients have not read, in all: beyond it
-                                rpc_request_is_crowded, and beyond half as much again the one that
-                                leaves most is cut off; 0: 6 MiB */
+                                rpc_request_is_crowded, beyond half as much again who takes nothing
+                                for a second is cut off, and beyond twice as much who leaves most;
+                                0: 6 MiB */
 };
 
 struct rpc *rpc_new(struct env *env, const struct rpc_options *options);

@@ -37,8 +37,8 @@ struct space {
 /* -- life ---------------------------------------------------------------------------------- */
 
 struct store_disk_options {
-    size_t cache_bytes;        /* 0: 48 MiB */
-    size_t write_buffer_bytes; /* 0: 32 MiB in all */
+    size_t cache_bytes;        /* 0: 32 MiB */
+    size_t write_buffer_bytes; /* 0: 24 MiB in all */
 };
 
 /* Opens or creates `dir`. After daemonizing only (RocksDB starts threads). *why, where it fails, is

@@ -509,7 +509,8 @@ static void ask_large(struct stranger *stranger, uint64_t bytes)
     env_conn_send(stranger->conn, request, n);
 }
 
-/* However many they are, what they leave unread is bounded; who leaves most goes first. */
+/* However many they are, what they leave unread is bounded: beyond twice the limit who leaves most
+ * goes at once, beyond half as much again one goes each second. */
 static void test_clients_that_do_not_read_are_bounded_in_all(void **state)
 {
     (void)state;
@@ -519,21 +520,44 @@ static void test_clients_that_do_not_read_are_bounded_in_all(void **state)
     stage.server.options.unread_bytes_max = 1 << 20;
     stage_start(&stage);
     stage_strangers_come(&stage, strangers, 20);
-    sim_faults(stage.sim)->delay_us_min = 2000000; /* what is sent stays on its way */
-    sim_faults(stage.sim)->delay_us_max = 2000000;
+    sim_faults(stage.sim)->delay_us_min = 5000000; /* what is sent stays on its way */
+    sim_faults(stage.sim)->delay_us_max = 5000000;
     for (size_t i = 0; i < 20; i++)
         ask_large(&strangers[i], i == 7 ? 300000 : 200000);
-    for (size_t i = 0; i < 5000; i++) {
+    for (size_t i = 0; i < 9000; i++) {
         stage_run_ms(&stage, 1);
-        assert_true(stats_of(&stage.server).unread_bytes <= 3 << 19);
+        assert_true(stats_of(&stage.server).unread_bytes <= 2 << 20);
     }
-    stage_run_ms(&stage, 10000);
+    stage_run_ms(&stage, 20000);
     size_t closed = 0;
     for (size_t i = 0; i < 20; i++)
         closed += strangers[i].closed;
-    assert_int_equal(closed, 13); /* seven fit in 1.5 MiB */
+    assert_int_equal(closed, 13); /* ten fit in 2 MiB, seven in 1.5 */
     assert_true(strangers[7].closed);
     assert_int_equal(stats_of(&stage.server).slow_peers, 13);
+    stage_deinit(&stage);
+}
+
+/* Slow is not stalled: who takes some of its answers each second keeps its connection. */
+static void test_clients_that_read_slowly_are_not_cut_off(void **state)
+{
+    (void)state;
+    struct stage stage;
+    struct stranger strangers[9];
+    stage_init(&stage, 1);
+    stage.server.options.unread_bytes_max = 1 << 20;
+    stage_start(&stage);
+    stage_strangers_come(&stage, strangers, 9);
+    for (size_t second = 0; second < 8; second++) {
+        sim_faults(stage.sim)->delay_us_min = 1500000;
+        sim_faults(stage.sim)->delay_us_max = 1500000;
+        for (size_t i = 0; i < 9; i++)
+            ask_large(&strangers[i], 100000);
+        stage_run_ms(&stage, 800);
+    }
+    stage_run_ms(&stage, 10000);
+    for (size_t i = 0; i < 9; i++)
+        assert_false(strangers[i].closed);
     stage_deinit(&stage);
 }
 
@@ -621,6 +645,7 @@ int main(void)
         cmocka_unit_test(test_where_all_are_at_work_nobody_else_is_let_in),
         cmocka_unit_test(test_a_peer_that_does_not_read_is_cut_off),
         cmocka_unit_test(test_clients_that_do_not_read_are_bounded_in_all),
+        cmocka_unit_test(test_clients_that_read_slowly_are_not_cut_off),
         cmocka_unit_test(test_who_came_can_be_called_by_the_same_connection),
         cmocka_unit_test(test_the_way_is_the_own_connection_else_theirs),
     };
