@@ -36,6 +36,14 @@ void flush_restart_samples(struct replica *r)
     push_sample(r, r->applied.index, r->applied.term);
 }
 
+/* A follower may need what was applied before the start. */
+void flush_begin_samples(struct replica *r, const struct consensus_restore *log)
+{
+    push_sample(r, log->base_index, log->base_term);
+    for (size_t i = 0; i < log->entry_count && log->entries[i].index <= log->applied; i++)
+        flush_sample(r, &log->entries[i]);
+}
+
 void flush_sample(struct replica *r, const struct entry *entry)
 {
     size_t step = r->host->options.slack_bytes / SAMPLES_PER_SLACK;

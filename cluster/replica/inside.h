@@ -308,7 +308,9 @@ void flush_forget(struct host *host, struct flush_waiter *waiter);
  * enough. */
 void flush_turn(struct host *host);
 void flush_sample(struct replica *r, const struct entry *entry);
+/* The log begins after what is applied; or, at the start, as it was found. */
 void flush_restart_samples(struct replica *r);
+void flush_begin_samples(struct replica *r, const struct consensus_restore *log);
 
 /* -- status.c ------------------------------------------------------------------------------ */
 

@@ -59,7 +59,7 @@ int replica_new(struct host *host, const struct identity_replica *identity, stru
     restore_drop_leftovers(r);
     r->consensus = make_engine(r, &restore);
     r->term = restore.hard_state.term;
-    flush_restart_samples(r);
+    flush_begin_samples(r, &restore);
     r->batch = store_batch_new(&r->space);
     machine->ops->restored(machine, &r->space, r->applied.index);
     *out = r;

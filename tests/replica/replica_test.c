@@ -442,6 +442,32 @@ static void what_is_applied_need_not_stand_in_memory(void **state)
     stage_free(stage);
 }
 
+/* What stood in the log for a follower that lags stands there after a restart. */
+static void a_restart_keeps_the_log_for_a_follower_that_lags(void **state)
+{
+    struct stage_options options = calm_options(3);
+    options.slack_bytes = 4u << 20;
+    struct stage *stage = stage_up(21, &options);
+    struct stage_node *slow = some_follower(stage);
+    (void)state;
+    isolate(stage, slow);
+    propose_megabytes(stage, stage_leader(stage), 1, 1000);
+    for (size_t i = 0; i < 3; i++)
+        if (&stage->nodes[i] != slow)
+            assert_true(stage->nodes[i].replica->durable > 0);
+    for (size_t i = 0; i < 3; i++)
+        if (&stage->nodes[i] != slow)
+            sim_node_crash(stage->nodes[i].node);
+    for (size_t i = 0; i < 3; i++)
+        if (&stage->nodes[i] != slow)
+            sim_node_start(stage->nodes[i].node);
+    run_ms(stage, 5000);
+    sim_heal_all(stage->sim);
+    settle(stage);
+    assert_int_equal(stage->installs, 0);
+    stage_free(stage);
+}
+
 /* A follower that lags keeps more of the log in its leader's memory, but within its bound. */
 static void the_log_for_a_follower_away_is_bounded(void **state)
 {
@@ -615,6 +641,7 @@ int main(void)
         cmocka_unit_test(a_full_store_keeps_its_batch_and_goes_on),
         cmocka_unit_test(who_led_with_a_long_log_follows_again),
         cmocka_unit_test(what_is_applied_need_not_stand_in_memory),
+        cmocka_unit_test(a_restart_keeps_the_log_for_a_follower_that_lags),
         cmocka_unit_test(the_log_for_a_follower_away_is_bounded),
         cmocka_unit_test(who_has_a_full_disk_gives_the_lead_away),
         cmocka_unit_test(nobody_looks_at_a_store_that_is_ahead),
