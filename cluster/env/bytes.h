@@ -35,7 +35,7 @@ struct buffer {
 
 void buffer_deinit(struct buffer *b);                 /* frees; leaves it empty */
 void buffer_clear(struct buffer *b);                  /* n = 0, keeps the memory */
-void buffer_reserve(struct buffer *b, size_t cap); /* memory for so many bytes, no more */
+void buffer_reserve(struct buffer *b, size_t cap);    /* memory for so many bytes, no more */
 uint8_t *buffer_grow(struct buffer *b, size_t bytes); /* n += bytes; the new, unset part */
 void buffer_append(struct buffer *b, const void *p, size_t n);
 void buffer_set(struct buffer *b, struct slice from); /* replaces the content */

@@ -36,7 +36,7 @@ struct router *service_router(struct shardkv *service);             /* NULL with
 const struct config *service_fixed_config(struct shardkv *service); /* NULL: ask the masters */
 struct kv_machine *service_find(struct shardkv *service, group_id gid); /* NULL: not here */
 void service_shard_lost(struct kv_machine *machine,
-                        uint32_t shard); /* who waits in it is answered */
+                        uint32_t shard);            /* who waits in it is answered */
 void service_lead_lost(struct kv_machine *machine); /* who waits for locks is told so */
 /* Locks of the shard were given back: who waited for them goes on. */
 void service_locks_freed(struct kv_machine *machine, uint32_t shard);

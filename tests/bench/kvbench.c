@@ -145,14 +145,11 @@ static int usage(void)
 
 static bool take_options(struct bench *bench, int argc, char **argv)
 {
-    static const struct option options[] = {{"masters", required_argument, NULL, 'm'},
-                                            {"op", required_argument, NULL, 'o'},
-                                            {"inflight", required_argument, NULL, 'i'},
-                                            {"seconds", required_argument, NULL, 's'},
-                                            {"keys", required_argument, NULL, 'k'},
-                                            {"value", required_argument, NULL, 'v'},
-                                            {"prefix", required_argument, NULL, 'p'},
-                                            {NULL, 0, NULL, 0}};
+    static const struct option options[] = {
+        {"masters", required_argument, NULL, 'm'},  {"op", required_argument, NULL, 'o'},
+        {"inflight", required_argument, NULL, 'i'}, {"seconds", required_argument, NULL, 's'},
+        {"keys", required_argument, NULL, 'k'},     {"value", required_argument, NULL, 'v'},
+        {"prefix", required_argument, NULL, 'p'},   {NULL, 0, NULL, 0}};
     int option;
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
         if (option == '?')
