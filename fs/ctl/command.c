@@ -29,6 +29,12 @@ static const struct command commands[] = {
     {"ls", "[-l] [NAME]", "list a directory, or the root", 0, 1, CTL_MASTERS | CTL_FULL,
      command_ls},
     {"stat", "NAME", "say what is known of a key", 1, 1, CTL_MASTERS | CTL_KEY, command_stat},
+    {"tree", "[NAME]", "draw a directory, or the root, and all below it", 0, 1, CTL_MASTERS,
+     command_tree},
+    {"du", "[-h] [NAME]", "say how much room files take, directory by directory", 0, 1,
+     CTL_MASTERS | CTL_HUMAN, command_du},
+    {"df", "[-h]", "say how much room there is, group by group", 0, 0, CTL_MASTERS | CTL_HUMAN,
+     command_df},
     {"join", "GID HOST:PORT...", "let a replica group take its share of the shards", 2, SIZE_MAX,
      CTL_MASTERS | CTL_FORCE, command_join},
     {"leave", "GID...", "give the groups' shards to the others", 1, SF_GROUPS_MAX, CTL_MASTERS,
@@ -103,6 +109,8 @@ static void print_help(void)
          "                     of data in it (default 10; 0: never)\n"
          "  --key              put, get, append, puthash, del, stat: NAME is the key itself, any\n"
          "                     bytes, not its name in the mount\n"
+         "  -l                 ls: what is known of each\n"
+         "  -h                 du, df: sizes as 23M, not in units of 1024 bytes\n"
          "  --old              append: print the value before (of at most 1 MiB in all)\n"
          "  --json             query, status: print JSON\n"
          "  --force            join: also where the replicas do not answer as that group\n"
@@ -273,6 +281,8 @@ static unsigned kind_of(int option)
         return CTL_FORCE;
     case 'l':
         return CTL_FULL;
+    case 'h':
+        return CTL_HUMAN;
     case OPTION_KEY:
         return CTL_KEY;
     case OPTION_OLD:
@@ -293,6 +303,7 @@ static const char *name_of(unsigned kinds)
                  {CTL_JSON, "--json"},
                  {CTL_FORCE, "--force"},
                  {CTL_FULL, "-l"},
+                 {CTL_HUMAN, "-h"},
                  {CTL_KEY, "--key"},
                  {CTL_OLD, "--old"},
                  {CTL_DIR, "--dir"},
@@ -348,7 +359,7 @@ int command_main(int argc, char **argv)
     int option;
     uv_env_open_standard_files();
     opterr = 0; /* the line is ours */
-    while ((option = getopt_long(argc, argv, ":l", long_options, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, ":lh", long_options, NULL)) != -1) {
         if (option == OPTION_HELP) {
             print_help();
             return end(0);

@@ -19,8 +19,9 @@ enum ctl_option {
     CTL_FULL = 8, /* -l */
     CTL_KEY = 16, /* --key */
     CTL_DIR = 32,
-    CTL_NEW = 64,  /* --shards and so on: what a new local cluster is made of */
-    CTL_OLD = 128, /* --old */
+    CTL_NEW = 64,    /* --shards and so on: what a new local cluster is made of */
+    CTL_OLD = 128,   /* --old */
+    CTL_HUMAN = 256, /* -h */
 };
 
 struct ctl_options {
@@ -64,7 +65,7 @@ SF_MUST_CHECK bool take_number(const char *what, const char *text, uint64_t min,
                                uint64_t *out);
 
 command_run command_put, command_get, command_append, command_puthash, command_del;
-command_run command_ls, command_stat;
+command_run command_ls, command_stat, command_tree, command_du, command_df;
 command_run command_join, command_leave, command_move, command_transfer, command_drain;
 command_run command_query, command_status;
 command_run command_up, command_down;

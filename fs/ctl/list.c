@@ -4,7 +4,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "ctl/target.h"
 #include "ctl/text.h"
@@ -53,13 +52,9 @@ static void print_full(const struct tree_inode *inode)
            (unsigned long long)inode->size, text);
 }
 
-/* As it is, but for control characters where somebody looks at it. */
-static void print_name(struct slice name)
+static void print_line(struct slice name)
 {
-    if (isatty(STDOUT_FILENO))
-        text_print(stdout, name);
-    else
-        fwrite(name.p, 1, name.n, stdout);
+    text_print_name(name);
     putchar('\n');
 }
 
@@ -68,7 +63,7 @@ static bool on_entry(struct tree_call *call, struct slice name, const struct tre
     struct listing *listing = container_of(call, struct listing, call);
     if (listing->full)
         print_full(inode);
-    print_name(name);
+    print_line(name);
     memcpy(listing->last, name.p, name.n);
     listing->last_bytes = name.n;
     listing->count++;
@@ -96,19 +91,16 @@ int command_ls(const struct ctl_options *options, size_t argc, char **argv)
     struct target target;
     const char *name = argc > 0 ? argv[0] : "/";
     bool full = options->given & CTL_FULL;
-    int exit_status = target_check(options, name);
-    if (exit_status == 0)
-        exit_status = session_open(&s, options);
+    int exit_status = target_open(&s, options, name, &target);
     if (exit_status != 0)
         return exit_status;
-    exit_status = target_to_list(&s, options, name, &target);
-    if (exit_status == 0 && target.place.is_directory) {
+    if (target.place.is_directory) {
         int status = list(&s, &target.place, full);
         exit_status = status == SF_OK ? 0 : target_fail(name, status);
-    } else if (exit_status == 0) {
+    } else {
         if (full)
             print_full(&target.inode);
-        print_name(slice_str(name));
+        print_line(slice_str(name));
     }
     session_close(&s);
     return exit_status;

@@ -200,6 +200,7 @@ int session_rpc(struct session *s, const char *address, const char *method, stru
 struct tree_wait {
     bool done;
     int status;
+    struct buffer *data; /* NULL: nobody wants it */
 };
 
 static void on_open(void *ctx)
@@ -209,12 +210,12 @@ static void on_open(void *ctx)
 
 static void on_walked(struct tree_walk *walk, int status)
 {
-    *(struct tree_wait *)walk->ctx = (struct tree_wait){true, status};
+    *(struct tree_wait *)walk->ctx = (struct tree_wait){.done = true, .status = status};
 }
 
 int session_walk(struct session *s, struct tree_walk *walk)
 {
-    struct tree_wait wait = {false, SF_OK};
+    struct tree_wait wait = {.done = false};
     walk->ctx = &wait;
     walk->on_done = on_walked;
     tree_walk(s->tree, walk);
@@ -224,12 +225,21 @@ int session_walk(struct session *s, struct tree_walk *walk)
 
 static void on_tree(struct tree_call *call, int status)
 {
-    *(struct tree_wait *)call->ctx = (struct tree_wait){true, status};
+    struct tree_wait *wait = call->ctx;
+    wait->done = true;
+    wait->status = status;
+    if (status == SF_OK && wait->data)
+        buffer_set(wait->data, call->data);
 }
 
 int session_tree(struct session *s, struct tree_call *call)
 {
-    struct tree_wait wait = {false, SF_OK};
+    return session_tree_data(s, call, NULL);
+}
+
+int session_tree_data(struct session *s, struct tree_call *call, struct buffer *data)
+{
+    struct tree_wait wait = {.data = data};
     call->ctx = &wait;
     call->on_done = on_tree;
     tree_submit(s->tree, call);

@@ -39,6 +39,8 @@ SF_MUST_CHECK int session_rpc(struct session *s, const char *address, const char
                               struct buffer *params);
 SF_MUST_CHECK int session_walk(struct session *s, struct tree_walk *walk);
 SF_MUST_CHECK int session_tree(struct session *s, struct tree_call *call);
+/* Where the call answers with data. *data: a copy, to be freed with buffer_deinit. */
+SF_MUST_CHECK int session_tree_data(struct session *s, struct tree_call *call, struct buffer *data);
 /* The root's mode, owner and times, for a walk to it that follows. */
 SF_MUST_CHECK int session_learn_root(struct session *s);
 /* A second more of time for each MiB. *data (may be NULL): a copy, to be freed by the caller with

@@ -150,6 +150,20 @@ int target_to_list(struct session *s, const struct ctl_options *options, const c
     return find(s, options, name, false, out);
 }
 
+int target_open(struct session *s, const struct ctl_options *options, const char *name,
+                struct target *out)
+{
+    int exit_status = target_check(options, name);
+    if (exit_status == 0)
+        exit_status = session_open(s, options);
+    if (exit_status != 0)
+        return exit_status;
+    exit_status = target_to_list(s, options, name, out);
+    if (exit_status != 0)
+        session_close(s);
+    return exit_status;
+}
+
 int target_to_read(struct session *s, const struct ctl_options *options, const char *name,
                    struct target *out)
 {

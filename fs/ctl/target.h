@@ -30,7 +30,10 @@ SF_MUST_CHECK int target_find(struct session *s, const struct ctl_options *optio
 /* The same, but symlinks are followed to the end. */
 SF_MUST_CHECK int target_to_list(struct session *s, const struct ctl_options *options,
                                  const char *name, struct target *out);
-/* The same, and a directory is refused. */
+/* The same, from opening the session on; on failure that is closed. */
+SF_MUST_CHECK int target_open(struct session *s, const struct ctl_options *options,
+                              const char *name, struct target *out);
+/* The same as target_to_list, and a directory is refused. */
 SF_MUST_CHECK int target_to_read(struct session *s, const struct ctl_options *options,
                                  const char *name, struct target *out);
 /* Directories on the way are made, and a file below one is created. */

@@ -1,8 +1,8 @@
 /* space: how much room the cluster has, and who its members are, collected in the background so that
  * nobody waits for that.
  *
- * Every few seconds one replica after another is asked for its status; a group has as much room as
- * its fullest replica, the cluster as much as its groups together. */
+ * Every few seconds one replica after another is asked for its status; the cluster has as much room
+ * as its groups together. */
 #include "tree/op.h"
 
 #include <stdio.h>
@@ -28,8 +28,6 @@ struct space_poll {
     size_t group, replica; /* who is being asked, by position in the Config ... */
     group_id gid;          /* ... and by name */
     char address[SF_ADDRESS_BYTES_MAX];
-    uint64_t total, free;        /* of the present group: its fullest replica so far */
-    struct tree_space sum;       /* of the groups before it, in this round */
     struct tree_space latest;    /* the last complete round */
     struct members asked, known; /* the same of the members */
 };
@@ -96,33 +94,69 @@ static void note_member(struct space_poll *poll, int status, const msgpack_objec
 static void on_answer(struct rpc_call *call, int status, const msgpack_object *result)
 {
     struct space_poll *poll = container_of(call, struct space_poll, call);
-    uint64_t total, free_bytes;
     note_member(poll, status, result);
-    if (status == SF_OK && map_u64(result, "disk_total", &total) &&
-        map_u64(result, "disk_free", &free_bytes) &&
-        (poll->total == 0 || free_bytes < poll->free)) {
-        poll->total = total;
-        poll->free = free_bytes;
-    }
     poll->replica++;
     ask_next(poll);
 }
 
-static void end_group(struct space_poll *poll)
+/* Groups of the Config with a replica at this address. */
+static uint64_t count_groups_at(const struct config *config, const char *address)
 {
-    poll->sum.known |= poll->total > 0;
-    poll->sum.total_bytes += poll->total;
-    poll->sum.free_bytes += poll->free;
-    poll->total = poll->free = 0;
-    poll->replica = 0;
-    poll->group++;
+    uint64_t count = 0;
+    for (size_t g = 0; g < config->group_count; g++) {
+        const struct group *group = &config->groups[g];
+        for (size_t i = 0; i < group->address_count; i++)
+            count += strcmp(group->addresses[i], address) == 0;
+    }
+    return count > 0 ? count : 1;
+}
+
+struct tree_space tree_group_space(const struct config *config, group_id gid,
+                                   const struct tree_member *members, size_t count)
+{
+    struct tree_space space = {.known = false};
+    for (size_t i = 0; i < count; i++) {
+        const struct tree_member *member = &members[i];
+        if (member->gid != gid || !member->answered || member->total_bytes == 0)
+            continue;
+        uint64_t sharers = count_groups_at(config, member->address);
+        uint64_t free_bytes = member->free_bytes / sharers;
+        if (space.known && free_bytes >= space.free_bytes)
+            continue;
+        space.known = true;
+        space.free_bytes = free_bytes;
+        space.total_bytes = member->total_bytes / sharers;
+    }
+    return space;
+}
+
+void tree_space_add(struct tree_space *sum, const struct tree_space *part)
+{
+    sum->known |= part->known;
+    sum->total_bytes += part->total_bytes;
+    sum->free_bytes += part->free_bytes;
+}
+
+static struct tree_space sum_up(const struct space_poll *poll, const struct config *config)
+{
+    struct tree_space sum = {.known = false};
+    for (size_t g = 0; g < config->group_count; g++) {
+        struct tree_space part =
+            tree_group_space(config, config->groups[g].gid, poll->asked.all, poll->asked.count);
+        tree_space_add(&sum, &part);
+    }
+    return sum;
 }
 
 static void end_round(struct space_poll *poll)
 {
+    const struct config *config = poll_config(poll);
     struct members old = poll->known;
-    if (poll->sum.known)
-        poll->latest = poll->sum;
+    struct tree_space sum = {.known = false};
+    if (config)
+        sum = sum_up(poll, config);
+    if (sum.known)
+        poll->latest = sum;
     poll->known = poll->asked;
     poll->asked = old;
 }
@@ -131,8 +165,10 @@ static void ask_next(struct space_poll *poll)
 {
     const struct config *config = poll_config(poll);
     while (config && poll->group < config->group_count &&
-           poll->replica >= config->groups[poll->group].address_count)
-        end_group(poll);
+           poll->replica >= config->groups[poll->group].address_count) {
+        poll->replica = 0;
+        poll->group++;
+    }
     if (!config || poll->group >= config->group_count) {
         end_round(poll);
         env_timer_start_ms(&poll->timer, POLL_MS);
@@ -151,8 +187,6 @@ static void begin_round(struct env_timer *timer)
 {
     struct space_poll *poll = container_of(timer, struct space_poll, timer);
     poll->group = poll->replica = 0;
-    poll->total = poll->free = 0;
-    poll->sum = (struct tree_space){0};
     poll->asked.count = 0;
     ask_next(poll);
 }

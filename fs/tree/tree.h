@@ -196,9 +196,14 @@ enum tree_xattr_must { TREE_XATTR_ANY, TREE_XATTR_ABSENT, TREE_XATTR_THERE };
 #define TREE_XATTR_CAPABILITY "security.capability"
 
 struct tree_space {
-    uint64_t total_bytes, free_bytes; /* of the fullest replica of each group, summed */
+    uint64_t total_bytes, free_bytes; /* of the groups, summed */
     bool known;                       /* false: the cluster did not answer yet; never waits */
 };
+/* A group has as much room as its fullest replica. A disk with replicas of several groups of the
+ * Config gives each of them an even part. Not known where none of its members answered. */
+struct tree_space tree_group_space(const struct config *config, group_id gid,
+                                   const struct tree_member *members, size_t count);
+void tree_space_add(struct tree_space *sum, const struct tree_space *part);
 
 struct tree_call {
     void (*on_done)(struct tree_call *call, int status);
