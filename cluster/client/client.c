@@ -30,6 +30,7 @@ struct client *client_new(struct env *env, struct router *router)
     client->env = env;
     client->router = router;
     client->waiter.on_config = on_config;
+    client->window = SF_SESSION_OPEN_MAX;
     env_timer_init(env, &client->sweep, on_sweep);
     id_pool_init(&client->ids, client);
     client->forgetter = forgetter_new(router);
@@ -50,6 +51,12 @@ void client_free(struct client *client)
     env_timer_stop(&client->sweep);
     head_cache_free(client->heads);
     free(client);
+}
+
+void client_limit_window(struct client *client, unsigned window)
+{
+    sf_assert(window >= 1 && window <= SF_SESSION_OPEN_MAX);
+    client->window = window;
 }
 
 struct router *client_router(struct client *client)

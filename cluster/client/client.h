@@ -19,6 +19,9 @@ struct client *client_new(struct env *env, struct router *router);
  * Not from within a callback of the client. */
 void client_free(struct client *client);
 struct router *client_router(struct client *client);
+/* So many mutations of a shard are sent before one has ended, others wait: 1..SF_SESSION_OPEN_MAX,
+ * which is also what a new client does. A simulation makes it small. */
+void client_limit_window(struct client *client, unsigned window);
 
 /* -- level 1 ------------------------------------------------------------------------------- */
 

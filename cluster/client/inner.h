@@ -178,6 +178,7 @@ struct client {
     struct router_waiter waiter; /* for the first Config */
     struct session *sessions;    /* all */
     struct session *current;     /* by shard */
+    unsigned window;             /* numbers open in a session; 1..SF_SESSION_OPEN_MAX */
     struct hold *holds;          /* by key */
     struct env_timer sweep;      /* runs while there are sessions */
     struct id_pool ids;

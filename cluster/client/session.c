@@ -133,7 +133,7 @@ uint64_t session_first_incomplete(const struct session *session)
 
 static bool window_has_room(const struct session *session)
 {
-    return session->next_sequence - session_first_incomplete(session) < SF_SESSION_OPEN_MAX;
+    return session->next_sequence - session_first_incomplete(session) < session->client->window;
 }
 
 static void pump(struct session *session)

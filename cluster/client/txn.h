@@ -17,11 +17,21 @@
  *  N1  Every participant's number stays in its session's flight until the end: what the outcome
  *      answers is kept there for us.
  *  N2  Numbers are asked for in all sessions within one turn, so that two transactions stand in the
- *      same order in any two queues, and full windows cannot make a circle.
+ *      same order in any two queues.
  *  N3  Retrying, Prepares are sent one after the other in ascending order of shards: who waits for a
  *      lock of a shard holds locks of lower shards alone.
  *  N4  A participant to which nothing was sent will never be prepared: its number is used for
  *      nothing else.
+ *
+ * Why nobody waits for ever, however small the window is: who waits for a number holds no lock, as
+ * nothing of it was sent; what it waits for was enqueued before it (N2), so the oldest waits for none
+ * but those that have all their numbers. Those wait for locks alone, of higher shards than the ones
+ * they hold (N3); and what waits for a lock without being prepared anywhere holds none. That needs
+ * servers to take every number that a client gives out: would one refuse a Prepare for its window,
+ * then a transaction with locks waited for a number, and two clients could make a circle (one's
+ * write waits for a lock of the other's transaction, whose Prepare waits behind the other's write,
+ * and the same the other way round), which no leader could end, as an ASK were refused like that too.
+ * So the server's window is a constant, and no client's is larger.
  */
 #ifndef CLIENT_TXN_H
 #define CLIENT_TXN_H

@@ -9,7 +9,6 @@
 const struct shardkv_limits shardkv_limits_default = {
     .session_idle_ns = 3600 * ENV_SECOND_NS,
     .session_step_ns = 60 * ENV_SECOND_NS,
-    .session_open_max = SF_SESSION_OPEN_MAX,
     .sessions_max = SF_SESSIONS_MAX,
     .tick_ms = 60000,
     .pending_max = 4096,

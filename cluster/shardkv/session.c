@@ -261,8 +261,7 @@ static bool is_new(struct access *access, const struct session *session, uint64_
         answer_status(answer, sequence == 0 ? SF_INVALID : SF_STALE);
     } else if (find_completion(access, session, sequence, answer)) {
         SF_MARK("session: duplicate answered from its completion record");
-    } else if (sequence - session->first_incomplete >= access->limits->session_open_max) {
-        SF_MARK("session: too many requests open");
+    } else if (sequence - session->first_incomplete >= SF_SESSION_OPEN_MAX) {
         answer_status(answer, SF_SESSIONS_FULL);
     } else {
         return true;

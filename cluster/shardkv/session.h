@@ -11,7 +11,9 @@
  *   'u'  used age, session   nothing: sessions in the order in which they were used last
  *
  *  X1  Completion records stand only for numbers in [first_incomplete, highest], and
- *      highest < first_incomplete + limits.session_open_max.
+ *      highest < first_incomplete + SF_SESSION_OPEN_MAX. A client that counts its open requests
+ *      never meets that limit: it tells its first incomplete number with each (client/txn.h says
+ *      what rests on it).
  *  X2  's', 'i' and 'u' of a session are there together, and session_count of the meta counts them.
  *  X3  used_age_ns is behind the true age of the last use by less than limits.session_step_ns: so
  *      the order is kept without a write for each request.

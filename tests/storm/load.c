@@ -67,6 +67,8 @@ static void boot(void *ctx, struct sim_node *node, struct env *env)
     client->rpc = rpc_new(env, &options);
     client->router = router_new(env, client->rpc, masters, load->cluster->masters.count);
     client->client = client_new(env, client->router);
+    if (load->options.window != 0)
+        client_limit_window(client->client, load->options.window);
     for (unsigned i = 0; i < load->worker_count; i++) {
         struct worker *w = &load->workers[i];
         if (w->client == client)

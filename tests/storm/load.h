@@ -25,6 +25,7 @@ struct load;
 struct load_options {
     unsigned clients;                /* [2] */
     unsigned registers, wide, large; /* workers [6, 0, 0] */
+    unsigned window;                 /* client_limit_window [not called] */
     uint64_t pause_ms_max;           /* between two operations of a worker */
     unsigned timeouts;               /* per mille of operations that have a deadline of 1 to 3 s */
 };

@@ -177,22 +177,13 @@ static void choose_checks(struct worker *w, size_t count)
                                      .key = slice_str(worker_random(w, 4) == 0 ? "a" : "zz")};
 }
 
-/* Transactions over several shards count on the windows of sessions being what clients think. Where
- * servers take fewer numbers, what is prepared under one may wait for good for what is refused under
- * the next (swarm seeds 242, 257 and 391). limits.session_open_max: 0 where all limits are unset. */
-static bool may_go_wide(const struct worker *w)
-{
-    uint64_t open_max = w->load->cluster->options.limits.session_open_max;
-    return open_max == 0 || open_max >= SF_SESSION_OPEN_MAX;
-}
-
 static void choose_mini(struct worker *w)
 {
     size_t checks = (size_t)worker_random(w, 3);
     size_t ops = 1 + (size_t)worker_random(w, PARTS_MAX - 2);
     memset(w->parts, 0, sizeof w->parts);
     snprintf(w->text, sizeof w->text, "(%" PRIu64 ".%" PRIu64 ")", w->client->life, ++w->count);
-    bool wide = checks < 2 && worker_random(w, 2) == 0 && may_go_wide(w);
+    bool wide = checks < 2 && worker_random(w, 2) == 0;
     choose_key(w, &w->parts[0], w->part_keys[0], sizeof w->part_keys[0]);
     uint32_t shard = shard_of(w, &w->parts[0]);
     for (size_t i = 1; i < checks + ops; i++) {

@@ -40,7 +40,7 @@ static const struct dial {
     DIAL(proposals_max, RARELY, 1, 8),
     DIAL(log_bytes_max, RARELY, 4000, 64000),
     DIAL(session_idle_ms, HALF, 400, 8000),
-    DIAL(session_open_max, RARELY, 1, 8),
+    DIAL(window, RARELY, 1, 8),
     DIAL(sessions_max, RARELY, 2, 6),
     DIAL(pending_max, RARELY, 1, 8),
     DIAL(clients, ALWAYS, 1, LOAD_CLIENTS_MAX),
@@ -162,8 +162,6 @@ static void set_limits(const struct mix *mix, struct shardkv_limits *limits)
         limits->session_step_ns = limits->session_idle_ns / IDLE_STEPS;
         limits->tick_ms = mix->session_idle_ms / IDLE_TICKS;
     }
-    if (mix->session_open_max != 0)
-        limits->session_open_max = mix->session_open_max;
     if (mix->sessions_max != 0)
         limits->sessions_max = mix->sessions_max;
     if (mix->pending_max != 0)
@@ -203,6 +201,7 @@ void mix_cluster(const struct mix *mix, struct cluster_options *options)
 void mix_load(const struct mix *mix, struct load_options *options)
 {
     *options = (struct load_options){.clients = mix->clients,
+                                     .window = mix->window,
                                      .registers = mix->registers,
                                      .wide = mix->wide,
                                      .large = mix->large,

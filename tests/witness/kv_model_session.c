@@ -143,15 +143,14 @@ struct answer *kvm_session_answer(const struct kv_model_session *session, uint64
 }
 
 /* May the number be executed? Else the reply is what has become of it. */
-static bool is_new(const struct kv_model *model, struct kv_model_session *session,
-                   uint64_t sequence, struct buffer *reply)
+static bool is_new(const struct kv_model_session *session, uint64_t sequence, struct buffer *reply)
 {
     const struct answer *answer = kvm_session_answer(session, sequence);
     if (sequence < session->first_incomplete)
         kvm_answer_status(reply, sequence == 0 ? SF_INVALID : SF_STALE);
     else if (answer != NULL)
         buffer_append(reply, answer->reply.p, answer->reply.n);
-    else if (sequence - session->first_incomplete >= model->options.limits.session_open_max)
+    else if (sequence - session->first_incomplete >= SF_SESSION_OPEN_MAX)
         kvm_answer_status(reply, SF_SESSIONS_FULL);
     else
         return true;
@@ -171,7 +170,7 @@ bool kvm_session_admits(const struct doing *doing, const struct kv_session *aske
         found->first_incomplete = asked->first_incomplete;
     }
     use(doing->model, doing->shard, found);
-    return is_new(doing->model, found, sequence, reply);
+    return is_new(found, sequence, reply);
 }
 
 void kvm_session_keep_answer(struct kv_model_session *session, uint64_t sequence,
