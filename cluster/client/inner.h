@@ -2,7 +2,8 @@
  *
  *   client.c    struct client: life, level 1's entry points
  *   op.c        one operation of level 1 from submit to its end, or until it is settled
- *   txn.c       a minitransaction over several shards; txn_parts.c: its parts
+ *   txn.c       a minitransaction over several shards; txn_parts.c: its parts; txn_room.c: how
+ *               many at a time
  *   session.c   the session of a shard: opening, numbers, the window, expiry
  *   hold.c      keys whose last mutation is not settled
  *   id_pool.c   blocks of fresh ids
@@ -40,6 +41,7 @@
 struct session;
 struct txn;
 struct txn_part;
+struct txn_room;
 
 /* -- holds: keys with a mutation that is being settled --------------------------------------- */
 
@@ -183,6 +185,7 @@ struct client {
     struct env_timer sweep;      /* runs while there are sessions */
     struct id_pool ids;
     struct forgetter *forgetter;
+    struct txn_room *txn_rooms; /* by groups */
     struct head_cache *heads;
     struct touch *touches;   /* by key */
     struct value_op *values; /* all of level 2 */

@@ -1,6 +1,7 @@
 #include "client/txn.h"
 
 #include "client/txn_parts.h"
+#include "client/txn_room.h"
 
 #define REST_MS_MIN 10u
 #define REST_MS_MAX 1000u
@@ -263,6 +264,11 @@ void txn_begin(struct op *op)
     op->state = OP_TXN;
     env_timer_init(client->env, &txn->rest, rest_on_timer);
     txn_parts_make(txn, op->call->op, router_config(client->router));
+    txn_room_enter(txn);
+}
+
+void txn_admitted(struct txn *txn)
+{
     number_all(txn);
 }
 
@@ -279,6 +285,7 @@ void txn_free(struct txn *txn, bool leave)
         router_cancel(&txn->parts[i].slot.router_call);
         env_timer_stop(&txn->parts[i].slot.timer);
     }
+    txn_room_leave(txn);
     txn_parts_free(txn);
     free(txn);
 }

@@ -1,7 +1,7 @@
 /* txn: a minitransaction over several shards, from submit to its end: the client's side of
  * shardkv/txn.h.
  *
- * The happy path is: a number in the session of each shard -> Prepare to all of them at once -> all
+ * The happy path is: room beside others (txn_room.h) -> a number in the session of each shard -> Prepare to all of them at once -> all
  * vote yes -> the outcome to all -> all have applied it -> the caller is answered, and the
  * participants are told to forget, some time later. It can fail by:
  *   - a no: the others are told to abort, and the caller gets its reason. Where that is only that
@@ -12,7 +12,7 @@
  *   - the deadline, or a cancel: the caller is answered (UNKNOWN, or what is certain), who has not
  *     answered is asked, and the end is awaited in the background, with the keys held
  *
- *   NUMBERING -> VOTING -> (finish.h ends it) -> done | RESTING -> NUMBERING
+ *   [WAITING ->] NUMBERING -> VOTING -> (finish.h ends it) -> done | RESTING -> NUMBERING
  *
  *  N1  Every participant's number stays in its session's flight until the end: what the outcome
  *      answers is kept there for us.

@@ -5,6 +5,8 @@
 
 #include "client/txn.h"
 
+struct txn_room;
+
 struct txn_part {
     struct txn *txn;
     uint32_t shard;
@@ -22,10 +24,11 @@ struct txn_part {
     bool was_told;     /* it confirmed an abort, having been prepared */
 };
 
-enum txn_phase { TXN_NUMBERING, TXN_VOTING, TXN_RESTING };
+enum txn_phase { TXN_WAITING, TXN_NUMBERING, TXN_VOTING, TXN_RESTING };
 
 struct txn {
     struct op *op;
+    struct txn_room *room;
     enum txn_phase phase;
     struct txn_part *parts; /* by shard */
     size_t count;
@@ -37,6 +40,7 @@ struct txn {
     unsigned rounds;       /* retries so far */
     struct env_timer rest; /* RESTING */
     struct kv_reply replies[SF_MINI_OPS_MAX];
+    struct txn *prev, *next; /* WAITING: in room->waiting */
 };
 
 void txn_parts_make(struct txn *txn, const struct kv_op *mini, const struct config *config);

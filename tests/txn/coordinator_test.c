@@ -280,6 +280,46 @@ static void a_deadline_before_anything_was_sent_is_a_timeout(void **state)
     assert_int_equal(count_of("kv.prepare"), 0);
 }
 
+/* Of two shards of one group, beside many that wait for a group that is away. */
+static void who_waits_for_a_lost_group_leaves_room_for_others(void **state)
+{
+    (void)state;
+    static struct transfer stuck[SF_SESSION_OPEN_MAX];
+    struct transfer here, plain;
+    char beside[4];
+    const char *near[2] = {"10", beside}, *far[2] = {"0", NULL}; /* 0 and 10 share a shard */
+    struct cluster_group *away = asker_owner(CLUSTER_SHARDS - 1);
+    if (away == asker_owner(0))
+        away = asker_owner(asker_shard(stage.keys[1]));
+    far[1] = stage.keys[away == asker_owner(CLUSTER_SHARDS - 1) ? 2 : 1];
+    snprintf(beside, sizeof beside, "%u", (unsigned)asker_shard_beside(0, true));
+    cluster_group_crash(away);
+    for (size_t i = 0; i < SF_SESSION_OPEN_MAX; i++)
+        start(&stuck[i], far, 2, 0);
+    start(&plain, near, 1, 0);
+    start(&here, near, 2, 0);
+    assert_int_equal(finish(&plain), SF_OK);
+    assert_int_equal(finish(&here), SF_OK);
+    cluster_group_start(away);
+    for (size_t i = 0; i < SF_SESSION_OPEN_MAX; i++)
+        assert_int_equal(finish(&stuck[i]), SF_OK);
+}
+
+/* Whatever the order in which shards are named: nothing waits for what waits for it. */
+static void full_windows_make_no_circle(void **state)
+{
+    (void)state;
+    struct transfer many[60];
+    client_limit_window(stage.client, 1);
+    for (size_t i = 0; i < 60; i++) {
+        const char *keys[2] = {stage.keys[i % 3], stage.keys[(i + 1) % 3]};
+        start(&many[i], keys, i % 4 == 3 ? 1 : 2, 0);
+    }
+    for (size_t i = 0; i < 60; i++)
+        assert_int_equal(finish(&many[i]), SF_OK);
+    assert_true(cluster_run_until(asker.cluster, bank_is_clean, PATIENCE_MS));
+}
+
 static void a_plain_prefix_cannot_be_checked_over_shards(void **state)
 {
     (void)state;
@@ -306,6 +346,8 @@ int main(void)
         STAGE_TEST(a_retry_prepares_in_shard_order_and_queues),
         STAGE_TEST(a_deadline_that_leaves_doubt_is_unknown),
         STAGE_TEST(a_deadline_before_anything_was_sent_is_a_timeout),
+        STAGE_TEST(who_waits_for_a_lost_group_leaves_room_for_others),
+        STAGE_TEST(full_windows_make_no_circle),
         STAGE_TEST(a_plain_prefix_cannot_be_checked_over_shards),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
