@@ -35,7 +35,10 @@ struct client_call {
     const struct kv_op *op; /* lent until on_done or cancel */
     uint64_t timeout_ms;    /* from submit; 0: none */
     group_id gid;           /* SCAN of a group's shards: that group; else 0 */
-    void *state;            /* the client's own */
+    /* A mutation of one shard is not sent from this moment on (env_now_ms), nor sent again: it
+     * waits until its caller moves the moment, or gives up. Lent like op; NULL: no such moment. */
+    const uint64_t *send_until_ms;
+    void *state; /* the client's own */
 };
 
 /* Reads need no session. Mutations of one client to one shard may be in flight together and are

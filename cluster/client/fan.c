@@ -24,6 +24,8 @@ static void piece_send(struct fan *fan, struct fan_piece *piece)
     }
     piece->call =
         (struct client_call){.on_done = piece_on_done, .op = &piece->op, .timeout_ms = timeout_ms};
+    if (fan->send_until_ms != 0)
+        piece->call.send_until_ms = &fan->send_until_ms;
     client_submit(fan->client, &piece->call);
 }
 

@@ -40,10 +40,11 @@ struct fan {
     const struct fan_work *work;
     void (*on_done)(struct fan *fan, int status);
     void *owner;
-    uint64_t next, end;   /* of the bytes that are not cut into pieces yet */
-    uint64_t deadline_ms; /* 0: none */
-    unsigned open;        /* pieces under way */
-    bool touched;         /* out: a mutation was sent, or may have been */
+    uint64_t next, end;     /* of the bytes that are not cut into pieces yet */
+    uint64_t deadline_ms;   /* 0: none */
+    uint64_t send_until_ms; /* of mutations: client_call's; 0: none. May be moved at any time */
+    unsigned open;          /* pieces under way */
+    bool touched;           /* out: a mutation was sent, or may have been */
     struct env_timer timer;
     struct fan_piece pieces[FAN_WIDTH];
 };

@@ -229,6 +229,12 @@ static void mutation_on_done(struct router_call *router_call, int status,
     }
 }
 
+static bool may_send(struct router_call *router_call)
+{
+    const struct op *op = container_of(router_call, struct op, router_call);
+    return env_now_ms(op->client->env) < *op->call->send_until_ms;
+}
+
 void op_transmit(struct op *op)
 {
     if (op->part) {
@@ -242,6 +248,8 @@ void op_transmit(struct op *op)
                                            .request.op = *op->call->op,
                                            .shard = op->shard,
                                            .deadline_ms = op->deadline_ms};
+    if (op->call->send_until_ms)
+        op->router_call.may_send = may_send;
     op->router_call.request.session =
         (struct kv_session){.session = op->session->number, .sequence = op->sequence};
     router_send(op->client->router, &op->router_call);

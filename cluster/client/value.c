@@ -1,5 +1,7 @@
 #include "client/value.h"
 
+#include "env/mark.h"
+
 /* -- ends ---------------------------------------------------------------------------------- */
 
 uint64_t value_now_ms(const struct value_op *op)
@@ -12,6 +14,7 @@ static void value_close(struct value_op *op)
 {
     DL_DELETE(op->client->values, op);
     env_timer_stop(&op->timer);
+    env_timer_stop(&op->fan_timer);
     if (op->head_open)
         client_cancel(&op->head_call);
     client_new_id_cancel(&op->id_request);
@@ -71,8 +74,9 @@ static void learn(struct value_op *op, const struct kv_stat *stat)
     op->stat.attr = slice_of(NULL, 0);
     op->tail = tail_of(stat);
     op->head_ms = value_now_ms(op);
+    op->alive_ms = op->head_asked_ms;
     op->is_hint = false;
-    head_cache_put(op->client->heads, op->call->space, op->call->key, stat, op->head_ms);
+    head_cache_put(op->client->heads, op->call->space, op->call->key, stat, op->alive_ms);
 }
 
 bool value_take_hint(struct value_op *op, uint64_t age_ms_max)
@@ -86,7 +90,7 @@ bool value_take_hint(struct value_op *op, uint64_t age_ms_max)
     op->stat =
         (struct kv_stat){.kind = RECORD_VALUE, .created = head->created, .length = head->length};
     op->tail = head->tail;
-    op->head_ms = head->seen_ms;
+    op->head_ms = op->alive_ms = head->seen_ms;
     op->is_hint = true;
     return true;
 }
@@ -172,6 +176,7 @@ void value_head_send(struct value_op *op,
     op->head_op.pre = op->pre;
     op->head_then = then;
     op->head_open = true;
+    op->head_asked_ms = value_now_ms(op);
     op->head_call = (struct client_call){
         .on_done = head_on_done, .op = &op->head_op, .timeout_ms = left_ms(op)};
     client_submit(op->client, &op->head_call);
@@ -222,28 +227,72 @@ static void fan_on_done(struct fan *fan, int status)
 {
     struct value_op *op = fan->owner;
     op->fan_open = false;
+    env_timer_stop(&op->fan_timer);
     if (fan->touched && !op->fan_hidden)
         op->changed = true;
+    if (op->fan_ask && op->head_open) { /* nobody needs the answer any more */
+        client_cancel(&op->head_call);
+        op->head_open = false;
+    }
     if (status == SF_OK)
         op->fan_then(op);
     else
         value_fail(op, status);
 }
 
-void value_fan_run(struct value_op *op, const struct fan_work *work, uint64_t from, uint64_t end,
-                   void (*then)(struct value_op *op))
+static void fan_run(struct value_op *op, const struct fan_work *work, uint64_t from, uint64_t end,
+                    uint64_t send_until_ms)
 {
     sf_assert(!op->fan_open);
     if (!op->fan)
         op->fan = fan_new(op->client, op);
     op->fan->deadline_ms = op->deadline_ms;
-    op->fan_then = then;
+    op->fan->send_until_ms = send_until_ms;
     op->fan_open = true;
     fan_start(op->fan, work, from, end, fan_on_done);
 }
 
+void value_fan_run(struct value_op *op, const struct fan_work *work, uint64_t from, uint64_t end,
+                   void (*then)(struct value_op *op))
+{
+    op->fan_then = then;
+    op->fan_ask = NULL;
+    fan_run(op, work, from, end, 0);
+}
+
+static void fan_on_timer(struct env_timer *timer)
+{
+    struct value_op *op = container_of(timer, struct value_op, fan_timer);
+    SF_MARK("value: a long write asks whether its ids are alive");
+    op->fan_ask(op);
+}
+
+/* Half of the time that there is is for the answer. */
+static void fan_watch(struct value_op *op)
+{
+    uint64_t at_ms = op->alive_ms + VALUE_SEND_MS / 2, now_ms = value_now_ms(op);
+    env_timer_start_ms(&op->fan_timer, at_ms > now_ms ? at_ms - now_ms : 0);
+}
+
+void value_fan_write_run(struct value_op *op, const struct fan_work *work, uint64_t from,
+                         uint64_t end, void (*then)(struct value_op *op),
+                         void (*ask)(struct value_op *op))
+{
+    op->fan_then = then;
+    op->fan_ask = ask;
+    fan_run(op, work, from, end, op->alive_ms + VALUE_SEND_MS);
+    fan_watch(op);
+}
+
+void value_fan_go_on(struct value_op *op)
+{
+    op->fan->send_until_ms = op->alive_ms + VALUE_SEND_MS;
+    fan_watch(op);
+}
+
 void value_fan_stop(struct value_op *op)
 {
+    env_timer_stop(&op->fan_timer);
     if (op->fan_open)
         fan_cancel(op->fan);
     op->fan_open = false;
@@ -353,6 +402,7 @@ void value_submit(struct client *client, struct value_call *call)
     op->pre = call->pre;
     op->deadline_ms = call->timeout_ms != 0 ? env_now_ms(client->env) + call->timeout_ms : 0;
     env_timer_init(client->env, &op->timer, value_on_timer);
+    env_timer_init(client->env, &op->fan_timer, fan_on_timer);
     DL_APPEND(client->values, op);
     call->state = op;
     set_range(op, call);

@@ -7,9 +7,10 @@
  *  V1  At most one request to the head, one run and one wait for an id are open at a time.
  *  V2  `changed` is set before anybody could see what the operation did, so a deadline is answered
  *      with UNKNOWN exactly if something may be visible.
- *  V3  Extents are written under ids that the head showed after the operation began, or at most
- *      VALUE_HINT_MS before; or under a fresh one, of which nobody but this operation knows. So
- *      nothing is written under an id so long dead that its extents were removed already.
+ *  V3  A write to an extent is sent, and sent again, only within VALUE_SEND_MS of a moment at which
+ *      its id was alive: a head showed it, or the intent of a fresh one stood. Who needs longer
+ *      asks the head again meanwhile (value_fan_write_run). Extents are removed a minute after
+ *      their id has died (shardkv/trash.h): so nothing is written that is removed already.
  *  V4  Success is answered only after a reply of the head that shows the ids under which the bytes
  *      were written or read.
  */
@@ -22,6 +23,7 @@
 #include "client/touch.h"
 
 #define VALUE_HINT_MS 10000u /* writes trust what was seen of a head for so long */
+#define VALUE_SEND_MS 30000u /* V3 */
 #define VALUE_LATE_MS 30000u /* an extent's answer so long after its head's is no good */
 #define VALUE_HEAD_BYTES ((uint64_t)SF_VALUE_BYTES_MAX)
 
@@ -38,13 +40,15 @@ struct value_op {
     struct kv_stat stat; /* attr stands in `attr`; of a hint only created, length */
     struct buffer attr;
     struct tail tail;
-    uint64_t head_ms; /* when its answer came */
+    uint64_t head_ms;  /* when its answer came */
+    uint64_t alive_ms; /* V3: then or later its ids, or the intent, stood */
     bool is_hint;
 
     /* The request to the head. */
     struct client_call head_call;
     struct kv_op head_op;
     bool head_open;
+    uint64_t head_asked_ms;
     void (*head_then)(struct value_op *op, int status, const struct kv_reply *reply);
     void (*create_then)(struct value_op *op);
 
@@ -55,7 +59,9 @@ struct value_op {
     bool fan_open;
     bool fan_hidden; /* nobody sees what it writes before the head says so */
     void (*fan_then)(struct value_op *op);
-    uint64_t fan_last_ms; /* read: when the last extent's answer came */
+    void (*fan_ask)(struct value_op *op); /* asks the head whether the ids are alive; or NULL */
+    struct env_timer fan_timer;           /* when it is time for that */
+    uint64_t fan_last_ms;                 /* read: when the last extent's answer came */
 
     /* A fresh id. */
     struct client_id id_request;
@@ -111,6 +117,12 @@ void value_head_create(struct value_op *op, void (*then)(struct value_op *op));
  */
 void value_fan_run(struct value_op *op, const struct fan_work *work, uint64_t from, uint64_t end,
                    void (*then)(struct value_op *op));
+/* The same for writes (V3): every now and then `ask` starts a request to the head, and whoever gets
+ * the answer says value_fan_go_on or value_fan_stop. The end of the run cancels that request. */
+void value_fan_write_run(struct value_op *op, const struct fan_work *work, uint64_t from,
+                         uint64_t end, void (*then)(struct value_op *op),
+                         void (*ask)(struct value_op *op));
+void value_fan_go_on(struct value_op *op); /* op->alive_ms is new */
 void value_fan_stop(struct value_op *op);
 /* An error ends the operation. */
 void value_id_get(struct value_op *op, void (*then)(struct value_op *op, uint64_t id));

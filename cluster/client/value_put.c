@@ -2,8 +2,8 @@
  *
  * Up to 1 MiB it is one PUT. Else: a fresh id -> its INTENT in the head's shard, so that the
  * extents of a client that dies are removed -> the extents -> PUT of the head, which consumes the
- * intent. Nobody sees anything before that. Where the intent is gone (its session ended), all again
- * under another id.
+ * intent. Nobody sees anything before that. Who takes long asks meanwhile whether the intent stands.
+ * Where it is gone (its session ended), all again under another id.
  */
 #include "client/value.h"
 
@@ -34,6 +34,27 @@ static void put_head(struct value_op *op)
     value_head_send(op, put_then);
 }
 
+static void asked_then(struct value_op *op, int status, const struct kv_reply *reply)
+{
+    (void)reply;
+    if (status == SF_OK) {
+        op->alive_ms = op->head_asked_ms;
+        value_fan_go_on(op);
+    } else if (status == SF_INTENT_GONE) {
+        value_fan_stop(op);
+        value_put_begin(op);
+    } else {
+        value_fail(op, status);
+    }
+}
+
+static void ask_intent(struct value_op *op)
+{
+    op->head_op =
+        (struct kv_op){.kind = KV_INTENT, .flags = KV_HAS_INTENT, .ids_first = op->fresh_id};
+    value_head_send(op, asked_then);
+}
+
 static void intent_then(struct value_op *op, int status, const struct kv_reply *reply)
 {
     (void)reply;
@@ -41,10 +62,11 @@ static void intent_then(struct value_op *op, int status, const struct kv_reply *
         value_fail(op, status);
         return;
     }
+    op->alive_ms = op->head_asked_ms;
     op->fan_hidden = true;
     op->fan_tail =
         (struct tail){.count = 1, .entries = {{.first_extent = 1, .data_id = op->fresh_id}}};
-    value_fan_run(op, &value_fan_write, VALUE_HEAD_BYTES, op->end, put_head);
+    value_fan_write_run(op, &value_fan_write, VALUE_HEAD_BYTES, op->end, put_head, ask_intent);
 }
 
 static void fresh_id_then(struct value_op *op, uint64_t id)

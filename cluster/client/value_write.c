@@ -5,13 +5,18 @@
  *
  *   1 the extents have no id: the head takes a fresh one, if its tail is still as it was seen. So
  *     whatever becomes of this client, its extents go with the value
- *   2 the extents are not written under the ids that rule now: write them
- *   3 the head's own bytes, if there are any, once
- *   4 the value grows: SET_LENGTH, if the tail is still as it was seen
- *   5 the head was not seen since the extents were written: STAT
- *   6 done
+ *   2 the extents would lie far beyond the end: the value grows to where they begin. So they are
+ *     found, whatever becomes of this client: trash is looked for MISSES_MAX extents beyond its end
+ *     (shardkv/trash_worker.c)
+ *   3 the extents are not written under the ids that rule now: write them
+ *   4 the head's own bytes, if there are any, once
+ *   5 the value grows: SET_LENGTH, if the tail is still as it was seen
+ *   6 the head was not seen since the extents were written: STAT
+ *   7 done
  */
 #include "client/value.h"
+
+#define FAR_EXTENTS 16u
 
 static void write_plan(struct value_op *op);
 
@@ -94,9 +99,9 @@ static void write_head_part(struct value_op *op)
     value_head_send(op, answer_then);
 }
 
-static void write_length(struct value_op *op)
+static void write_length(struct value_op *op, uint64_t length)
 {
-    op->head_op = (struct kv_op){.kind = KV_SET_LENGTH, .flags = KV_LENGTH_MAX, .length = op->end};
+    op->head_op = (struct kv_op){.kind = KV_SET_LENGTH, .flags = KV_LENGTH_MAX, .length = length};
     value_set_if_tail(op, &op->tail);
     value_head_send(op, answer_then);
 }
@@ -145,22 +150,6 @@ static int absent_is_fine(struct fan *fan, struct fan_piece *piece, int status,
 
 static const struct fan_work fan_punch = {punch_prepare, absent_is_fine};
 
-static void write_extents(struct value_op *op)
-{
-    op->covered = extents_end(op);
-    op->head_seen = false;
-    op->fan_tail = op->tail;
-    value_fan_run(op, is_punch(op) ? &fan_punch : &value_fan_write, extents_from(op), op->covered,
-                  write_plan);
-}
-
-/* -- the plan ------------------------------------------------------------------------------ */
-
-static bool extents_have_ids(const struct value_op *op)
-{
-    return is_punch(op) || extents_end(op) <= extents_from(op) || !tail_has_gap(&op->tail);
-}
-
 static bool extents_stand(const struct value_op *op)
 {
     uint64_t from = extents_from(op), end = extents_end(op);
@@ -168,6 +157,44 @@ static bool extents_stand(const struct value_op *op)
         return true;
     return op->covered >= end && tail_same_ids(&op->fan_tail, &op->tail, from / SF_EXTENT_BYTES,
                                                (end - 1) / SF_EXTENT_BYTES);
+}
+
+static void asked_then(struct value_op *op, int status, const struct kv_reply *reply)
+{
+    if (status == SF_OK && op->stat.kind == RECORD_VALUE && extents_stand(op)) {
+        value_fan_go_on(op);
+        return;
+    }
+    value_fan_stop(op);
+    op->covered = 0;
+    answer_then(op, status, reply);
+}
+
+static void ask_head(struct value_op *op)
+{
+    value_head_stat(op, asked_then);
+}
+
+static void write_extents(struct value_op *op)
+{
+    op->covered = extents_end(op);
+    op->head_seen = false;
+    op->fan_tail = op->tail;
+    value_fan_write_run(op, is_punch(op) ? &fan_punch : &value_fan_write, extents_from(op),
+                        op->covered, write_plan, ask_head);
+}
+
+/* -- the plan ------------------------------------------------------------------------------ */
+
+static bool extents_are_far(const struct value_op *op)
+{
+    return !is_punch(op) &&
+           op->offset / SF_EXTENT_BYTES > op->stat.length / SF_EXTENT_BYTES + FAR_EXTENTS;
+}
+
+static bool extents_have_ids(const struct value_op *op)
+{
+    return is_punch(op) || extents_end(op) <= extents_from(op) || !tail_has_gap(&op->tail);
 }
 
 static void write_done(struct value_op *op)
@@ -181,12 +208,14 @@ static void write_plan(struct value_op *op)
 {
     if (!extents_have_ids(op))
         value_id_get(op, write_tail);
+    else if (extents_are_far(op))
+        write_length(op, op->offset);
     else if (!extents_stand(op))
         write_extents(op);
     else if (op->offset < VALUE_HEAD_BYTES && !op->head_done)
         write_head_part(op);
     else if (!is_punch(op) && op->end > op->stat.length)
-        write_length(op);
+        write_length(op, op->end);
     else if (!op->head_seen)
         value_head_stat(op, answer_then);
     else

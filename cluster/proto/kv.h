@@ -126,7 +126,8 @@ enum kv_flags {
     KV_HAS_LENGTH = 32,    /* PUT: length of the whole value (more than data where a tail is) */
     KV_LENGTH_MAX = 64,    /* SET_LENGTH: length = max(present, given) */
     KV_IF_TAIL = 128,      /* the present tail must equal if_tail, else PRECONDITION with stat */
-    KV_HAS_INTENT = 256,   /* PUT: consumes the intent `ids_first`, else INTENT_GONE */
+    KV_HAS_INTENT = 256,   /* PUT: consumes the intent `ids_first`, else INTENT_GONE; INTENT: it
+                              must be there already, else INTENT_GONE */
     KV_PREFIX_EMPTY = 512, /* a check of MINI: no key of this prefix exists, else NOT_EMPTY */
     /* a check of MINI: 8-byte slot `offset` of the value is 0, else NOT_EMPTY */
     KV_IF_SLOT_ZERO = 1024,

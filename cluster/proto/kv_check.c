@@ -18,6 +18,7 @@ static const unsigned flags_allowed[KV_KIND_LIMIT] = {
     [KV_DELETE] = KV_IF_TAIL,
     [KV_TAKE] = KV_IF_TAIL,
     [KV_RESERVE] = KV_HAS_TAIL | KV_IF_TAIL,
+    [KV_INTENT] = KV_HAS_INTENT,
     [KV_PREPARE] = KV_WAITS | KV_REFUSED,
     [KV_OUTCOME] = KV_COMMITS,
 };

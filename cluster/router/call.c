@@ -270,6 +270,10 @@ static void call_try(struct router_call *call)
         call_end(call, SF_OK);
         return;
     }
+    if (call->may_send && !call->may_send(call)) {
+        call_pause(call);
+        return;
+    }
     call->config_num = config ? config->num : ROUTER_NO_CONFIG;
     if (!config) {
         call_misplaced(call);

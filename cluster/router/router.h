@@ -68,6 +68,8 @@ struct router_call {
     unsigned sends; /* out: how often it left or may have; valid in on_done and after cancel */
     /* Before each send: may change request.session.first_incomplete. May be NULL. */
     void (*before_send)(struct router_call *call);
+    /* Asked before each send: false: not now, but perhaps after a pause. May be NULL. */
+    bool (*may_send)(struct router_call *call);
     /* router's own */
     struct router *router;
     struct rpc_call rpc_call;

@@ -95,13 +95,21 @@ static void execute_on_record(struct access *access, const struct kv_op *op, str
     subject_close(&subject);
 }
 
+static void execute_intent(struct access *access, const struct kv_op *op, struct kv_reply *reply)
+{
+    if (!(op->flags & KV_HAS_INTENT))
+        intent_add(access, op->ids_first);
+    else if (!intent_is_there(access, op->ids_first))
+        reply->status = SF_INTENT_GONE;
+}
+
 void ops_execute(struct access *access, const struct kv_op *op, struct kv_reply *reply)
 {
     *reply = (struct kv_reply){0};
     if (op->kind == KV_NEW_IDS)
         reply->ids_first = shard_new_ids(&access->meta, access->copy.shard, op->length);
     else if (op->kind == KV_INTENT)
-        intent_add(access, op->ids_first);
+        execute_intent(access, op, reply);
     else if (rules[op->kind].run == NULL)
         reply->status = SF_UNSUPPORTED;
     else

@@ -153,13 +153,21 @@ static bool makes_records(enum kv_kind kind)
            kind == KV_SET_LENGTH || kind == KV_RESERVE;
 }
 
+/* NULL: there is none, or another's. */
+static struct intent *find_intent(const struct fake_store *store, uint64_t data_id,
+                                  const struct session_name *owner)
+{
+    struct intent *intent;
+    HASH_FIND(hh, store->intents, &data_id, sizeof data_id, intent);
+    return intent && memcmp(&intent->owner, owner, sizeof *owner) == 0 ? intent : NULL;
+}
+
 static int put(struct fake_store *store, struct record *record, const struct kv_op *op,
                struct session_name owner)
 {
     if (op->flags & KV_HAS_INTENT) {
-        struct intent *intent;
-        HASH_FIND(hh, store->intents, &op->ids_first, sizeof op->ids_first, intent);
-        if (!intent || memcmp(&intent->owner, &owner, sizeof owner) != 0)
+        struct intent *intent = find_intent(store, op->ids_first, &owner);
+        if (!intent)
             return SF_INTENT_GONE;
         HASH_DEL(store->intents, intent);
         free(intent);
@@ -466,12 +474,16 @@ static bool is_answered(struct session *session, uint64_t sequence, struct buffe
     return true;
 }
 
-static void add_intent(struct fake_store *store, const struct kv_request *request)
+static int add_intent(struct fake_store *store, const struct kv_request *request)
 {
+    struct session_name owner = {request->target.shard, request->session.session};
+    if (request->op.flags & KV_HAS_INTENT)
+        return find_intent(store, request->op.ids_first, &owner) ? SF_OK : SF_INTENT_GONE;
     struct intent *intent = sf_calloc(1, sizeof *intent);
     intent->data_id = request->op.ids_first;
-    intent->owner = (struct session_name){request->target.shard, request->session.session};
+    intent->owner = owner;
     HASH_ADD(hh, store->intents, data_id, sizeof intent->data_id, intent);
+    return SF_OK;
 }
 
 static void mutate(struct fake_store *store, const struct kv_request *request, uint64_t now_ns,
@@ -483,7 +495,7 @@ static void mutate(struct fake_store *store, const struct kv_request *request, u
         reply.ids_first = store->next_id;
         store->next_id += request->op.length;
     } else if (request->op.kind == KV_INTENT) {
-        add_intent(store, request);
+        reply.status = add_intent(store, request);
     } else {
         on_key(store, request, now_ns, &reply, &old);
     }

@@ -688,6 +688,122 @@ static void an_extent_that_answers_late_is_read_again(void **state)
     stage_free(&stage);
 }
 
+/* -- extents that cannot be reached for long ---------------------------------------------------- */
+
+static uint64_t writes_of(const struct stage *stage)
+{
+    return fake_store_executed(stage->cluster->store, KV_SET_RANGE);
+}
+
+/* Of client 0, into extent 2, whose group it cannot reach. */
+static void begin_cut_write(struct stage *stage, struct counted *counted, char key[8],
+                            group_id *extent)
+{
+    group_id head;
+    put_apart(stage, key, &head, extent);
+    set_cut(stage, *extent, true);
+    *counted = (struct counted){.call = {.on_done = count_answer,
+                                         .kind = VALUE_WRITE,
+                                         .key = slice_str(key),
+                                         .offset = 2 * MIB,
+                                         .data = slice_of(stage->model.scratch, 4000)}};
+    value_submit(stage->model.clients[0], &counted->call);
+}
+
+static void a_write_is_sent_late_while_its_ids_are_alive(void **state)
+{
+    struct stage stage = stage_new(20);
+    struct counted write;
+    char key[8];
+    group_id extent;
+    (void)state;
+    begin_cut_write(&stage, &write, key, &extent);
+    uint64_t before = writes_of(&stage);
+    pass_ms(&stage, 200000);
+    set_cut(&stage, extent, false);
+    assert_true(sim_run_until(stage.cluster->sim, is_answered, &write, FAKE_LIMIT_MS * ENV_MS_NS));
+    assert_int_equal(writes_of(&stage) - before, 1);
+    struct model_answer answer = {0};
+    model_call(&stage.model, 1, &(struct value_call){.kind = VALUE_STAT}, &answer);
+    assert_int_equal(answer.stat.length, 2 * MIB + 4000);
+    stage_free(&stage);
+}
+
+/* By then the extents of what was deleted have been removed: another one would stay for ever. */
+static void a_write_is_not_sent_late_to_what_was_deleted(void **state)
+{
+    struct stage stage = stage_new(21);
+    struct counted write;
+    struct fake_answer deleted = {0};
+    char key[8];
+    group_id extent;
+    (void)state;
+    begin_cut_write(&stage, &write, key, &extent);
+    uint64_t before = writes_of(&stage);
+    struct kv_op del = fake_op(KV_DELETE, key, "");
+    fake_submit(stage.fakes[1], &del, 0, &deleted);
+    assert_int_equal(deleted.status, SF_OK);
+    pass_ms(&stage, 31000);
+    set_cut(&stage, extent, false);
+    assert_true(sim_run_until(stage.cluster->sim, is_answered, &write, FAKE_LIMIT_MS * ENV_MS_NS));
+    assert_int_equal(writes_of(&stage) - before, 2); /* the new head and its extent */
+    stage_free(&stage);
+}
+
+/* Extents of a Put that can't be reached are not sent once its intent is trash. */
+static void a_put_is_not_sent_late_under_an_intent_that_is_gone(void **state)
+{
+    struct stage stage = stage_new(22);
+    struct counted put = {.call = {.on_done = count_answer, .kind = VALUE_PUT}};
+    char key[8];
+    group_id head, extent;
+    (void)state;
+    put_apart(&stage, key, &head, &extent);
+    put.call.key = slice_str(key);
+    put.call.data = slice_of(stage.model.bytes, 2 * MIB + 500);
+    for (group_id gid = 1; gid <= FAKE_GROUPS_MAX; gid++)
+        if (gid != head)
+            set_cut(&stage, gid, true);
+    value_submit(stage.model.clients[0], &put.call);
+    pass_ms(&stage, 1000);
+    uint64_t before = writes_of(&stage);
+    fake_store_expire_sessions(stage.cluster->store);
+    pass_ms(&stage, 31000);
+    for (group_id gid = 1; gid <= FAKE_GROUPS_MAX; gid++)
+        set_cut(&stage, gid, false);
+    assert_true(sim_run_until(stage.cluster->sim, is_answered, &put, FAKE_LIMIT_MS * ENV_MS_NS));
+    assert_int_equal(writes_of(&stage) - before, 2); /* the extents of the second try */
+    model_read_all(&stage.model, 1);
+    stage_free(&stage);
+}
+
+static bool has_extents(void *ctx)
+{
+    return extent_count(ctx) > 0;
+}
+
+/* Whoever cleans up behind a client that dies right then looks not far beyond the end. */
+static void a_value_grows_before_extents_far_beyond_its_end(void **state)
+{
+    struct stage stage = stage_new(23);
+    struct counted write = {.call = {.on_done = count_answer,
+                                     .kind = VALUE_WRITE,
+                                     .key = slice_str("v"),
+                                     .offset = 100 * MIB,
+                                     .data = slice_str("far")}};
+    struct model_answer answer = {0};
+    (void)state;
+    model_put(&stage.model, 0, 10);
+    value_submit(stage.model.clients[0], &write.call);
+    assert_true(sim_run_until(stage.cluster->sim, has_extents, &stage, ENV_SECOND_NS));
+    model_call(&stage.model, 1, &(struct value_call){.kind = VALUE_STAT}, &answer);
+    assert_in_range(answer.stat.length, 100 * MIB, 100 * MIB + 3);
+    assert_true(sim_run_until(stage.cluster->sim, is_answered, &write, ENV_SECOND_NS));
+    model_call(&stage.model, 1, &(struct value_call){.kind = VALUE_STAT}, &answer);
+    assert_int_equal(answer.stat.length, 100 * MIB + 3);
+    stage_free(&stage);
+}
+
 /* -- the time of change ----------------------------------------------------------------------- */
 
 static uint64_t mtime(struct stage *stage, unsigned client, enum value_kind kind)
@@ -813,6 +929,10 @@ int main(void)
         cmocka_unit_test(a_truncate_and_an_append_have_an_order),
         cmocka_unit_test(bytes_beyond_the_known_length_are_read_again),
         cmocka_unit_test(an_extent_that_answers_late_is_read_again),
+        cmocka_unit_test(a_write_is_sent_late_while_its_ids_are_alive),
+        cmocka_unit_test(a_write_is_not_sent_late_to_what_was_deleted),
+        cmocka_unit_test(a_put_is_not_sent_late_under_an_intent_that_is_gone),
+        cmocka_unit_test(a_value_grows_before_extents_far_beyond_its_end),
         cmocka_unit_test(an_overwrite_beyond_the_head_changes_the_time_in_a_second),
         cmocka_unit_test(a_stat_of_the_writer_shows_its_overwrite_at_once),
         cmocka_unit_test(a_sync_brings_the_time_up_to_date),

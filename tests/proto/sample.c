@@ -176,8 +176,10 @@ static void sample_other(struct sample *s, struct kv_op *op)
         op->offset = sample_below(s, SF_FILE_BYTES_MAX);
     if (op->kind == KV_GET_RANGE || op->kind == KV_NEW_IDS || op->kind == KV_ABANDON)
         op->length = 1 + sample_below(s, KV_IDS_MAX);
-    if (op->kind == KV_INTENT)
+    if (op->kind == KV_INTENT) {
+        op->flags = one_in(s, 2) ? KV_HAS_INTENT : 0;
         op->ids_first = sample_number(s);
+    }
 }
 
 void sample_op(struct sample *s, struct kv_op *op)

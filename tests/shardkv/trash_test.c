@@ -157,6 +157,21 @@ static void a_put_consumes_its_intent(void **state)
     expect_trash(nothing);
 }
 
+static void an_intent_is_asked_for(void **state)
+{
+    (void)state;
+    struct kv_op intent = {.kind = KV_INTENT, .ids_first = 11}, asked = intent;
+    asked.flags = KV_HAS_INTENT;
+    assert_int_equal(bench_do(&bench, &asked)->status, SF_INTENT_GONE);
+    assert_int_equal(bench_count(&bench, 'n'), 0);
+    assert_int_equal(bench_do(&bench, &intent)->status, SF_OK);
+    assert_int_equal(bench_do(&bench, &asked)->status, SF_OK);
+    struct kv_op put = intent_put_op(11);
+    assert_int_equal(bench_do(&bench, &put)->status, SF_OK);
+    assert_int_equal(bench_do(&bench, &asked)->status, SF_INTENT_GONE);
+    expect_trash(nothing);
+}
+
 static void intents_of_a_dropped_session_are_trash(void **state)
 {
     (void)state;
@@ -193,6 +208,7 @@ int main(void)
         BENCH_TEST(take_trashes_nothing),
         BENCH_TEST(what_a_failed_mini_lost_is_kept),
         BENCH_TEST(a_put_consumes_its_intent),
+        BENCH_TEST(an_intent_is_asked_for),
         BENCH_TEST(intents_of_a_dropped_session_are_trash),
         BENCH_TEST(removed_trash_is_gone),
     };

@@ -11,7 +11,6 @@
 #define SETTLE_MS 300000u
 #define TIDY_STEP_MS 5000u
 #define TIDY_STEPS_MAX 200u /* trash waits for a minute, and is looked for every ten seconds */
-#define STRAY_EXTENTS_MAX 2u
 #define SEARCH_STEPS_MAX 2000000u
 #define PAUSE_MS 3600000u
 #define STEP_MS 500u /* of a long run */
@@ -234,8 +233,7 @@ static void end_reconfiguration(struct run *run)
 
 /* -- rest ---------------------------------------------------------------------------------- */
 
-/* No transaction stays that nobody finishes, and hardly an extent that nobody names: one whose write
- * came after its removal does (seed 276), and costs space alone. */
+/* No transaction stays that nobody finishes, and no extent that nobody names. */
 static void wait_until_tidy(struct run *run)
 {
     const struct kv_model *model = witness_model(run->cluster->witness);
@@ -246,7 +244,7 @@ static void wait_until_tidy(struct run *run)
         cluster_run_ms(run->cluster, TIDY_STEP_MS);
     }
     sf_assert(kv_model_open_txns(model) == 0);
-    sf_assert(kv_model_stray_extents(model) <= STRAY_EXTENTS_MAX);
+    sf_assert(kv_model_stray_extents(model) == 0);
 }
 
 static struct run_result rest(struct run *run)

@@ -122,11 +122,19 @@ void kvm_answer_status(struct buffer *reply, int status)
     kv_reply_pack(reply, &(struct kv_reply){.status = status});
 }
 
-static void add_intent(struct kv_model_shard *shard, uint64_t data_id, uint64_t session)
+/* The session that an intent belongs to; 0: there is no such intent. */
+static uint64_t intent_owner(const struct kv_model_shard *shard, uint64_t data_id)
 {
     for (size_t i = 0; i < shard->intent_count; i++)
         if (shard->intents[i].data_id == data_id)
-            return;
+            return shard->intents[i].session;
+    return 0;
+}
+
+static void add_intent(struct kv_model_shard *shard, uint64_t data_id, uint64_t session)
+{
+    if (intent_owner(shard, data_id) != 0)
+        return;
     shard->intents = kvm_array_room(shard->intents, shard->intent_count, &shard->intent_cap,
                                     sizeof *shard->intents);
     shard->intents[shard->intent_count++] = (struct intent){data_id, session};
@@ -137,6 +145,9 @@ void kvm_operate_any(const struct doing *doing, const struct kv_op *op, struct k
     *reply = (struct kv_reply){0};
     if (op->kind == KV_NEW_IDS)
         reply->ids_first = kvm_shard_new_id(doing->shard, op->length);
+    else if (op->kind == KV_INTENT && (op->flags & KV_HAS_INTENT))
+        reply->status =
+            intent_owner(doing->shard, op->ids_first) == doing->session ? SF_OK : SF_INTENT_GONE;
     else if (op->kind == KV_INTENT)
         add_intent(doing->shard, op->ids_first, doing->session);
     else
