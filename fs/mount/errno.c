@@ -33,8 +33,6 @@ int mount_errno(int status)
     case SF_INVALID:
     case SF_ADDRESS:
         return EINVAL;
-    case SF_CROSS_DEVICE:
-        return EXDEV;
     case SF_UNSUPPORTED:
     case SF_NO_METHOD:
     case SF_IS_REFERENCE:

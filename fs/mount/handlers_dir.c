@@ -195,7 +195,7 @@ static bool add_dots(struct filling *f, uint64_t *offset)
         *offset = 1;
     }
     if (*offset == 1) {
-        entry.attr.st_ino = node->directory ? node->directory : TREE_ROOT;
+        entry.attr.st_ino = node->parent ? node->parent : TREE_ROOT;
         if (!add(f, "..", &entry, 2))
             return false;
         *offset = 2;

@@ -127,18 +127,25 @@ static void handle_rmdir(fuse_req_t fuse, fuse_ino_t parent, const char *name)
 
 static void renamed_then(struct request *r, int status)
 {
+    const struct tree_call *call = &r->call;
     struct nodes *nodes = &r->mount->nodes;
-    struct node_place place = {r->call.to_directory, r->call.to_name, ++nodes->sent};
-    if (status == SF_OK)
-        nodes_moved(nodes, r->call.inode.ino, &place);
-    request_fail(r, status); /* SF_OK: errno 0, which is success */
+    struct node_place from = {call->place.directory, call->place.name, ++nodes->sent};
+    struct node_place to = {call->to_directory, call->to_name, nodes->sent};
+    if (status == SF_OK) {
+        nodes_moved(nodes, call->inode.ino, &to);
+        if (call->exchange)
+            nodes_moved(nodes, call->target_ino, &from);
+        else
+            nodes_removed(nodes, call->target_ino, env_wall_ns(r->mount->env));
+    }
+    done_then(r, status);
 }
 
 static void handle_rename(fuse_req_t fuse, fuse_ino_t parent, const char *name,
                           fuse_ino_t to_parent, const char *to_name, unsigned flags)
 {
     struct mount *mount = fuse_req_userdata(fuse);
-    if (flags & ~(unsigned)RENAME_NOREPLACE) {
+    if (flags & ~(unsigned)(RENAME_NOREPLACE | RENAME_EXCHANGE)) {
         fuse_reply_err(fuse, EINVAL);
         return;
     }
@@ -153,6 +160,7 @@ static void handle_rename(fuse_req_t fuse, fuse_ino_t parent, const char *name,
     r->call.to_directory = nodes_at(&mount->nodes, to_parent)->ino;
     r->call.to_name = slice_str(r->to_name);
     r->call.no_replace = flags & RENAME_NOREPLACE;
+    r->call.exchange = flags & RENAME_EXCHANGE;
     request_submit(r, TREE_RENAME, renamed_then);
 }
 

@@ -77,6 +77,8 @@ void nodes_see(struct node *node, const struct tree_inode *inode)
     node->mode = mode;
     node->uid = inode->uid;
     node->gid = inode->gid;
+    if (S_ISDIR(mode))
+        node->parent = inode->parent;
 }
 
 struct node *nodes_remember(struct nodes *nodes, const struct tree_inode *inode,
@@ -107,14 +109,16 @@ void nodes_forget(struct nodes *nodes, struct node *node, uint64_t lookups)
 void nodes_moved(struct nodes *nodes, uint64_t ino, const struct node_place *place)
 {
     struct node *node = find(nodes, ino);
-    if (node)
-        set_place(node, place);
+    if (!node)
+        return;
+    set_place(node, place);
+    node->parent = place->directory;
 }
 
 void nodes_removed(struct nodes *nodes, uint64_t ino, uint64_t time_ns)
 {
     struct node *node = find(nodes, ino);
-    if (node)
+    if (node && node->is_directory)
         node->removed_ns = time_ns;
 }
 

@@ -27,6 +27,7 @@ struct node {
     bool has_capability; /* ... with an xattr that every write takes away */
     bool gives_group;    /* a directory whose group goes to what is made in it: `gid` */
     uint32_t mode, uid, gid;
+    uint64_t parent;     /* of a directory: the id of the one above it */
     uint64_t removed_ns; /* when this mount removed the directory; 0: it did not */
     UT_hash_handle hh;
 };
@@ -58,7 +59,7 @@ void nodes_forget(struct nodes *nodes, struct node *node, uint64_t lookups);
 void nodes_see(struct node *node, const struct tree_inode *inode);
 /* This mount renamed the inode, if the kernel knows it. place->asked: nodes->sent, now. */
 void nodes_moved(struct nodes *nodes, uint64_t ino, const struct node_place *place);
-/* This mount removed the directory, if the kernel knows it. */
+/* This mount removed the inode; of a directory it is remembered, if the kernel knows it. */
 void nodes_removed(struct nodes *nodes, uint64_t ino, uint64_t time_ns);
 /* A directory that this mount removed, as one in which somebody still stands sees it. */
 struct tree_inode nodes_removed_inode(const struct node *node);

@@ -138,10 +138,7 @@ static void on_looked(struct op *op, int status)
     }
     op_mini_begin(op);
     drop_name(op, &op->drop);
-    if (place->directory != TREE_ROOT) {
-        key_of_directory(place->directory, &op->directory);
-        op_count(op_mini_add(op, KV_ADD, &op->directory), &op->directory, -1, 0);
-    }
+    op_count_above(op, -1, 0);
     op_mini_send(op, on_unlinked);
 }
 

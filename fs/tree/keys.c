@@ -41,6 +41,15 @@ void key_of_entries(uint64_t id, struct key *out)
     internal_key(out, id, SECTION_ENTRY, slice_of(NULL, 0));
 }
 
+void key_of_topology(struct key *out)
+{
+    static const char tag[] = "topology";
+    static_assert(sizeof tag == 8 + 1 && ('t' << 8) + 'o' >= SF_SHARDS_MAX, "a tag, and no id's");
+    out->space = KV_INTERNAL;
+    out->n = sizeof tag - 1;
+    memcpy(out->bytes, tag, out->n);
+}
+
 void key_of_inode(uint64_t ino, struct key *out)
 {
     internal_key(out, ino, SECTION_INODE, slice_of(NULL, 0));

@@ -3,19 +3,31 @@
 
 static void on_directory_record(struct op *op, int status, const struct kv_reply *reply)
 {
-    if (status == SF_NOT_FOUND) {
-        remove_dead_entry(op, SF_NOT_FOUND);
+    if (status == SF_NOT_FOUND && !op_dangles(op, op->stat.version)) {
+        lookup_entry(op); /* it was removed meanwhile, entry and all */
         return;
     }
+    if (status == SF_NOT_FOUND)
+        status = SF_CORRUPT;
     if (status == SF_OK)
         status = attr_directory_inode(op->child, &reply->stat, reply->data, &op->call->inode);
     op_finish(op, status);
 }
 
+/* What CREATE met is gone again. */
+static void create_again(struct op *op)
+{
+    if (!op_may_retry(op))
+        return;
+    int status = create_start(op);
+    if (status != SF_OK)
+        op_finish(op, status);
+}
+
 static void on_entry(struct op *op, int status, const struct kv_reply *reply)
 {
     if (status == SF_OK && reply->stat.kind == RECORD_DIRECTORY) {
-        op->pre = (struct kv_pre){KV_PRE_VERSION, reply->stat.version};
+        op->stat = reply->stat;
         status = key_directory_id(reply->data, &op->child);
         if (status == SF_OK) {
             key_of_directory(op->child, &op->directory);
@@ -26,6 +38,9 @@ static void on_entry(struct op *op, int status, const struct kv_reply *reply)
         status = op_file_inode(op, &reply->stat);
     } else if (status == SF_OK) {
         status = SF_UNSUPPORTED;
+    } else if (status == SF_NOT_FOUND && op->call->kind == TREE_CREATE) {
+        create_again(op);
+        return;
     }
     op_finish(op, status);
 }

@@ -45,20 +45,21 @@ struct op {
     op_value_step *then_value;
 
     struct kv_op kv; /* what is sent; a minitransaction points to checks and ops */
-    struct kv_op checks[2], ops[3];
     struct mini *mini; /* NULL: not begun */
     struct key entry, to_entry,
         directory;        /* of place, of the target, of a directory's own record */
+    struct key own, below; /* of a directory that is made or removed: its record, its entries */
     struct buffer attr;   /* of the record that is written */
     struct buffer xattrs; /* SETATTR: the list that goes into it */
     uint8_t id_bytes[8];
     struct slice id_slice;
     uint64_t child;     /* id of the directory that is looked at, made or removed */
-    struct kv_pre pre;  /* what the entry must still be */
-    struct buffer keep; /* RENAME: the record that moves. READDIR of the root: see readdir.c */
+    struct buffer keep; /* READDIR of the root: see readdir.c */
     struct kv_stat stat;
-    struct scan *scan; /* READDIR of the root */
-    struct drop drop;  /* of the name that goes */
+    uint64_t dangling;     /* op_dangles: the version that was seen; 0: none */
+    struct scan *scan;     /* READDIR of the root */
+    struct drop drop;      /* of the name that goes */
+    struct rename *rename; /* RENAME */
     int outcome;       /* what to answer after a clean-up */
 };
 
@@ -79,6 +80,8 @@ SF_MUST_CHECK int key_of_entry(uint64_t directory, struct slice name, struct key
 void key_of_directory(uint64_t id, struct key *out);
 /* The prefix of all entries of a directory below the root: 9 bytes. */
 void key_of_entries(uint64_t id, struct key *out);
+/* The one topology record (topology.c): no directory, and no shard, has an id of this tag. */
+void key_of_topology(struct key *out);
 /* The inode-tagged record of a file: where it lives once it has had several names, or a reference
  * to where it lives once it has moved (tree.h, T6). */
 void key_of_inode(uint64_t ino, struct key *out);
@@ -100,8 +103,6 @@ SF_MUST_CHECK int key_directory_id(struct slice data, uint64_t *id);
 void op_kv(struct kv_op *kv, enum kv_kind kind, const struct key *key);
 /* Sends op->kv. */
 void op_send(struct op *op, op_step *then);
-/* Sends op->checks and op->ops, which lie in one shard, as one minitransaction. */
-void op_send_mini(struct op *op, size_t checks, size_t ops, op_step *then);
 /* An empty op->mini. */
 void op_mini_begin(struct op *op);
 /* One check more, one operation more, as op_kv makes it; the caller fills in the rest. Keys, data
@@ -123,6 +124,9 @@ void op_drop(struct op *op); /* frees it unheard: its call was cancelled */
 bool op_may_retry(struct op *op);
 uint64_t op_left_ms(const struct op *op); /* for a timeout; 0: none; never 0 where there is one */
 bool op_is_late(const struct op *op);     /* its deadline has passed */
+/* The entry of this version leads to a directory whose own record is not there. False the first
+ * time: both are gone, unless the entry is found again. Then it is damage. */
+bool op_dangles(struct op *op, uint64_t version);
 
 /* A read of the record of `key`, with data. */
 void op_stat(struct op *op, const struct key *key, op_step *then);
@@ -132,6 +136,9 @@ void op_file_stat(struct op *op, op_value_step *then);
 int op_file_status(int status);
 /* The ADD to a directory's own record that counts entries and subdirectories. */
 void op_count(struct kv_op *kv, const struct key *directory, int entries, int subdirectories);
+/* Adds that to op->mini for the directory that the call's place is in, which must be there; the root
+ * has no counts. Its key is op->directory. */
+void op_count_above(struct op *op, int entries, int subdirectories);
 /* For a file found in the root or below: its inode into call->inode. */
 int op_file_inode(struct op *op, const struct kv_stat *stat);
 /* The record of `kv`, a PUT or SET_ATTR, gets these attributes, which stay in op->attr.
@@ -161,9 +168,12 @@ int statfs_start(struct op *op);
 
 /* Looks at what lives at op->entry (lookup.c): fills in call->inode and goes to op_finish. */
 void lookup_entry(struct op *op);
-/* remove.c: deletes the dead entry at op->entry (version in op->pre) and counts it off, then ends
- * the call with `outcome`. */
-void remove_dead_entry(struct op *op, int outcome);
+/* directory.c: adds to op->mini what removes the directory `id` and its entry, of this version. It
+ * fails with NOT_EMPTY. */
+void remove_directory(struct op *op, const struct key *entry, uint64_t version, uint64_t id);
+
+/* rename.c; NULL is allowed */
+void rename_free(struct rename *rename);
 
 /* readdir.c */
 void scan_free(struct op *op);

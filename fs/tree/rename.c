@@ -1,151 +1,321 @@
-/* RENAME within one shard: the record is read, then taken from its old key and put under the new
- * one in one minitransaction, on the versions that were read. */
-#include "client/touch.h"
-#include "tree/op.h"
+/* RENAME: both names are read, then all of it is changed in one minitransaction, on the versions that
+ * were read; where one has changed meanwhile, all again. */
+#include "tree/rename.h"
 
+#include <stdlib.h>
 #include <string.h>
 
+#include "client/touch.h"
 #include "env/memory.h"
 
-static void read_source(struct op *op);
+bool rename_is_directory(const struct rename_side *side)
+{
+    return side->stat.kind == RECORD_DIRECTORY;
+}
+
+bool rename_stays_in_directory(const struct rename *rename)
+{
+    return rename->from.directory == rename->to.directory;
+}
+
+struct slice rename_attr(const struct rename_side *side)
+{
+    return slice_of(side->bytes.p, side->stat.attr.n);
+}
+
+static void side_deinit(struct rename_side *side)
+{
+    buffer_deinit(&side->bytes);
+    buffer_deinit(&side->xattrs);
+    buffer_deinit(&side->attr);
+}
+
+void rename_free(struct rename *rename)
+{
+    if (!rename)
+        return;
+    side_deinit(&rename->from);
+    side_deinit(&rename->to);
+    free(rename);
+}
+
+/* -- the end --------------------------------------------------------------------------------- */
+
+static void begin(struct op *op);
+
+static void again(struct op *op)
+{
+    if (op_may_retry(op))
+        begin(op);
+}
+
+/* The root's names changed at the time that its records show. */
+static void touch_root(struct op *op, const struct kv_reply *reply)
+{
+    const struct rename *r = op->rename;
+    uint64_t latest_ns = 0;
+    if (r->from.directory != TREE_ROOT && r->to.directory != TREE_ROOT)
+        return;
+    for (size_t i = 0; i < reply->reply_count; i++) {
+        if (reply->replies[i].stat.ctime_ns > latest_ns)
+            latest_ns = reply->replies[i].stat.ctime_ns;
+    }
+    root_touched(op->tree->root, latest_ns);
+}
+
+/* Which operation of op->mini it was; NULL: a check. */
+static const struct kv_op *failed_op(const struct op *op, const struct kv_reply *reply)
+{
+    const struct mini *mini = op->mini;
+    return reply->failed < mini->check_count ? NULL : &mini->ops[reply->failed - mini->check_count];
+}
+
+static void on_not_found(struct op *op, const struct kv_reply *reply)
+{
+    const struct rename *r = op->rename;
+    bool is_gone = r->arrival && failed_op(op, reply) == r->arrival;
+    if (is_gone)
+        op_finish(op, SF_NOT_FOUND); /* the directory that the name goes to */
+    else if (op_dangles(op, r->to.is_there ? r->to.stat.version : r->from.stat.version))
+        op_finish(op, SF_CORRUPT);
+    else
+        again(op);
+}
+
+static void doubt_location(struct rename_side *side, const struct kv_op *failed)
+{
+    if (failed && failed == side->located)
+        side->is_in_doubt = !side->is_in_doubt;
+}
 
 static void on_moved(struct op *op, int status, const struct kv_reply *reply)
 {
+    struct rename *r = op->rename;
     if (status == SF_PRECONDITION) {
-        if (op_may_retry(op))
-            read_source(op);
+        doubt_location(&r->from, failed_op(op, reply));
+        doubt_location(&r->to, failed_op(op, reply));
+        again(op);
         return;
     }
-    if (status == SF_OK && op->call->place.directory == TREE_ROOT)
-        root_touched(op->tree->root, reply->replies[1].stat.mtime_ns);
+    if (status == SF_NOT_FOUND) {
+        on_not_found(op, reply);
+        return;
+    }
+    if (status == SF_OK) {
+        touch_root(op, reply);
+        op->call->inode.ino = r->from.ino;
+        op->call->target_ino = r->to.is_there ? r->to.ino : 0;
+    }
     op_finish(op, status);
 }
 
-/* op->stat and op->keep hold the record; op->pre what the target must be. */
-static void move(struct op *op)
+static void change(struct op *op)
 {
-    const struct kv_stat *stat = &op->stat;
-    struct slice kept = buffer_slice(&op->keep);
-    uint64_t parent = op->call->place.directory;
-    op_kv(&op->ops[0], KV_TAKE, &op->entry);
-    op->ops[0].pre = (struct kv_pre){KV_PRE_VERSION, stat->version};
-    struct kv_op *put = &op->ops[1];
-    op_kv(put, KV_PUT, &op->to_entry);
-    put->pre = op->pre;
-    put->record_kind = stat->kind;
-    put->attr = slice_of(kept.p, stat->attr.n);
-    put->data = slice_of(kept.p + stat->attr.n, kept.n - stat->attr.n);
-    put->created = stat->created;
-    put->mtime_ns = stat->mtime_ns;
-    put->length = stat->length;
-    put->tail_count = stat->tail_count;
-    memcpy(put->tail, stat->tail, sizeof put->tail);
-    put->flags = KV_HAS_ATTR | KV_HAS_CREATED | KV_HAS_MTIME | KV_HAS_LENGTH | KV_HAS_TAIL;
-    if (parent == TREE_ROOT) {
-        op_send_mini(op, 0, 2, on_moved);
-        return;
+    int status = rename_make(op);
+    if (status == SF_OK)
+        op_mini_send(op, on_moved);
+    else
+        op_finish(op, status);
+}
+
+/* -- directories that come under another one ------------------------------------------------- */
+
+static void read_own(struct op *op, struct rename_side *side, op_step *then)
+{
+    key_of_directory(side->ino, &side->own);
+    op_stat(op, &side->own, then);
+}
+
+/* False: the call went another way. */
+static bool keep_own(struct op *op, struct rename_side *side, int status,
+                     const struct kv_reply *reply)
+{
+    if (status == SF_NOT_FOUND && !op_dangles(op, side->stat.version)) {
+        again(op); /* it was removed */
+        return false;
     }
-    key_of_directory(parent, &op->directory);
-    op_kv(&op->checks[0], KV_STAT, &op->directory);
-    op->checks[0].pre.kind = KV_PRE_EXISTS;
-    /* The old name goes, the new one comes; where it replaces one, an entry is gone. */
-    bool replaces = op->pre.kind != KV_PRE_ABSENT;
-    op_count(&op->ops[2], &op->directory, replaces ? -1 : 0, 0);
-    op_send_mini(op, 1, 3, on_moved);
+    if (status == SF_NOT_FOUND)
+        status = SF_CORRUPT;
+    if (status == SF_OK)
+        status = attr_decode(reply->stat.attr, &side->own_attr);
+    if (status != SF_OK) {
+        op_finish(op, status);
+        return false;
+    }
+    buffer_set(&side->xattrs, side->own_attr.xattrs);
+    side->own_attr.xattrs = buffer_slice(&side->xattrs);
+    side->own_version = reply->stat.version;
+    return true;
+}
+
+static void on_own_of_target(struct op *op, int status, const struct kv_reply *reply)
+{
+    if (keep_own(op, &op->rename->to, status, reply))
+        change(op);
+}
+
+static void read_own_of_target(struct op *op)
+{
+    struct rename_side *to = &op->rename->to;
+    if (op->call->exchange && rename_is_directory(to))
+        read_own(op, to, on_own_of_target);
+    else
+        change(op);
+}
+
+static void on_own_of_source(struct op *op, int status, const struct kv_reply *reply)
+{
+    if (keep_own(op, &op->rename->from, status, reply))
+        read_own_of_target(op);
+}
+
+static void on_topology(struct op *op, int status, const struct kv_reply *reply)
+{
+    struct rename_side *from = &op->rename->from;
+    (void)reply;
+    if (status == SF_BUSY)
+        again(op);
+    else if (status != SF_OK)
+        op_finish(op, status);
+    else if (rename_is_directory(from))
+        read_own(op, from, on_own_of_source);
+    else
+        read_own_of_target(op);
+}
+
+/* -- the two names --------------------------------------------------------------------------- */
+
+/* May this come there? */
+static int judge(const struct op *op)
+{
+    const struct tree_call *call = op->call;
+    const struct rename_side *from = &op->rename->from, *to = &op->rename->to;
+    if (!from->is_there)
+        return SF_NOT_FOUND;
+    if (to->is_there && call->no_replace)
+        return SF_EXISTS;
+    if (call->exchange)
+        return to->is_there ? SF_OK : SF_NOT_FOUND;
+    if (!to->is_there || rename_is_directory(from) == rename_is_directory(to))
+        return SF_OK;
+    return rename_is_directory(to) ? SF_IS_DIRECTORY : SF_NOT_DIRECTORY;
+}
+
+static void go_on(struct op *op)
+{
+    const struct rename *r = op->rename;
+    bool exchanges = op->call->exchange;
+    int status = judge(op);
+    if (status == SF_OK && r->to.is_there && r->from.ino == r->to.ino) {
+        op->call->inode.ino = 0; /* two names of one file: nothing is moved */
+        op_finish(op, SF_OK);
+    } else if (status != SF_OK) {
+        op_finish(op, status);
+    } else if (!rename_stays_in_directory(r) &&
+               (rename_is_directory(&r->from) || (exchanges && rename_is_directory(&r->to)))) {
+        topology_begin(op, on_topology);
+    } else {
+        change(op);
+    }
+}
+
+/* What was read. A GET of what is no file says so, and brings its content all the same. */
+static int keep(struct rename_side *side, int status, const struct kv_reply *reply)
+{
+    side->is_there = false;
+    if (status == SF_NOT_FOUND)
+        return SF_OK;
+    if (status != SF_OK && status != SF_IS_DIRECTORY && status != SF_IS_REFERENCE)
+        return status;
+    side->is_there = true;
+    side->stat = reply->stat;
+    side->ino = reply->stat.created;
+    buffer_set(&side->bytes, reply->stat.attr);
+    buffer_append(&side->bytes, reply->data.p, reply->data.n);
+    if (reply->stat.kind == RECORD_DIRECTORY)
+        return key_directory_id(reply->data, &side->ino);
+    if (reply->stat.kind == RECORD_REFERENCE)
+        return key_inode_of_reference(reply->data, &side->ino);
+    return SF_OK;
 }
 
 static void on_target(struct op *op, int status, const struct kv_reply *reply)
 {
-    bool moves_directory = op->stat.kind == RECORD_DIRECTORY;
-    op->pre = (struct kv_pre){KV_PRE_ABSENT, 0};
-    if (status == SF_OK) {
-        op->pre = (struct kv_pre){KV_PRE_VERSION, reply->stat.version};
-        if (op->call->no_replace)
-            status = SF_EXISTS;
-        else if (reply->stat.kind == RECORD_DIRECTORY)
-            /* Whether that directory is empty is known in its own shard only. */
-            status = moves_directory ? SF_CROSS_DEVICE : SF_IS_DIRECTORY;
-        else if (moves_directory)
-            status = SF_NOT_DIRECTORY;
-    } else if (status == SF_NOT_FOUND) {
-        status = SF_OK;
-    }
-    if (status != SF_OK)
-        op_finish(op, status);
+    status = keep(&op->rename->to, status, reply);
+    if (status == SF_OK)
+        go_on(op);
     else
-        move(op);
+        op_finish(op, status);
+}
+
+/* The same of one that may have to go. */
+static void on_looked(struct op *op, int status)
+{
+    struct rename_side *to = &op->rename->to;
+    to->is_there = status == SF_OK;
+    if (to->is_there) {
+        to->stat = op->drop.stat;
+        to->ino = op->drop.ino;
+    }
+    if (status == SF_OK || status == SF_NOT_FOUND)
+        go_on(op);
+    else
+        op_finish(op, status);
 }
 
 static void on_source(struct op *op, int status, const struct kv_reply *reply)
 {
+    struct rename *r = op->rename;
     uint64_t ino = op->call->place.ino;
-    if (status == SF_OK && reply->stat.kind == RECORD_VALUE && ino != 0 &&
-        reply->stat.created != ino)
+    status = keep(&r->from, status, reply);
+    if (status == SF_OK && (!r->from.is_there || (ino != 0 && r->from.ino != ino)))
         status = SF_NOT_FOUND;
     if (status != SF_OK) {
         op_finish(op, status);
         return;
     }
-    op->stat = reply->stat;
-    op->call->inode.ino = reply->stat.created;
-    if (reply->stat.kind == RECORD_DIRECTORY)
-        status = key_directory_id(reply->data, &op->call->inode.ino);
-    if (status != SF_OK) {
-        op_finish(op, status);
+    if (!op->call->exchange) {
+        drop_look(op, &r->to.entry, on_looked);
         return;
     }
-    buffer_clear(&op->keep);
-    buffer_append(&op->keep, reply->stat.attr.p, reply->stat.attr.n);
-    buffer_append(&op->keep, reply->data.p, reply->data.n);
-    op_stat(op, &op->to_entry, on_target);
-}
-
-/* A Get answers IS_DIRECTORY for a directory's entry; a Stat gives its bytes. */
-static void on_got(struct op *op, int status, const struct kv_reply *reply)
-{
-    if (status == SF_IS_DIRECTORY)
-        op_stat(op, &op->entry, on_source);
-    else
-        on_source(op, status, reply);
+    op_kv(&op->kv, KV_GET, &r->to.entry);
+    op_send(op, on_target);
 }
 
 static void read_source(struct op *op)
 {
-    op_kv(&op->kv, KV_GET, &op->entry);
-    op_send(op, on_got);
+    op->rename->has_topology = false;
+    op_kv(&op->kv, KV_GET, &op->rename->from.entry);
+    op_send(op, on_source);
 }
 
-/* Whatever came of it: the record is read now. */
+/* Whatever came of it. */
 static void on_touched(struct op *op, int status, const struct kv_stat *stat, struct slice data)
 {
     (void)status;
     (void)stat;
     (void)data;
-    read_source(op);
+    begin(op);
 }
 
 /* An mtime that this client left behind is written first: under the new name nobody would. */
 static void begin(struct op *op)
 {
+    struct rename *r = op->rename;
     struct client *client = op->tree->client;
     uint64_t created;
-    if (!touch_is_behind(client, op->entry.space, key_slice(&op->entry), &created)) {
-        read_source(op);
+    while (r->settled < (op->call->exchange ? 2u : 1u)) {
+        const struct rename_side *side = r->settled++ == 0 ? &r->from : &r->to;
+        if (!touch_is_behind(client, side->entry.space, key_slice(&side->entry), &created))
+            continue;
+        op->value = (struct value_call){.pre = {KV_PRE_CREATED, created}};
+        op_value(op, VALUE_STAT, &side->entry, on_touched);
         return;
     }
-    op->value = (struct value_call){.pre = {KV_PRE_CREATED, created}};
-    op_value(op, VALUE_STAT, &op->entry, on_touched);
+    read_source(op);
 }
 
-static bool same_shard(const struct op *op)
-{
-    const struct config *config = router_config(client_router(op->tree->client));
-    struct kv_op from, to;
-    op_kv(&from, KV_STAT, &op->entry);
-    op_kv(&to, KV_STAT, &op->to_entry);
-    return config && kv_op_shard(&from, config->routing, config->shard_count) ==
-                         kv_op_shard(&to, config->routing, config->shard_count);
-}
+/* -- the beginning ---------------------------------------------------------------------------- */
 
 static void on_same(struct op *op, int status, const struct kv_reply *reply)
 {
@@ -155,32 +325,27 @@ static void on_same(struct op *op, int status, const struct kv_reply *reply)
     op_finish(op, status);
 }
 
-/* The first answer also brings the Config, so that the shards of two root names are known. */
-static void on_source_exists(struct op *op, int status, const struct kv_reply *reply)
+static bool is_same_name(const struct tree_call *call)
 {
-    (void)reply;
-    if (status == SF_OK && !same_shard(op))
-        status = SF_CROSS_DEVICE;
-    if (status != SF_OK)
-        op_finish(op, status);
-    else
-        begin(op);
+    return call->place.directory == call->to_directory &&
+           slice_equal(call->place.name, call->to_name);
 }
 
 int rename_start(struct op *op)
 {
     const struct tree_call *call = op->call;
-    if (call->to_directory != call->place.directory)
-        return SF_CROSS_DEVICE;
-    int status = key_of_entry(call->place.directory, call->place.name, &op->entry);
+    struct rename *r = op->rename = sf_calloc(1, sizeof *r);
+    if (call->no_replace && call->exchange)
+        return SF_INVALID;
+    r->from.directory = call->place.directory;
+    r->to.directory = call->to_directory;
+    int status = key_of_entry(call->place.directory, call->place.name, &r->from.entry);
     if (status == SF_OK)
-        status = key_of_entry(call->to_directory, call->to_name, &op->to_entry);
+        status = key_of_entry(call->to_directory, call->to_name, &r->to.entry);
     if (status != SF_OK)
         return status;
-    if (slice_equal(call->place.name, call->to_name))
-        op_stat(op, &op->entry, on_same);
-    else if (call->place.directory == TREE_ROOT)
-        op_stat(op, &op->entry, on_source_exists);
+    if (is_same_name(call))
+        op_stat(op, &r->from.entry, on_same);
     else
         begin(op);
     return SF_OK;

@@ -53,6 +53,7 @@ void op_drop(struct op *op)
     buffer_deinit(&op->attr);
     buffer_deinit(&op->xattrs);
     drop_deinit(&op->drop);
+    rename_free(op->rename);
     free(op->mini);
     free(op);
 }
@@ -193,6 +194,13 @@ bool op_may_retry(struct op *op)
     return false;
 }
 
+bool op_dangles(struct op *op, uint64_t version)
+{
+    bool again = op->dangling == version;
+    op->dangling = version;
+    return again;
+}
+
 void op_kv(struct kv_op *kv, enum kv_kind kind, const struct key *key)
 {
     memset(kv, 0, sizeof *kv);
@@ -217,19 +225,6 @@ void op_send(struct op *op, op_step *then)
     op->then = then;
     op->waits = OP_CLIENT;
     client_submit(op->tree->client, &op->client);
-}
-
-void op_send_mini(struct op *op, size_t checks, size_t ops, op_step *then)
-{
-    memset(&op->kv, 0, sizeof op->kv);
-    op->kv.kind = KV_MINI;
-    op->kv.space = op->ops[0].space;
-    op->kv.key = op->ops[0].key;
-    op->kv.checks = op->checks;
-    op->kv.check_count = checks;
-    op->kv.ops = op->ops;
-    op->kv.op_count = ops;
-    op_send(op, then);
 }
 
 void op_mini_begin(struct op *op)
@@ -359,6 +354,15 @@ void op_count(struct kv_op *kv, const struct key *directory, int entries, int su
     kv->adds[1] = (struct kv_add){.slot = DIRECTORY_SLOT_SUBDIRECTORIES,
                                   .value = (uint64_t)(int64_t)subdirectories};
     kv->add_count = subdirectories != 0 ? 2 : 1;
+}
+
+void op_count_above(struct op *op, int entries, int subdirectories)
+{
+    uint64_t above = op->call->place.directory;
+    if (above == TREE_ROOT)
+        return;
+    key_of_directory(above, &op->directory);
+    op_count(op_mini_add(op, KV_ADD, &op->directory), &op->directory, entries, subdirectories);
 }
 
 int op_file_inode(struct op *op, const struct kv_stat *stat)

@@ -15,6 +15,8 @@
  *   directory below         internal  directory's id, 'e', name      DIRECTORY  its id
  *   a directory's own       internal  its id, 'd'                    DIRECTORY  counts
  *   the root's own          internal  1, 'd'                         DIRECTORY  nothing; if it was set
+ *   the topology            internal  "topology"                     VALUE      nothing: its version
+ *                                                                               counts
  *
  * An id in a key is 8 bytes, big-endian: the key's tag, so that a directory's own record and all
  * its entries live in one shard. An id as content is a u64, little-endian; a key as content is a
@@ -23,15 +25,15 @@
  * (attr.h); entries of directories have none.
  *
  *  T1  A file's inode number is its record's `created`; a directory's is its id; the root's is 1.
- *  T2  An entry whose directory's own record is absent is dead: a lookup that meets it finishes the
- *      removal (deletes the entry, on its version) and answers NOT_FOUND.
- *  T3  Creating in a directory below the root checks the directory's own record in the same
- *      minitransaction, so nothing is ever created in a removed directory. Counts change by Add
- *      alone, in the minitransaction that changes the entry.
+ *  T2  A directory's entry and its own record are made, and go, in one minitransaction: an entry
+ *      without its record is damage (SF_CORRUPT), and nothing is made or left in a directory that
+ *      is gone.
+ *  T3  Counts change by Add alone, in the minitransaction that changes the entry; so whatever is made
+ *      below the root needs the directory's own record.
  *  T4  An operation on an open file names its inode (precondition CREATED), so that it never
  *      touches another file that took the name.
- *  T5  A directory's own record is there before its entry, and goes before its entry goes. So a
- *      crash leaves at most a record that nothing leads to, or a dead entry.
+ *  T5  A directory is in the one that its own record says, and on a way to the root. It comes under
+ *      another one in a minitransaction that checks and changes the topology record (topology.c).
  *  T6  A file that has one name and has not had several lives at that name. If that is not the one
  *      it was made with, or was not once, its attributes say so (flag 2) and its inode-tagged record
  *      is a REFERENCE to the name, whose `created` is the inode number too; both are written in the
@@ -131,9 +133,9 @@ struct tree_place {
  * MKDIR     place without ino, mode, uid, gid     inode
  * UNLINK    place; ino may be 0
  * RMDIR     place; ino may be 0                   inode.ino alone
- * RENAME    place -> to_directory, to_name,       inode.ino alone. CROSS_DEVICE unless it is within
- *           no_replace                            one directory below the root, or within the root
- *                                                 and one shard
+ * RENAME    place -> to_directory, to_name,       inode.ino alone (0: both are names of one file, and
+ *           no_replace, exchange                  stay), target_ino. INVALID: a directory would come
+ *                                                 under itself
  * READLINK  place; ino may be 0                   data: the target. INVALID: it is no symlink
  * READ      place, offset, length                 data, short only at the end
  * WRITE     place, offset, data                   inode, without attributes
@@ -214,7 +216,8 @@ struct tree_call {
     struct tree_place place;
     uint64_t to_directory; /* RENAME */
     struct slice to_name;
-    bool no_replace, exclusive;
+    bool no_replace, exchange; /* RENAME: not both */
+    bool exclusive;
     unsigned set;       /* SETATTR: enum tree_set */
     struct slice xattr; /* its name, 1..255 bytes; lent */
     enum tree_xattr_must xattr_must;
@@ -230,6 +233,7 @@ struct tree_call {
     struct slice data;
     /* out */
     struct tree_inode inode;
+    uint64_t target_ino; /* RENAME: of what lived at the target; 0: nothing did */
     uint64_t old_length;
     bool created, end;
     struct tree_space space;

@@ -48,7 +48,6 @@
     X(ADDRESS, -2037, "this is not an address of the form HOST:PORT")                              \
     X(PERMISSION, -2038, "permission denied")                                                      \
     X(NOT_DIRECTORY, -2039, "not a directory")                                                     \
-    X(CROSS_DEVICE, -2040, "it would cross directories or shards")                                 \
     X(STALE_FILE, -2041, "this file is gone")                                                      \
     X(NAME_TOO_LONG, -2042, "the name is too long")                                                \
     X(FILE_TOO_BIG, -2043, "larger than the largest file")                                         \

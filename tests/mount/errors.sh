@@ -63,12 +63,11 @@ echo two >d/two
 call EEXIST rename_no_replace d/one d/two
 is "the target" two "$(cat d/two)"
 call OK rename_no_replace d/one d/three
-call EINVAL rename_exchange d/two d/three
 call EISDIR rename d/three d/full
 call ENOTDIR rename d/full d/three
-call EXDEV rename d/three e/three
-call EXDEV rename d/three three
-call EXDEV rename file d/file
+call ENOENT rename_exchange d/two d/none
+call EINVAL rename d/full d/full/below
+call EINVAL rename_exchange d d/full
 call OK rename d/three d/three
 call OK rename d/three d/two
 is "the target" one "$(cat d/two)"

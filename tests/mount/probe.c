@@ -24,6 +24,7 @@ static const struct probe probes[] = {
     {"times", 1, probe_times},
     {"many", 2, probe_many},
     {"fill", 2, probe_fill},
+    {"dots", 1, probe_dots},
     {"drain", 1, probe_drain},
     {"seek", 1, probe_seek},
     {"stable", 2, probe_stable},

@@ -49,6 +49,7 @@ int probe_interrupted(int argc, char **argv);
 
 int probe_fill(int argc, char **argv);   /* DIR COUNT: makes so many empty files */
 int probe_drain(int argc, char **argv);  /* DIR: removes each name as readdir gives it */
+int probe_dots(int argc, char **argv);   /* DIR: prints the inode number that it lists for ".." */
 int probe_seek(int argc, char **argv);   /* DIR: telldir, seekdir, rewinddir */
 int probe_listed(int argc, char **argv); /* DIR: a listing cuts no file that grows meanwhile */
 int probe_stable(int argc, char **argv); /* DIR SECONDS: a listing never loses what stays there */

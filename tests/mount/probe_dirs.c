@@ -50,6 +50,20 @@ static const char *next_name(DIR *dir)
     return entry ? entry->d_name : NULL;
 }
 
+int probe_dots(int argc, char **argv)
+{
+    (void)argc;
+    DIR *dir = open_dir(argv[0]);
+    const struct dirent *entry;
+    do {
+        entry = readdir(dir);
+        probe_must(entry != NULL, "a listing has ..");
+    } while (strcmp(entry->d_name, "..") != 0);
+    printf("%llu\n", (unsigned long long)entry->d_ino);
+    closedir(dir);
+    return 0;
+}
+
 int probe_drain(int argc, char **argv)
 {
     (void)argc;

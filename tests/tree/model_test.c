@@ -39,6 +39,7 @@ struct named {
 struct directory {
     uint64_t id; /* 0: not made yet */
     bool alive;
+    uint64_t parent;
     struct named entries[NAMES];
 };
 
@@ -120,7 +121,7 @@ static void do_mkdir(struct model *m, struct directory *in, unsigned name)
     if (expected != SF_OK)
         return;
     *entry = (struct named){A_DIRECTORY, inode.ino};
-    *slot = (struct directory){.id = inode.ino, .alive = true};
+    *slot = (struct directory){.id = inode.ino, .alive = true, .parent = in->id};
 }
 
 static void do_unlink(struct model *m, struct directory *in, unsigned name)
@@ -149,40 +150,96 @@ static void do_rmdir(struct model *m, struct directory *in, unsigned name)
     }
 }
 
-static int expected_rename(const struct named *from, const struct named *to, bool no_replace)
+/* Is `above` the directory `id`, or one above it? */
+static bool is_above(struct model *m, uint64_t above, uint64_t id)
 {
-    if (from->what == NOTHING)
+    while (id != above && id != TREE_ROOT)
+        id = find(m, id)->parent;
+    return id == above;
+}
+
+/* Two names that are about to change. */
+struct pair {
+    struct directory *in, *to_in;
+    struct named *from, *to;
+    bool no_replace, exchange;
+};
+
+/* Would a directory come under itself? */
+static bool would_loop(struct model *m, const struct pair *p)
+{
+    bool goes = p->from->what == A_DIRECTORY && is_above(m, p->from->ino, p->to_in->id);
+    bool comes = p->exchange && p->to->what == A_DIRECTORY && is_above(m, p->to->ino, p->in->id);
+    return p->in != p->to_in && (goes || comes);
+}
+
+static int expected_over(struct model *m, const struct pair *p)
+{
+    bool both = p->from->what == p->to->what;
+    if (p->exchange || p->to->what == NOTHING)
+        return would_loop(m, p) ? SF_INVALID : SF_OK;
+    if (!both)
+        return p->to->what == A_DIRECTORY ? SF_IS_DIRECTORY : SF_NOT_DIRECTORY;
+    if (would_loop(m, p))
+        return SF_INVALID;
+    return p->to->what == A_DIRECTORY && !is_empty(find(m, p->to->ino)) ? SF_NOT_EMPTY : SF_OK;
+}
+
+static int expected_rename(struct model *m, const struct pair *p)
+{
+    if (p->from->what == NOTHING || !p->to_in->alive)
         return SF_NOT_FOUND;
-    if (to->what != NOTHING && no_replace)
+    if (p->to->what != NOTHING && p->no_replace)
         return SF_EXISTS;
-    if (from == to || to->what == NOTHING)
+    if (p->from == p->to)
         return SF_OK;
-    if (to->what == A_DIRECTORY)
-        return from->what == A_DIRECTORY ? SF_CROSS_DEVICE : SF_IS_DIRECTORY;
-    return from->what == A_DIRECTORY ? SF_NOT_DIRECTORY : SF_OK;
+    return p->exchange && p->to->what == NOTHING ? SF_NOT_FOUND : expected_over(m, p);
+}
+
+static void settle_in(struct model *m, const struct named *what, const struct directory *in)
+{
+    if (what->what == A_DIRECTORY)
+        find(m, what->ino)->parent = in->id;
+}
+
+static void apply_rename(struct model *m, const struct pair *p)
+{
+    struct named from = *p->from, to = *p->to;
+    *p->to = from;
+    settle_in(m, &from, p->to_in);
+    p->from->what = NOTHING;
+    if (p->exchange) {
+        *p->from = to;
+        settle_in(m, &to, p->in);
+    } else if (to.what == A_DIRECTORY) {
+        find(m, to.ino)->alive = false;
+    }
 }
 
 static void do_rename(struct model *m, struct directory *in, unsigned name)
 {
-    struct named *from = &in->entries[name];
-    unsigned to_name = draw(m, NAMES);
-    struct named *to = &in->entries[to_name];
-    bool no_replace = draw(m, 3) == 0;
+    unsigned to_name = draw(m, NAMES), flags = draw(m, 4);
+    struct directory *to_in = draw(m, 2) == 0 ? in : draw_directory(m);
+    struct pair p = {.in = in,
+                     .to_in = to_in,
+                     .from = &in->entries[name],
+                     .to = &to_in->entries[to_name],
+                     .no_replace = flags == 0,
+                     .exchange = flags == 1};
     struct waiting waiting = {.call = {.kind = TREE_RENAME,
                                        .place = place_of(in->id, names[name]),
-                                       .to_directory = in->id,
+                                       .to_directory = to_in->id,
                                        .to_name = slice_str(names[to_name]),
-                                       .no_replace = no_replace}};
-    int expected = expected_rename(from, to, no_replace);
+                                       .no_replace = p.no_replace,
+                                       .exchange = p.exchange}};
+    int expected = expected_rename(m, &p);
     int status = user_call(m->user, &waiting);
-    if (in->id == TREE_ROOT && status == SF_CROSS_DEVICE && from->what != NOTHING)
-        return; /* the two names are in different shards */
     assert_int_equal(status, expected);
-    if (status != SF_OK || from == to)
+    if (status != SF_OK || p.from == p.to)
         return;
-    assert_int_equal(waiting.call.inode.ino, from->ino);
-    *to = *from;
-    from->what = NOTHING;
+    assert_int_equal(waiting.call.inode.ino, p.from->ino);
+    assert_int_equal(waiting.call.target_ino, p.to->what == NOTHING ? 0 : p.to->ino);
+    apply_rename(m, &p);
 }
 
 static void do_lookup(struct model *m, struct directory *in, unsigned name)
@@ -209,6 +266,7 @@ static void do_stat(struct model *m, struct directory *in, unsigned name)
         return;
     assert_int_equal(inode.size, NAMES - count(in, NOTHING));
     assert_int_equal(inode.links, 2 + count(in, A_DIRECTORY));
+    assert_int_equal(inode.parent, in->parent);
 }
 
 /* -- listings ------------------------------------------------------------------------------- */
@@ -288,8 +346,8 @@ static void maybe_storm(struct model *m)
 static void step(struct model *m)
 {
     static void (*const operations[])(struct model *, struct directory *, unsigned) = {
-        do_create, do_create, do_mkdir, do_mkdir,  do_unlink, do_rmdir,
-        do_rmdir,  do_rename, do_stat,  do_lookup, do_lookup, do_list,
+        do_create, do_create, do_mkdir,  do_mkdir,  do_unlink, do_rmdir,  do_rmdir,
+        do_rename, do_rename, do_rename, do_rename, do_stat,   do_lookup, do_list,
     };
     m->user = &m->stage->users[draw(m, STAGE_USERS)];
     struct directory *in = draw_directory(m);
@@ -308,8 +366,10 @@ static void run_model(uint64_t seed)
         stage_run_ms(m.stage, 100);
     m.user = &m.stage->users[0];
     for (unsigned i = 0; i < DIRECTORIES; i++) {
-        if (m.directories[i].id != 0)
-            do_list(&m, &m.directories[i], 0);
+        if (m.directories[i].id == 0)
+            continue;
+        do_list(&m, &m.directories[i], 0);
+        do_stat(&m, &m.directories[i], 0);
     }
     stage_free(m.stage);
 }

@@ -135,12 +135,14 @@ struct raw {
     struct client_call call;
     int status;
     bool done;
+    struct buffer *data; /* NULL: nobody wants it */
 };
 
 static void raw_on_done(struct client_call *call, int status, const struct kv_reply *reply)
 {
     struct raw *raw = container_of(call, struct raw, call);
-    (void)reply;
+    if (status == SF_OK && raw->data)
+        buffer_set(raw->data, reply->data);
     raw->status = status;
     raw->done = true;
 }
@@ -150,13 +152,18 @@ static bool raw_is_done(void *ctx)
     return ((const struct raw *)ctx)->done;
 }
 
-bool user_has_record(struct user *user, enum kv_space space, struct slice key)
+bool user_read_record(struct user *user, enum kv_space space, struct slice key, struct buffer *data)
 {
     const struct kv_op op = {.kind = KV_STAT, .space = space, .key = key};
-    struct raw raw = {.call = {.on_done = raw_on_done, .op = &op}};
+    struct raw raw = {.call = {.on_done = raw_on_done, .op = &op}, .data = data};
     client_submit(user->client, &raw.call);
     assert_true(sim_run_until(user->cluster->sim, raw_is_done, &raw, STAGE_LIMIT_MS * ENV_MS_NS));
     if (raw.status != SF_OK)
         assert_int_equal(raw.status, SF_NOT_FOUND);
     return raw.status == SF_OK;
+}
+
+bool user_has_record(struct user *user, enum kv_space space, struct slice key)
+{
+    return user_read_record(user, space, key, NULL);
 }

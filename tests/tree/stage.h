@@ -7,7 +7,7 @@
 #include "storm/cluster.h"
 #include "tree/tree.h"
 
-#define STAGE_USERS 2u
+#define STAGE_USERS 3u
 #define STAGE_LIMIT_MS 300000u /* of virtual time for one call: then the test fails */
 
 struct user {
@@ -48,7 +48,10 @@ int user_do(struct user *user, enum tree_kind kind, uint64_t directory, const ch
             struct tree_inode *inode);
 /* GETATTR of a directory. */
 int user_stat_directory(struct user *user, uint64_t id, struct tree_inode *inode);
-/* Is there a record of this key? */
+/* Is there a record of this key? Then *data (may be NULL) gets what a reference or a directory has as
+ * content. */
+bool user_read_record(struct user *user, enum kv_space space, struct slice key,
+                      struct buffer *data);
 bool user_has_record(struct user *user, enum kv_space space, struct slice key);
 
 #endif

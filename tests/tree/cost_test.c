@@ -1,0 +1,106 @@
+/* What names cost: requests to the cluster, and entries in the groups' logs. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <cmocka.h>
+
+#include "env/log.h"
+#include "rpc/rpc.h"
+#include "sim/seeds.h"
+#include "tree/stage.h"
+
+#define SETTLE_MS 30000u /* sessions are open; nothing of earlier calls is under way */
+#define FILES 1000u
+
+static struct seeds seeds;
+
+struct cost {
+    uint64_t answers, entries;
+};
+
+static struct cost so_far(struct stage *stage)
+{
+    struct rpc_stats stats;
+    struct cost cost = {0};
+    rpc_stats(stage->users[0].rpc, &stats);
+    cost.answers = stats.replies;
+    for (unsigned i = 0; i < stage->cluster->group_count; i++)
+        cost.entries += stage->cluster->groups[i].applied;
+    return cost;
+}
+
+static void costs(struct stage *stage, struct waiting *waiting, uint64_t answers, uint64_t entries)
+{
+    struct cost before, after;
+    stage_run_ms(stage, SETTLE_MS);
+    before = so_far(stage);
+    assert_int_equal(user_call(&stage->users[0], waiting), SF_OK);
+    after = so_far(stage);
+    assert_int_equal(after.answers - before.answers, answers);
+    assert_int_equal(after.entries - before.entries, entries);
+}
+
+static void call_costs(struct stage *stage, enum tree_kind kind, uint64_t directory,
+                       const char *name, struct cost cost)
+{
+    struct waiting waiting = {
+        .call = {
+            .kind = kind, .place = place_of(directory, name), .mode = 0644, .exclusive = true}};
+    costs(stage, &waiting, cost.answers, cost.entries);
+}
+
+static bool count_entry(struct tree_call *call, struct slice name, const struct tree_inode *inode)
+{
+    (void)name;
+    assert_true(inode->version != 0); /* with its attributes */
+    (*(unsigned *)call->ctx)++;
+    return true;
+}
+
+static void listing_costs(struct stage *stage, uint64_t directory)
+{
+    char name[16];
+    unsigned count = 0;
+    for (unsigned i = 0; i < FILES; i++) {
+        snprintf(name, sizeof name, "file %u", i);
+        assert_int_equal(user_do(&stage->users[0], TREE_CREATE, directory, name, NULL), SF_OK);
+    }
+    struct waiting waiting = {.call = {.kind = TREE_READDIR,
+                                       .place = {.ino = directory, .is_directory = true},
+                                       .on_entry = count_entry,
+                                       .length = FILES,
+                                       .ctx = &count}};
+    costs(stage, &waiting, 1, 0);
+    assert_int_equal(count, FILES);
+}
+
+static void names_cost_little(void **state)
+{
+    struct stage *stage = stage_new(seeds.first, 3);
+    struct user *user = &stage->users[0];
+    struct tree_inode made;
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        uint64_t in = i == 0 ? TREE_ROOT : made.ino;
+        /* The sessions are opened by these. */
+        assert_int_equal(user_do(user, TREE_MKDIR, in, "directory", &made), SF_OK);
+        assert_int_equal(user_do(user, TREE_CREATE, in, "file", NULL), SF_OK);
+        assert_int_equal(user_do(user, TREE_UNLINK, in, "file", NULL), SF_OK);
+        call_costs(stage, TREE_CREATE, in, "file", (struct cost){1, 1});
+        call_costs(stage, TREE_LOOKUP, in, "file", (struct cost){1, 0});
+        call_costs(stage, TREE_LOOKUP, in, "directory", (struct cost){2, 0});
+        call_costs(stage, TREE_UNLINK, in, "file", (struct cost){2, 1});
+    }
+    listing_costs(stage, made.ino);
+    stage_free(stage);
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(names_cost_little)};
+    seeds = seeds_parse(argc, argv, 1);
+    log_level_min = LOG_LEVEL_ERROR;
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

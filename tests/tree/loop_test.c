@@ -1,0 +1,172 @@
+/* Directories are moved under one another by several users at once: whatever they do, every directory
+ * stays on a way to the root, and is in the one above it.
+ *
+ *   tree_loop_test [--seeds N] [--seed FIRST]
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <cmocka.h>
+
+#include "env/log.h"
+#include "sim/seeds.h"
+#include "tree/stage.h"
+
+#define DIRECTORIES 5u
+#define ROUNDS 60u
+#define DUELS 20u
+
+static struct seeds seeds;
+static const char *program_name;
+
+/* A directory keeps its name wherever it goes. */
+struct forest {
+    struct stage *stage;
+    struct {
+        char name[8];
+        uint64_t id, parent;
+    } at[DIRECTORIES];
+    unsigned moved, refused;
+};
+
+static unsigned draw(struct forest *f, unsigned limit)
+{
+    return (unsigned)sim_random_below(f->stage->cluster->sim, limit);
+}
+
+static void plant(struct forest *f, uint64_t seed)
+{
+    *f = (struct forest){.stage = stage_new(seed, 3)};
+    for (unsigned i = 0; i < DIRECTORIES; i++) {
+        struct tree_inode inode;
+        snprintf(f->at[i].name, sizeof f->at[i].name, "d%u", i);
+        assert_int_equal(user_do(&f->stage->users[0], TREE_MKDIR, TREE_ROOT, f->at[i].name, &inode),
+                         SF_OK);
+        f->at[i].id = inode.ino;
+        f->at[i].parent = TREE_ROOT;
+    }
+}
+
+static uint64_t parent_of(const struct forest *f, uint64_t id)
+{
+    unsigned i = 0;
+    while (i < DIRECTORIES && f->at[i].id != id)
+        i++;
+    assert_true(i < DIRECTORIES);
+    return f->at[i].parent;
+}
+
+static void check_counts(struct forest *f, unsigned i, unsigned children)
+{
+    struct tree_inode inode;
+    assert_int_equal(user_stat_directory(&f->stage->users[0], f->at[i].id, &inode), SF_OK);
+    assert_int_equal(inode.size, children);
+    assert_int_equal(inode.links, 2 + children);
+}
+
+/* Learns where all are. */
+static void check(struct forest *f)
+{
+    struct user *user = &f->stage->users[0];
+    struct tree_inode inode;
+    for (unsigned i = 0; i < DIRECTORIES; i++) {
+        assert_int_equal(user_stat_directory(user, f->at[i].id, &inode), SF_OK);
+        f->at[i].parent = inode.parent;
+        assert_int_equal(user_do(user, TREE_LOOKUP, inode.parent, f->at[i].name, &inode), SF_OK);
+        assert_int_equal(inode.ino, f->at[i].id);
+    }
+    for (unsigned i = 0; i < DIRECTORIES; i++) {
+        unsigned steps = 0, children = 0;
+        for (uint64_t id = f->at[i].id; id != TREE_ROOT; id = parent_of(f, id))
+            assert_true(steps++ < DIRECTORIES);
+        for (unsigned k = 0; k < DIRECTORIES; k++)
+            children += f->at[k].parent == f->at[i].id;
+        check_counts(f, i, children);
+    }
+}
+
+static struct tree_call move(const struct forest *f, unsigned which, uint64_t to)
+{
+    return (struct tree_call){.kind = TREE_RENAME,
+                              .place = place_of(f->at[which].parent, f->at[which].name),
+                              .to_directory = to,
+                              .to_name = slice_str(f->at[which].name)};
+}
+
+/* All users at once, from one event to the next. */
+static void run_round(struct forest *f)
+{
+    struct waiting waiting[STAGE_USERS];
+    bool all;
+    for (unsigned u = 0; u < STAGE_USERS; u++) {
+        unsigned which = draw(f, DIRECTORIES), to = draw(f, DIRECTORIES + 1);
+        waiting[u].call = move(f, which, to == DIRECTORIES ? TREE_ROOT : f->at[to].id);
+        user_submit(&f->stage->users[u], &waiting[u]);
+        for (unsigned n = draw(f, 60); n > 0; n--)
+            assert_true(sim_step(f->stage->cluster->sim));
+    }
+    do {
+        assert_true(sim_step(f->stage->cluster->sim));
+        all = true;
+        for (unsigned u = 0; u < STAGE_USERS; u++)
+            all = all && waiting[u].done;
+    } while (!all);
+    for (unsigned u = 0; u < STAGE_USERS; u++) {
+        int status = waiting[u].status;
+        assert_true(status == SF_OK || status == SF_INVALID || status == SF_NOT_FOUND);
+        f->moved += status == SF_OK;
+        f->refused += status == SF_INVALID;
+    }
+    check(f);
+}
+
+/* Each of two into the other: one goes, and then the other can't. */
+static void run_duel(struct forest *f, unsigned a, unsigned b)
+{
+    struct waiting waiting[2];
+    for (unsigned i = 0; i < 2; i++) {
+        unsigned own = i == 0 ? a : b, other = i == 0 ? b : a;
+        waiting[i].call = move(f, own, TREE_ROOT);
+        assert_int_equal(user_call(&f->stage->users[i], &waiting[i]), SF_OK);
+        f->at[own].parent = TREE_ROOT;
+        waiting[i].call = move(f, own, f->at[other].id);
+    }
+    user_submit(&f->stage->users[0], &waiting[0]);
+    for (unsigned n = draw(f, 60); n > 0; n--)
+        assert_true(sim_step(f->stage->cluster->sim));
+    user_submit(&f->stage->users[1], &waiting[1]);
+    while (!waiting[0].done || !waiting[1].done)
+        assert_true(sim_step(f->stage->cluster->sim));
+    assert_true((waiting[0].status == SF_OK) != (waiting[1].status == SF_OK));
+    assert_true(waiting[0].status == SF_INVALID || waiting[1].status == SF_INVALID);
+    check(f);
+}
+
+static void no_loop_ever(void **state)
+{
+    (void)state;
+    for (uint64_t seed = seeds.first; seed < seeds.first + seeds.count; seed++) {
+        struct forest f;
+        print_message("seed %llu (again: %s --seed %llu)\n", (unsigned long long)seed, program_name,
+                      (unsigned long long)seed);
+        plant(&f, seed);
+        for (unsigned i = 0; i < ROUNDS; i++)
+            run_round(&f);
+        for (unsigned i = 0; i < DUELS; i++)
+            run_duel(&f, draw(&f, 2), 2 + draw(&f, DIRECTORIES - 2));
+        print_message("  %u moved, %u refused\n", f.moved, f.refused);
+        assert_true(f.moved > 0 && f.refused > 0);
+        stage_free(f.stage);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(no_loop_ever)};
+    seeds = seeds_parse(argc, argv, 4);
+    program_name = argv[0];
+    log_level_min = LOG_LEVEL_ERROR;
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
