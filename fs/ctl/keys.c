@@ -342,6 +342,8 @@ static void print_inode(const struct tree_inode *inode)
         print_number(is_directory ? "entries" : "length", inode->size);
     printf("%-9s %04o\n", "mode", inode->mode & 07777);
     printf("%-9s %u:%u\n", "owner", inode->uid, inode->gid);
+    if (!is_directory)
+        print_number("names", inode->links);
     print_number("inode", inode->ino);
     print_number("version", inode->version);
     print_time("modified", inode->mtime_ns);

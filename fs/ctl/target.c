@@ -96,13 +96,13 @@ static void take_key(const char *name, struct target *target)
     target->space = KV_PLAIN;
 }
 
-/* A key of the root is one operation, whoever replaced it before; a file below it is named by its
- * inode too, for another could have taken its name. */
+/* A key of the root is one operation, whoever replaced it before; a file below it, or one of several
+ * names, is named by its inode too, for another could have taken its name. */
 static int take_place(struct target *target)
 {
     if (target->place.name.n == 0)
         return SF_IS_DIRECTORY;
-    if (target->place.directory != TREE_ROOT)
+    if (target->place.directory != TREE_ROOT || target->place.is_apart)
         target->pre = (struct kv_pre){KV_PRE_CREATED, target->place.ino};
     return tree_record_key(&target->place, &target->space, target->key, &target->key_bytes);
 }
@@ -181,6 +181,7 @@ static int create_file(struct session *s, struct tree_place *place)
     create.gid = getgid();
     int status = session_tree(s, &create);
     place->ino = create.inode.ino;
+    place->is_apart = create.inode.is_apart;
     return status;
 }
 

@@ -61,12 +61,13 @@ static size_t waiting_count(const struct mount *mount)
 void control_stats(const struct mount *mount, struct buffer *to)
 {
     static const char *const names[TREE_KIND_LIMIT] = {
-        [TREE_LOOKUP] = "lookup",     [TREE_GETATTR] = "getattr",   [TREE_SETATTR] = "setattr",
-        [TREE_GETXATTR] = "getxattr", [TREE_CREATE] = "create",     [TREE_MKDIR] = "mkdir",
-        [TREE_UNLINK] = "unlink",     [TREE_RMDIR] = "rmdir",       [TREE_RENAME] = "rename",
-        [TREE_READLINK] = "readlink", [TREE_READ] = "read",         [TREE_WRITE] = "write",
-        [TREE_APPEND] = "append",     [TREE_ALLOCATE] = "allocate", [TREE_SEEK] = "seek",
-        [TREE_FSYNC] = "fsync",       [TREE_READDIR] = "readdir",   [TREE_STATFS] = "statfs",
+        [TREE_LOOKUP] = "lookup",     [TREE_GETATTR] = "getattr", [TREE_SETATTR] = "setattr",
+        [TREE_GETXATTR] = "getxattr", [TREE_CREATE] = "create",   [TREE_MKDIR] = "mkdir",
+        [TREE_UNLINK] = "unlink",     [TREE_RECLAIM] = "reclaim", [TREE_LINK] = "link",
+        [TREE_RMDIR] = "rmdir",       [TREE_RENAME] = "rename",   [TREE_READLINK] = "readlink",
+        [TREE_READ] = "read",         [TREE_WRITE] = "write",     [TREE_APPEND] = "append",
+        [TREE_ALLOCATE] = "allocate", [TREE_SEEK] = "seek",       [TREE_FSYNC] = "fsync",
+        [TREE_READDIR] = "readdir",   [TREE_STATFS] = "statfs",
     };
     const struct mount_stats *stats = &mount->stats;
     add(to, "waiting %zu\ninodes %u\n", waiting_count(mount), HASH_COUNT(mount->nodes.by_ino));

@@ -33,6 +33,8 @@ int mount_errno(int status)
     case SF_INVALID:
     case SF_ADDRESS:
         return EINVAL;
+    case SF_MANY_NAMES:
+        return EMLINK;
     case SF_UNSUPPORTED:
     case SF_NO_METHOD:
     case SF_IS_REFERENCE:

@@ -14,8 +14,10 @@
 
 #define WRITE_COPY_MAX (64u << 10) /* a smaller write is copied, a larger one keeps the buffer */
 
-static void set_file(struct fuse_file_info *file)
+static void set_file(struct request *r, struct node *node)
 {
+    struct fuse_file_info *file = &r->file;
+    node->opens++;
     file->direct_io = 1;
     file->noflush = (file->flags & O_ACCMODE) == O_RDONLY; /* it has nothing to bring up to date */
 }
@@ -34,9 +36,11 @@ static void reply_create(struct request *r)
     struct fuse_entry_param entry;
     struct node *node =
         request_make_entry(r, &r->inode, r->call.place.directory, r->call.place.name, &entry);
-    set_file(&r->file);
-    if (fuse_reply_create(r->fuse, &entry, &r->file) != 0)
+    set_file(r, node);
+    if (fuse_reply_create(r->fuse, &entry, &r->file) != 0) {
+        node->opens--;
         nodes_forget(&r->mount->nodes, node, 1);
+    }
     request_end(r);
 }
 
@@ -66,6 +70,7 @@ static void create_then(struct request *r, int status)
         return;
     }
     r->call.place.ino = r->inode.ino;
+    r->call.place.is_apart = r->inode.is_apart;
     r->call.set = TREE_SET_SIZE;
     r->call.size = 0;
     request_submit(r, TREE_SETATTR, create_truncated_then);
@@ -90,8 +95,10 @@ static void open_then(struct request *r, int status)
         request_fail(r, status);
         return;
     }
-    set_file(&r->file);
-    fuse_reply_open(r->fuse, &r->file);
+    struct node *node = nodes_at(&r->mount->nodes, r->node_id);
+    set_file(r, node);
+    if (fuse_reply_open(r->fuse, &r->file) != 0)
+        node->opens--;
     request_end(r);
 }
 
@@ -272,11 +279,19 @@ static void handle_fsync(fuse_req_t fuse, fuse_ino_t node_id, int data_only,
     handle_flush(fuse, node_id, file);
 }
 
+/* The last handle of an orphan: nobody can reach it any more. */
 static void handle_release(fuse_req_t fuse, fuse_ino_t node_id, struct fuse_file_info *file)
 {
-    (void)node_id;
+    struct mount *mount = fuse_req_userdata(fuse);
+    struct node *node = nodes_at(&mount->nodes, node_id);
     (void)file;
-    fuse_reply_err(fuse, 0);
+    if (--node->opens > 0 || !node->is_orphan) {
+        fuse_reply_err(fuse, 0);
+        return;
+    }
+    struct request *r = request_new(fuse);
+    request_place(r, node_id);
+    request_submit(r, TREE_RECLAIM, done_then);
 }
 
 void handlers_data(struct fuse_lowlevel_ops *ops)

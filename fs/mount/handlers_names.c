@@ -1,4 +1,4 @@
-/* lookup, forget, mkdir, mknod, symlink, readlink, unlink, rmdir, rename. */
+/* lookup, forget, mkdir, mknod, symlink, readlink, link, unlink, rmdir, rename. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -99,16 +99,83 @@ static void handle_readlink(fuse_req_t fuse, fuse_ino_t node_id)
     request_submit(r, TREE_READLINK, readlink_then);
 }
 
+static void linked_then(struct request *r, int status)
+{
+    struct fuse_entry_param entry;
+    if (status != SF_OK) {
+        request_fail(r, status);
+        return;
+    }
+    struct node *node =
+        request_make_entry(r, &r->call.inode, r->call.to_directory, r->call.to_name, &entry);
+    if (fuse_reply_entry(r->fuse, &entry) != 0)
+        nodes_forget(&r->mount->nodes, node, 1);
+    request_end(r);
+}
+
+/* False: the name is too long; the reply was sent and the request is gone. */
+static bool take_target(struct request *r, fuse_ino_t directory, const char *name)
+{
+    if (strlen(name) > TREE_NAME_BYTES_MAX) {
+        request_fail(r, SF_NAME_TOO_LONG);
+        return false;
+    }
+    strcpy(r->to_name, name);
+    r->call.to_directory = nodes_at(&r->mount->nodes, directory)->ino;
+    r->call.to_name = slice_str(r->to_name);
+    return true;
+}
+
+static void handle_link(fuse_req_t fuse, fuse_ino_t node_id, fuse_ino_t to_parent,
+                        const char *to_name)
+{
+    struct request *r = request_new(fuse);
+    request_place(r, node_id);
+    if (take_target(r, to_parent, to_name))
+        request_submit(r, TREE_LINK, linked_then);
+}
+
 static void done_then(struct request *r, int status)
 {
     request_fail(r, status); /* SF_OK: errno 0, which is success */
 }
 
+static bool is_open(struct tree_call *call, uint64_t ino)
+{
+    const struct request *r = container_of(call, struct request, call);
+    const struct node *node = nodes_find(&r->mount->nodes, ino);
+    return node && node->opens > 0;
+}
+
+static void reclaimed_then(struct request *r, int status)
+{
+    (void)status; /* the name is gone in any case */
+    request_fail(r, SF_OK);
+}
+
+/* A file that lost its last name is an orphan, and goes at once if it was closed meanwhile. */
+static void dropped_then(struct request *r, int status)
+{
+    struct node *node = NULL;
+    if (status == SF_OK && r->call.orphan != 0)
+        node = nodes_find(&r->mount->nodes, r->call.orphan);
+    if (node)
+        node->is_orphan = node->is_apart = true;
+    if (status == SF_OK && r->call.orphan != 0 && (!node || node->opens == 0)) {
+        r->call.place.ino = r->call.orphan;
+        request_submit(r, TREE_RECLAIM, reclaimed_then);
+        return;
+    }
+    done_then(r, status);
+}
+
 static void handle_unlink(fuse_req_t fuse, fuse_ino_t parent, const char *name)
 {
     struct request *r = request_new(fuse);
-    if (request_entry(r, parent, name))
-        request_submit(r, TREE_UNLINK, done_then);
+    if (!request_entry(r, parent, name))
+        return;
+    r->call.is_open = is_open;
+    request_submit(r, TREE_UNLINK, dropped_then);
 }
 
 static void removed_then(struct request *r, int status)
@@ -129,8 +196,10 @@ static void renamed_then(struct request *r, int status)
 {
     const struct tree_call *call = &r->call;
     struct nodes *nodes = &r->mount->nodes;
-    struct node_place from = {call->place.directory, call->place.name, ++nodes->sent};
-    struct node_place to = {call->to_directory, call->to_name, nodes->sent};
+    struct node_place from = {
+        .directory = call->place.directory, .name = call->place.name, .asked = ++nodes->sent};
+    struct node_place to = {
+        .directory = call->to_directory, .name = call->to_name, .asked = nodes->sent};
     if (status == SF_OK) {
         nodes_moved(nodes, call->inode.ino, &to);
         if (call->exchange)
@@ -138,29 +207,22 @@ static void renamed_then(struct request *r, int status)
         else
             nodes_removed(nodes, call->target_ino, env_wall_ns(r->mount->env));
     }
-    done_then(r, status);
+    dropped_then(r, status);
 }
 
 static void handle_rename(fuse_req_t fuse, fuse_ino_t parent, const char *name,
                           fuse_ino_t to_parent, const char *to_name, unsigned flags)
 {
-    struct mount *mount = fuse_req_userdata(fuse);
     if (flags & ~(unsigned)(RENAME_NOREPLACE | RENAME_EXCHANGE)) {
         fuse_reply_err(fuse, EINVAL);
         return;
     }
-    if (strlen(to_name) > TREE_NAME_BYTES_MAX) {
-        fuse_reply_err(fuse, ENAMETOOLONG);
-        return;
-    }
     struct request *r = request_new(fuse);
-    if (!request_entry(r, parent, name))
+    if (!request_entry(r, parent, name) || !take_target(r, to_parent, to_name))
         return;
-    strcpy(r->to_name, to_name);
-    r->call.to_directory = nodes_at(&mount->nodes, to_parent)->ino;
-    r->call.to_name = slice_str(r->to_name);
     r->call.no_replace = flags & RENAME_NOREPLACE;
     r->call.exchange = flags & RENAME_EXCHANGE;
+    r->call.is_open = is_open;
     request_submit(r, TREE_RENAME, renamed_then);
 }
 
@@ -173,6 +235,7 @@ void handlers_names(struct fuse_lowlevel_ops *ops)
     ops->mknod = handle_mknod;
     ops->symlink = handle_symlink;
     ops->readlink = handle_readlink;
+    ops->link = handle_link;
     ops->unlink = handle_unlink;
     ops->rmdir = handle_rmdir;
     ops->rename = handle_rename;

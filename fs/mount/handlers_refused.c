@@ -4,14 +4,6 @@
 
 #include "mount/mount.h"
 
-static void handle_link(fuse_req_t fuse, fuse_ino_t node_id, fuse_ino_t parent, const char *name)
-{
-    (void)node_id;
-    (void)parent;
-    (void)name;
-    fuse_reply_err(fuse, EOPNOTSUPP);
-}
-
 static void handle_getlk(fuse_req_t fuse, fuse_ino_t node_id, struct fuse_file_info *file,
                          struct flock *lock)
 {
@@ -37,7 +29,6 @@ static void handle_flock(fuse_req_t fuse, fuse_ino_t node_id, struct fuse_file_i
 
 void handlers_refused(struct fuse_lowlevel_ops *ops)
 {
-    ops->link = handle_link;
     ops->getlk = handle_getlk;
     ops->setlk = handle_setlk;
     ops->flock = handle_flock;

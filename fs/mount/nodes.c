@@ -44,7 +44,7 @@ uint64_t nodes_id(const struct nodes *nodes, const struct node *node)
     return node == &nodes->root ? ROOT_ID : (uint64_t)(uintptr_t)node;
 }
 
-static struct node *find(const struct nodes *nodes, uint64_t ino)
+struct node *nodes_find(const struct nodes *nodes, uint64_t ino)
 {
     struct node *node = NULL;
     HASH_FIND(hh, nodes->by_ino, &ino, sizeof ino, node);
@@ -54,7 +54,8 @@ static struct node *find(const struct nodes *nodes, uint64_t ino)
 static void set_place(struct node *node, const struct node_place *place)
 {
     sf_assert(place->name.n <= TREE_NAME_BYTES_MAX);
-    if (place->asked < node->placed)
+    node->is_apart = node->is_apart || place->is_apart; /* that never ends */
+    if (place->asked < node->placed || (place->name.n == 0 && node->name))
         return;
     node->placed = place->asked;
     node->directory = place->directory;
@@ -84,7 +85,7 @@ void nodes_see(struct node *node, const struct tree_inode *inode)
 struct node *nodes_remember(struct nodes *nodes, const struct tree_inode *inode,
                             const struct node_place *place)
 {
-    struct node *node = find(nodes, inode->ino);
+    struct node *node = nodes_find(nodes, inode->ino);
     if (!node) {
         node = sf_calloc(1, sizeof *node);
         node->ino = inode->ino;
@@ -108,7 +109,7 @@ void nodes_forget(struct nodes *nodes, struct node *node, uint64_t lookups)
 
 void nodes_moved(struct nodes *nodes, uint64_t ino, const struct node_place *place)
 {
-    struct node *node = find(nodes, ino);
+    struct node *node = nodes_find(nodes, ino);
     if (!node)
         return;
     set_place(node, place);
@@ -117,7 +118,7 @@ void nodes_moved(struct nodes *nodes, uint64_t ino, const struct node_place *pla
 
 void nodes_removed(struct nodes *nodes, uint64_t ino, uint64_t time_ns)
 {
-    struct node *node = find(nodes, ino);
+    struct node *node = nodes_find(nodes, ino);
     if (node && node->is_directory)
         node->removed_ns = time_ns;
 }
@@ -142,5 +143,6 @@ struct tree_place nodes_place(const struct node *node)
         .name = slice_str(node->name),
         .ino = node->ino,
         .is_directory = node->is_directory,
+        .is_apart = node->is_apart,
     };
 }

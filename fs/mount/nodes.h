@@ -22,6 +22,9 @@ struct node {
     uint64_t lookups;   /* entries delivered and not yet forgotten */
     char *name;         /* of its entry; owned, with a 0 */
     bool is_directory;
+    bool is_apart;  /* a file that has had several names: the last two are one of them */
+    bool is_orphan; /* it has no name any more: to be reclaimed when nobody has it open */
+    uint64_t opens; /* handles of it */
     /* As last seen: */
     bool is_privileged;  /* a file with mode bits that a write by others takes away ... */
     bool has_capability; /* ... with an xattr that every write takes away */
@@ -41,8 +44,9 @@ struct nodes {
 /* Where an inode was found, by the request of this number. */
 struct node_place {
     uint64_t directory;
-    struct slice name; /* at most TREE_NAME_BYTES_MAX */
+    struct slice name; /* at most TREE_NAME_BYTES_MAX; empty: not known, it stays */
     uint64_t asked;
+    bool is_apart;
 };
 
 void nodes_init(struct nodes *nodes);
@@ -57,8 +61,10 @@ struct node *nodes_remember(struct nodes *nodes, const struct tree_inode *inode,
 void nodes_forget(struct nodes *nodes, struct node *node, uint64_t lookups);
 /* Takes note of the mode and group that an answer shows. */
 void nodes_see(struct node *node, const struct tree_inode *inode);
-/* This mount renamed the inode, if the kernel knows it. place->asked: nodes->sent, now. */
+/* The inode is found at this place from now on, if the kernel knows it. */
 void nodes_moved(struct nodes *nodes, uint64_t ino, const struct node_place *place);
+/* NULL: the kernel does not know it. */
+struct node *nodes_find(const struct nodes *nodes, uint64_t ino);
 /* This mount removed the inode; of a directory it is remembered, if the kernel knows it. */
 void nodes_removed(struct nodes *nodes, uint64_t ino, uint64_t time_ns);
 /* A directory that this mount removed, as one in which somebody still stands sees it. */

@@ -147,10 +147,23 @@ static void count(struct mount_stats *stats, const struct tree_call *call, int s
         stats->read_bytes += call->data.n;
 }
 
+/* The file was found elsewhere than its node says. */
+static void note_move(struct request *r)
+{
+    const struct tree_place *now = &r->call.place_now;
+    struct node_place place = {.directory = now->directory,
+                               .name = now->name,
+                               .asked = r->asked,
+                               .is_apart = now->is_apart};
+    nodes_moved(&r->mount->nodes, now->ino, &place);
+}
+
 static void on_tree_done(struct tree_call *call, int status)
 {
     struct request *r = container_of(call, struct request, call);
     count(&r->mount->stats, call, status);
+    if (call->has_moved)
+        note_move(r);
     /* From here on an interrupt comes too late. */
     r->submitted = r->interrupted = false;
     fuse_req_interrupt_func(r->fuse, NULL, NULL);
@@ -215,7 +228,8 @@ struct node *request_make_entry(struct request *r, const struct tree_inode *inod
                                 uint64_t directory, struct slice name, struct fuse_entry_param *out)
 {
     struct mount *mount = r->mount;
-    struct node_place place = {.directory = directory, .name = name, .asked = r->asked};
+    struct node_place place = {
+        .directory = directory, .name = name, .asked = r->asked, .is_apart = inode->is_apart};
     struct node *node = nodes_remember(&mount->nodes, inode, &place);
     memset(out, 0, sizeof *out);
     out->ino = nodes_id(&mount->nodes, node);

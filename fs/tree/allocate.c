@@ -13,7 +13,7 @@ static void on_grown(struct op *op, int status, const struct kv_stat *stat, stru
 {
     (void)stat;
     (void)data;
-    op_finish(op, op_file_status(status));
+    locate_finish(op, status);
 }
 
 static void grow(struct op *op)
@@ -30,7 +30,7 @@ static void on_zeroed(struct op *op, int status, const struct kv_stat *stat, str
     if (status == SF_OK && !(op->call->allocate & TREE_ALLOCATE_KEEP_SIZE))
         grow(op);
     else
-        op_finish(op, op_file_status(status));
+        locate_finish(op, status);
 }
 
 static void zero(struct op *op)
@@ -55,7 +55,7 @@ static void on_file(struct op *op, int status, const struct kv_stat *stat, struc
     if (status == SF_OK && !has_room(op, stat->length))
         status = SF_NO_SPACE;
     if (status != SF_OK)
-        op_finish(op, op_file_status(status));
+        locate_finish(op, status);
     else if (allocate & TREE_ALLOCATE_ZERO)
         zero(op);
     else if (allocate & TREE_ALLOCATE_KEEP_SIZE || range_end(op->call) <= stat->length)
@@ -68,7 +68,7 @@ int allocate_start(struct op *op)
 {
     const struct tree_call *call = op->call;
     bool only_zeros = call->allocate == (TREE_ALLOCATE_ZERO | TREE_ALLOCATE_KEEP_SIZE);
-    int status = key_of_entry(call->place.directory, call->place.name, &op->entry);
+    int status = locate_begin(op);
     if (status != SF_OK)
         return status;
     bool too_big =
@@ -88,13 +88,13 @@ static void on_found(struct op *op, int status, const struct kv_stat *stat, stru
     (void)data;
     if (status == SF_OK)
         op->call->offset = op->value.found;
-    op_finish(op, op_file_status(status));
+    locate_finish(op, status);
 }
 
 int seek_start(struct op *op)
 {
     const struct tree_call *call = op->call;
-    int status = key_of_entry(call->place.directory, call->place.name, &op->entry);
+    int status = locate_begin(op);
     if (status != SF_OK)
         return status;
     op_value_begin(op);

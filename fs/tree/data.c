@@ -9,17 +9,15 @@
 /* The key, and a fresh value call that names the inode. */
 static int prepare(struct op *op)
 {
-    const struct tree_place *place = &op->call->place;
     op_value_begin(op);
-    return key_of_entry(place->directory, place->name, &op->entry);
+    return locate_begin(op);
 }
 
 static int link_target(const struct op *op, const struct kv_reply *reply)
 {
     struct attr attr;
-    uint64_t ino = op->call->place.ino;
-    if (ino != 0 && reply->stat.created != ino)
-        return SF_STALE_FILE;
+    if (reply->stat.created != op->call->place.ino)
+        return SF_PRECONDITION;
     if (attr_decode(reply->stat.attr, &attr) != SF_OK)
         return SF_BAD_ATTR;
     if (!S_ISLNK(attr.mode))
@@ -34,12 +32,12 @@ static void on_link(struct op *op, int status, const struct kv_reply *reply)
     if (status == SF_OK)
         status = link_target(op, reply);
     op->call->data = status == SF_OK ? reply->data : slice_of(NULL, 0);
-    op_finish(op, op_file_status(status));
+    locate_finish(op, status);
 }
 
 int readlink_start(struct op *op)
 {
-    int status = key_of_entry(op->call->place.directory, op->call->place.name, &op->entry);
+    int status = locate_begin(op);
     if (status != SF_OK)
         return status;
     op_kv(&op->kv, KV_GET, &op->entry);
@@ -51,7 +49,7 @@ static void on_read(struct op *op, int status, const struct kv_stat *stat, struc
 {
     (void)stat;
     op->call->data = status == SF_OK ? data : slice_of(NULL, 0);
-    op_finish(op, op_file_status(status));
+    locate_finish(op, status);
 }
 
 int read_start(struct op *op)
@@ -79,7 +77,7 @@ static void on_written(struct op *op, int status, const struct kv_stat *stat, st
         };
         op->call->old_length = op->value.old_length;
     }
-    op_finish(op, op_file_status(status));
+    locate_finish(op, status);
 }
 
 /* An append learns only from the server where it would end. */
@@ -116,7 +114,7 @@ static void on_synced(struct op *op, int status, const struct kv_stat *stat, str
 {
     (void)stat;
     (void)data;
-    op_finish(op, op_file_status(status));
+    locate_finish(op, status);
 }
 
 /* What was acknowledged is durable already; only an mtime may lag behind. */

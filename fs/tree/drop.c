@@ -1,4 +1,4 @@
-/* UNLINK, and the part of any change that takes a name of a file away (drop.h). */
+/* UNLINK and RECLAIM, and the part of any change that takes a name of a file away (drop.h). */
 #include "tree/drop.h"
 
 #include "tree/op.h"
@@ -9,14 +9,22 @@ void drop_deinit(struct drop *drop)
     buffer_deinit(&drop->written);
 }
 
-static int take_attr(struct op *op, const struct kv_stat *stat)
+/* The file's attr, and the bytes of its record. */
+static int take(struct op *op, const struct kv_stat *stat, struct slice head)
 {
     struct drop *drop = &op->drop;
     const struct tree_options *options = &op->tree->options;
     struct kv_stat kept = *stat;
     buffer_set(&drop->bytes, stat->attr);
-    kept.attr = buffer_slice(&drop->bytes);
+    buffer_append(&drop->bytes, head.p, head.n);
+    kept.attr = slice_of(drop->bytes.p, stat->attr.n);
+    drop->head = slice_of(drop->bytes.p + stat->attr.n, head.n);
     return attr_of_file(&kept, options->uid, options->gid, &drop->attr);
+}
+
+static bool is_open(const struct op *op, uint64_t ino)
+{
+    return op->call->is_open && op->call->is_open(op->call, ino);
 }
 
 static void on_inode(struct op *op, int status, const struct kv_reply *reply)
@@ -26,21 +34,52 @@ static void on_inode(struct op *op, int status, const struct kv_reply *reply)
         status = SF_BAD_ATTR;
     if (status == SF_OK) {
         drop->version = reply->stat.version;
-        status = take_attr(op, &reply->stat);
+        drop->is_open = is_open(op, drop->ino);
+        status = take(op, &reply->stat, slice_of(NULL, 0));
     } else if (status == SF_NOT_FOUND) {
         status = SF_OK;
     }
     drop->then(op, status);
 }
 
-/* What cannot be read in a file's attributes is no reason to keep it: it goes as it is. */
-static void on_file(struct op *op, const struct kv_stat *stat)
+/* It lives at this name. What cannot be read in its attributes is no reason to keep it. */
+static void take_file(struct op *op, const struct kv_stat *stat, struct slice head)
 {
     struct drop *drop = &op->drop;
-    drop->ino = stat->created;
-    key_of_inode(drop->ino, &drop->inode);
-    drop->has_moved = take_attr(op, stat) == SF_OK && drop->attr.has_moved;
+    drop->stat = *stat;
+    drop->stat.attr = slice_of(NULL, 0);
+    int status = take(op, stat, head);
+    drop->has_moved = status == SF_OK && drop->attr.has_moved;
+    drop->is_open = drop->is_open && status == SF_OK;
     drop->then(op, SF_OK);
+}
+
+static void on_bytes(struct op *op, int status, const struct kv_reply *reply)
+{
+    struct drop *drop = &op->drop;
+    bool is_same = status == SF_OK && reply->stat.created == drop->ino;
+    bool has_changed = status == SF_NOT_FOUND || status == SF_IS_REFERENCE ||
+                       status == SF_IS_DIRECTORY || status == SF_OK;
+    if (is_same)
+        take_file(op, &reply->stat, reply->data);
+    else if (!has_changed)
+        drop->then(op, status);
+    else if (op_may_retry(op))
+        drop_look(op, &drop->entry, drop->then);
+}
+
+static void on_file(struct op *op, const struct kv_reply *reply)
+{
+    struct drop *drop = &op->drop;
+    drop->ino = reply->stat.created;
+    key_of_inode(drop->ino, &drop->inode);
+    drop->is_open = is_open(op, drop->ino);
+    if (!drop->is_open) {
+        take_file(op, &reply->stat, slice_of(NULL, 0));
+        return;
+    }
+    op_kv(&op->kv, KV_GET, &drop->entry);
+    op_send(op, on_bytes);
 }
 
 static void on_entry(struct op *op, int status, const struct kv_reply *reply)
@@ -53,7 +92,7 @@ static void on_entry(struct op *op, int status, const struct kv_reply *reply)
     drop->stat = reply->stat;
     drop->stat.attr = slice_of(NULL, 0);
     if (reply->stat.kind == RECORD_VALUE) {
-        on_file(op, &reply->stat);
+        on_file(op, reply);
         return;
     }
     bool is_reference = reply->stat.kind == RECORD_REFERENCE;
@@ -70,14 +109,25 @@ static void on_entry(struct op *op, int status, const struct kv_reply *reply)
 void drop_look(struct op *op, const struct key *entry, void (*then)(struct op *op, int status))
 {
     struct drop *drop = &op->drop;
-    drop->entry = *entry;
+    if (entry != &drop->entry)
+        drop->entry = *entry;
     drop->ino = drop->version = 0;
-    drop->has_moved = false;
+    drop->has_moved = drop->is_open = false;
     drop->then = then;
     op_stat(op, &drop->entry, on_entry);
 }
 
-/* One name less; with the last one the file goes. */
+/* The attributes with so many links. */
+static struct slice attr_with(struct drop *drop, uint32_t links)
+{
+    drop->attr.links = links;
+    drop->attr.has_moved = false;
+    int status = attr_encode(&drop->attr, &drop->written);
+    sf_assert(status == SF_OK); /* as long as it was */
+    return buffer_slice(&drop->written);
+}
+
+/* One name less; with the last one the file goes, if it is not open. */
 static void count_down(struct op *op, struct drop *drop)
 {
     struct kv_op *kv;
@@ -85,28 +135,42 @@ static void count_down(struct op *op, struct drop *drop)
         op_mini_check(op, &drop->inode)->pre.kind = KV_PRE_ABSENT;
         return;
     }
-    if (drop->attr.links <= 1) {
+    bool is_last = drop->attr.links <= 1;
+    if (is_last && !drop->is_open) {
         kv = op_mini_add(op, KV_DELETE, &drop->inode);
     } else {
-        drop->attr.links--;
         kv = op_mini_add(op, KV_SET_ATTR, &drop->inode);
-        int status = attr_encode(&drop->attr, &drop->written);
-        sf_assert(status == SF_OK); /* as long as it was */
-        kv->attr = buffer_slice(&drop->written);
+        kv->attr = attr_with(drop, is_last ? 0 : drop->attr.links - 1);
         kv->flags = KV_HAS_ATTR;
     }
     kv->pre = (struct kv_pre){KV_PRE_VERSION, drop->version};
+    op->call->orphan = is_last && drop->is_open ? drop->ino : 0;
+}
+
+/* The file's only name: it goes, or moves to where no name leads. */
+static void drop_file(struct op *op, struct drop *drop)
+{
+    if (drop->has_moved)
+        op_mini_add(op, KV_DELETE, &drop->inode)->pre = (struct kv_pre){KV_PRE_CREATED, drop->ino};
+    if (!drop->is_open)
+        return;
+    struct kv_stat stat = drop->stat;
+    stat.attr = attr_with(drop, 0);
+    op_mini_put_moved(op, &drop->inode, &stat, drop->head);
+    op->call->orphan = drop->ino;
 }
 
 void drop_name(struct op *op, struct drop *drop)
 {
-    op_mini_add(op, KV_DELETE, &drop->entry)->pre =
+    bool is_reference = drop->stat.kind == RECORD_REFERENCE;
+    bool stays = !is_reference && drop->is_open;
+    op->call->orphan = 0;
+    op_mini_add(op, stays ? KV_TAKE : KV_DELETE, &drop->entry)->pre =
         (struct kv_pre){KV_PRE_VERSION, drop->stat.version};
-    if (drop->stat.kind == RECORD_REFERENCE)
+    if (is_reference)
         count_down(op, drop);
-    else if (drop->has_moved)
-        op_mini_add(op, KV_DELETE, &drop->inode)->pre =
-            (struct kv_pre){KV_PRE_CREATED, drop->ino};
+    else
+        drop_file(op, drop);
 }
 
 /* -- unlink ---------------------------------------------------------------------------------- */
@@ -149,4 +213,22 @@ int unlink_start(struct op *op)
     if (status == SF_OK)
         drop_look(op, &op->entry, on_looked);
     return status;
+}
+
+/* -- reclaim ----------------------------------------------------------------------------------- */
+
+static void on_reclaimed(struct op *op, int status, const struct kv_reply *reply)
+{
+    (void)reply;
+    bool is_gone = status == SF_PRECONDITION || status == SF_NOT_FOUND;
+    op_finish(op, is_gone ? SF_OK : status);
+}
+
+int reclaim_start(struct op *op)
+{
+    key_of_inode(op->call->place.ino, &op->entry);
+    op_kv(&op->kv, KV_DELETE, &op->entry);
+    op->kv.pre = (struct kv_pre){KV_PRE_CREATED, op->call->place.ino};
+    op_send(op, on_reclaimed);
+    return SF_OK;
 }

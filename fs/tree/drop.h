@@ -13,6 +13,9 @@
  *   one of several names             the entry; the file's record has one name less
  *   the last of several              the entry and the file's record, with its data
  *   a reference to no record         the entry (a damage that only fsck should ever see)
+ *
+ * A file that the caller has open is kept when its last name goes: as an orphan, in its inode's own
+ * record, with no link. RECLAIM removes it.
  */
 #ifndef TREE_DROP_H
 #define TREE_DROP_H
@@ -36,10 +39,14 @@ struct drop {
     struct kv_stat stat; /* of the entry; without attr */
     uint64_t ino;        /* of the file; of a directory its id */
     bool has_moved;      /* it lives at this name, and has a record that says so */
+    bool is_open;        /* it is kept with no name */
     struct key inode;    /* of its inode-tagged record */
     uint64_t version;    /* of that, where the entry is a reference; 0: there is none */
     struct attr attr;    /* of a file; its xattrs stand in `bytes` */
-    struct buffer bytes, written;
+    struct buffer
+        bytes;         /* the file's attr; of one that is open and lives at this name also `head` */
+    struct slice head; /* the bytes of its record */
+    struct buffer written;
     void (*then)(struct op *op, int status);
 };
 
@@ -47,7 +54,8 @@ struct drop {
  * (drop.stat.kind says what it is; directories are for others to drop), SF_NOT_FOUND, SF_BAD_ATTR,
  * or why it cannot be read. */
 void drop_look(struct op *op, const struct key *entry, void (*then)(struct op *op, int status));
-/* Adds to op->mini what takes the file's name away. At most three operations and a check. */
+/* Adds to op->mini what takes the file's name away: at most three operations and a check.
+ * call->orphan: the file that is kept, if so. */
 void drop_name(struct op *op, struct drop *drop);
 void drop_deinit(struct drop *drop);
 

@@ -65,12 +65,12 @@ static void on_record(struct op *op, int status, const struct kv_reply *reply)
     bool root_is_unset = status == SF_NOT_FOUND && place->ino == TREE_ROOT;
     bool other = status == SF_OK && !place->is_directory && reply->stat.created != place->ino;
     buffer_clear(&tree->answer);
-    if (other || (status == SF_NOT_FOUND && !root_is_unset))
-        status = SF_STALE_FILE;
+    if (other)
+        status = SF_PRECONDITION;
     else if (status == SF_OK || root_is_unset)
         status = answer_from(op, root_is_unset ? &nothing : &reply->stat);
     call->data = buffer_slice(&tree->answer);
-    op_finish(op, status);
+    locate_finish(op, status);
 }
 
 int getxattr_start(struct op *op)
@@ -80,7 +80,7 @@ int getxattr_start(struct op *op)
     if (place->is_directory)
         key_of_directory(place->ino, &op->directory);
     else
-        status = key_of_entry(place->directory, place->name, &op->entry);
+        status = locate_begin(op);
     if (status == SF_OK)
         op_stat(op, record_key(op), on_record);
     return status;

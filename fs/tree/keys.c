@@ -55,6 +55,11 @@ void key_of_inode(uint64_t ino, struct key *out)
     internal_key(out, ino, SECTION_INODE, slice_of(NULL, 0));
 }
 
+bool key_is_of_inode(const struct key *key)
+{
+    return key->space == KV_INTERNAL && key->n == 9 && key->bytes[8] == SECTION_INODE;
+}
+
 struct slice key_reference(const struct key *key, uint8_t bytes[REFERENCE_BYTES_MAX])
 {
     bytes[0] = (uint8_t)key->space;
@@ -69,6 +74,8 @@ int key_of_reference(struct slice data, struct key *out)
     bool is_internal = data.p[0] == KV_INTERNAL;
     if ((!is_internal && data.p[0] != KV_PLAIN) || (is_internal && data.n < 1 + 9))
         return SF_BAD_ATTR;
+    if (!is_internal && data.n - 1 > TREE_NAME_BYTES_MAX)
+        return SF_BAD_ATTR;
     out->space = (enum kv_space)data.p[0];
     out->n = data.n - 1;
     memcpy(out->bytes, data.p + 1, out->n);
@@ -78,19 +85,39 @@ int key_of_reference(struct slice data, struct key *out)
 int key_inode_of_reference(struct slice data, uint64_t *ino)
 {
     struct key key;
-    if (key_of_reference(data, &key) != SF_OK || key.space != KV_INTERNAL || key.n != 9 ||
-        key.bytes[8] != SECTION_INODE)
+    if (key_of_reference(data, &key) != SF_OK || !key_is_of_inode(&key))
         return SF_BAD_ATTR;
     struct reader r = reader_of(slice_of(key.bytes, 8));
     *ino = reader_u64_big(&r);
     return SF_OK;
 }
 
+struct tree_place key_place(const struct key *key, char name[TREE_NAME_BYTES_MAX + 1])
+{
+    if (key_is_of_inode(key))
+        return (struct tree_place){.is_apart = true};
+    struct tree_place place = {.directory = TREE_ROOT};
+    if (key->space == KV_INTERNAL) {
+        struct reader r = reader_of(slice_of(key->bytes, 8));
+        place.directory = reader_u64_big(&r);
+        memcpy(name, key->bytes + 9, key->n - 9);
+        name[key->n - 9] = 0;
+    } else if (!tree_name_of_key(key_slice(key), name)) {
+        name[0] = 0;
+    }
+    place.name = slice_str(name);
+    return place;
+}
+
 int tree_record_key(const struct tree_place *place, enum kv_space *space, uint8_t *key,
                     size_t *bytes)
 {
     struct key found;
-    int status = key_of_entry(place->directory, place->name, &found);
+    int status = SF_OK;
+    if (place->is_apart)
+        key_of_inode(place->ino, &found);
+    else
+        status = key_of_entry(place->directory, place->name, &found);
     if (status != SF_OK)
         return status;
     *space = found.space;

@@ -1,4 +1,5 @@
-/* LOOKUP and GETATTR: one read for a file, two for a directory. */
+/* LOOKUP and GETATTR: one read for a file, two for a directory, and for a name of a file that has had
+ * several. */
 #include "tree/op.h"
 
 static void on_directory_record(struct op *op, int status, const struct kv_reply *reply)
@@ -24,8 +25,44 @@ static void create_again(struct op *op)
         op_finish(op, status);
 }
 
+/* The last of its names may have gone since the entry was read: it is read again, and where it is
+ * still the same, it leads nowhere. */
+static void on_inode_record(struct op *op, int status, const struct kv_reply *reply)
+{
+    if (status == SF_NOT_FOUND) {
+        bool dangles = op_dangles(op, op->stat.version);
+        if (dangles)
+            op_finish(op, SF_CORRUPT);
+        else if (op_may_retry(op))
+            lookup_entry(op);
+        return;
+    }
+    if (status == SF_OK && reply->stat.kind != RECORD_VALUE)
+        status = SF_BAD_ATTR;
+    if (status == SF_OK)
+        status = op_file_inode(op, &reply->stat);
+    op->call->inode.is_apart = true;
+    op_finish(op, status);
+}
+
+static void read_inode(struct op *op, const struct kv_reply *reply)
+{
+    op->stat = reply->stat;
+    int status = key_inode_of_reference(reply->data, &op->child);
+    if (status != SF_OK) {
+        op_finish(op, status);
+        return;
+    }
+    key_of_inode(op->child, &op->directory);
+    op_stat(op, &op->directory, on_inode_record);
+}
+
 static void on_entry(struct op *op, int status, const struct kv_reply *reply)
 {
+    if (status == SF_OK && reply->stat.kind == RECORD_REFERENCE) {
+        read_inode(op, reply);
+        return;
+    }
     if (status == SF_OK && reply->stat.kind == RECORD_DIRECTORY) {
         op->stat = reply->stat;
         status = key_directory_id(reply->data, &op->child);
@@ -34,10 +71,8 @@ static void on_entry(struct op *op, int status, const struct kv_reply *reply)
             op_stat(op, &op->directory, on_directory_record);
             return;
         }
-    } else if (status == SF_OK && reply->stat.kind == RECORD_VALUE) {
-        status = op_file_inode(op, &reply->stat);
     } else if (status == SF_OK) {
-        status = SF_UNSUPPORTED;
+        status = op_file_inode(op, &reply->stat);
     } else if (status == SF_NOT_FOUND && op->call->kind == TREE_CREATE) {
         create_again(op);
         return;
@@ -63,7 +98,8 @@ static void on_file(struct op *op, int status, const struct kv_stat *stat, struc
     (void)data;
     if (status == SF_OK)
         status = op_file_inode(op, stat);
-    op_finish(op, op_file_status(status));
+    op->call->inode.is_apart = key_is_of_inode(&op->entry);
+    locate_finish(op, status);
 }
 
 static void on_own_record(struct op *op, int status, const struct kv_reply *reply)
@@ -86,7 +122,7 @@ int getattr_start(struct op *op)
         op_stat(op, &op->directory, on_own_record);
         return SF_OK;
     }
-    int status = key_of_entry(place->directory, place->name, &op->entry);
+    int status = locate_begin(op);
     if (status != SF_OK)
         return status;
     op_file_stat(op, on_file);

@@ -11,6 +11,7 @@
 #include "tree/drop.h"
 #include "tree/tree.h"
 
+#define REFERENCE_BYTES_MAX (1u + KEY_BYTES_MAX) /* content of a reference */
 #define OP_RETRIES_MAX 100u /* of a read-modify-write that others keep overtaking */
 
 /* A minitransaction under construction: whoever has a part in it adds to it. Same keys may occur
@@ -44,23 +45,29 @@ struct op {
     op_step *then; /* of client and timer */
     op_value_step *then_value;
 
-    struct kv_op kv; /* what is sent; a minitransaction points to checks and ops */
+    struct kv_op kv;   /* what is sent; a minitransaction points to checks and ops */
     struct mini *mini; /* NULL: not begun */
     struct key entry, to_entry,
-        directory;        /* of place, of the target, of a directory's own record */
+        directory;         /* of place, of the target, of a directory's own record */
     struct key own, below; /* of a directory that is made or removed: its record, its entries */
-    struct buffer attr;   /* of the record that is written */
-    struct buffer xattrs; /* SETATTR: the list that goes into it */
+    struct buffer attr;    /* of the record that is written */
+    struct buffer xattrs;  /* SETATTR: the list that goes into it */
     uint8_t id_bytes[8];
     struct slice id_slice;
     uint64_t child;     /* id of the directory that is looked at, made or removed */
     struct buffer keep; /* READDIR of the root: see readdir.c */
     struct kv_stat stat;
-    uint64_t dangling;     /* op_dangles: the version that was seen; 0: none */
-    struct scan *scan;     /* READDIR of the root */
-    struct drop drop;      /* of the name that goes */
-    struct rename *rename; /* RENAME */
-    int outcome;       /* what to answer after a clean-up */
+    uint64_t dangling;        /* op_dangles: the version that was seen; 0: none */
+    bool is_located;          /* op->entry is where an inode-tagged record leads (locate.c) ... */
+    uint64_t located_version; /* ... of this version */
+    bool is_resized;          /* SETATTR: the size is set already */
+    struct key inode;         /* LINK: of the inode-tagged record ... */
+    uint8_t reference[REFERENCE_BYTES_MAX]; /* ... and what leads to it */
+    struct buffer type;                     /* LINK: attributes of a reference */
+    struct scan *scan;                      /* READDIR of the root */
+    struct drop drop;                       /* of the name that goes */
+    struct rename *rename;                  /* RENAME */
+    int outcome;                            /* what to answer after a clean-up */
 };
 
 struct tree {
@@ -68,9 +75,10 @@ struct tree {
     struct client *client;
     struct tree_options options;
     struct op *ops;
-    struct buffer answer;     /* what the call that ends just now answers with */
-    struct root *root;        /* the root's own attributes (root.c) */
-    struct space_poll *space; /* free space of the cluster (space.c) */
+    struct buffer answer;                   /* what the call that ends just now answers with */
+    struct root *root;                      /* the root's own attributes (root.c) */
+    struct space_poll *space;               /* free space of the cluster (space.c) */
+    char name_now[TREE_NAME_BYTES_MAX + 1]; /* of the call that ends just now: place_now */
 };
 
 /* -- keys.c -------------------------------------------------------------------------------- */
@@ -85,9 +93,11 @@ void key_of_topology(struct key *out);
 /* The inode-tagged record of a file: where it lives once it has had several names, or a reference
  * to where it lives once it has moved (tree.h, T6). */
 void key_of_inode(uint64_t ino, struct key *out);
+bool key_is_of_inode(const struct key *key);
+/* The place that this key is: an entry, its name in `name`, or an inode's own record. */
+struct tree_place key_place(const struct key *key, char name[TREE_NAME_BYTES_MAX + 1]);
 struct slice key_slice(const struct key *key);
 /* What a reference to this key has as content, in `bytes`. */
-#define REFERENCE_BYTES_MAX (1u + KEY_BYTES_MAX)
 struct slice key_reference(const struct key *key, uint8_t bytes[REFERENCE_BYTES_MAX]);
 /* The key that a reference leads to. SF_BAD_ATTR. */
 SF_MUST_CHECK int key_of_reference(struct slice data, struct key *out);
@@ -111,6 +121,10 @@ struct kv_op *op_mini_check(struct op *op, const struct key *key);
 struct kv_op *op_mini_add(struct op *op, enum kv_kind kind, const struct key *key);
 /* Sends op->mini. */
 void op_mini_send(struct op *op, op_step *then);
+/* A PUT in op->mini that makes the record `stat` anew at `key`, with its bytes in the head, all its
+ * extents and its inode number. What is there now must be gone by an operation before it. */
+struct kv_op *op_mini_put_moved(struct op *op, const struct key *key, const struct kv_stat *stat,
+                                struct slice head);
 /* A fresh op->value for the file at `key` that the call's place names, and no other. */
 void op_value_begin(struct op *op);
 /* A value operation on the record at `key`; the caller has filled in op->value's other fields. */
@@ -119,6 +133,8 @@ void op_value(struct op *op, enum value_kind kind, const struct key *key, op_val
 void op_new_id(struct op *op, op_step *then);
 void op_later(struct op *op, uint64_t delay_ms, op_step *then);
 void op_finish(struct op *op, int status);
+/* Begins the call, or begins it again: its kind's function sends something, or the call ends. */
+void op_start(struct op *op);
 void op_drop(struct op *op); /* frees it unheard: its call was cancelled */
 /* Counts a retry. False (and the call has ended with SF_BUSY) after too many. */
 bool op_may_retry(struct op *op);
@@ -132,8 +148,6 @@ bool op_dangles(struct op *op, uint64_t version);
 void op_stat(struct op *op, const struct key *key, op_step *then);
 /* A read of the file at op->entry, its mtime brought up to date if this client left it behind. */
 void op_file_stat(struct op *op, op_value_step *then);
-/* The answer to a step that named the inode. */
-int op_file_status(int status);
 /* The ADD to a directory's own record that counts entries and subdirectories. */
 void op_count(struct kv_op *kv, const struct key *directory, int entries, int subdirectories);
 /* Adds that to op->mini for the directory that the call's place is in, which must be there; the root
@@ -145,6 +159,15 @@ int op_file_inode(struct op *op, const struct kv_stat *stat);
  * SF_NO_SPACE. */
 SF_MUST_CHECK int op_set_attr(struct op *op, struct kv_op *kv, const struct attr *attr);
 
+/* -- locate.c: where a file is ------------------------------------------------------------------ */
+
+/* op->entry: the record of the file that the call's place names. SF_NAME_TOO_LONG, SF_INVALID. */
+SF_MUST_CHECK int locate_begin(struct op *op);
+/* The end of a call on that file; `status` is what a step answered that named the inode. If it says
+ * that the file is elsewhere, the call is begun again there, and if it is nowhere, it ends with
+ * SF_STALE_FILE. */
+void locate_finish(struct op *op, int status);
+
 /* -- one function a kind: checks the call and sends its first request ----------------------- */
 
 int lookup_start(struct op *op);
@@ -154,6 +177,8 @@ int getxattr_start(struct op *op);
 int create_start(struct op *op);
 int mkdir_start(struct op *op);
 int unlink_start(struct op *op);
+int reclaim_start(struct op *op);
+int link_start(struct op *op);
 int rmdir_start(struct op *op);
 int rename_start(struct op *op);
 int readlink_start(struct op *op);

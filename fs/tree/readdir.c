@@ -41,8 +41,8 @@ struct scan {
     struct buffer horizon; /* ... and all keys up to this one are known */
 };
 
-/* A listed entry's inode. What only its own record tells stays 0 (version 0): of a directory, and
- * of a file whose attributes cannot be read. */
+/* A listed entry's inode. What only its own record tells stays 0 (version 0): of a directory, of a
+ * file that has had several names, and of one whose attributes cannot be read. */
 static struct tree_inode listed_inode(struct op *op, const struct kv_entry *entry)
 {
     struct tree_inode inode = {.ino = entry->stat.created, .mode = S_IFREG};
@@ -55,6 +55,13 @@ static struct tree_inode listed_inode(struct op *op, const struct kv_entry *entr
                key_directory_id(entry->data, &id) == SF_OK) {
         inode.ino = id;
         inode.mode = S_IFDIR;
+    } else if (entry->stat.kind == RECORD_REFERENCE &&
+               key_inode_of_reference(entry->data, &id) == SF_OK) {
+        struct attr attr;
+        inode.ino = id;
+        inode.is_apart = true;
+        if (attr_decode(entry->stat.attr, &attr) == SF_OK)
+            inode.mode = attr.mode & S_IFMT;
     }
     return inode;
 }

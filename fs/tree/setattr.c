@@ -101,7 +101,7 @@ static void on_written(struct op *op, int status, const struct kv_reply *reply)
     }
     if (status == SF_OK)
         status = result_inode(op, &reply->stat);
-    op_finish(op, op_file_status(status));
+    locate_finish(op, status);
 }
 
 /* What makes the root's record where it is absent, or changes it. Its mtime is written each time:
@@ -151,7 +151,7 @@ static void on_directory(struct op *op, int status, const struct kv_reply *reply
         return;
     }
     if (status != SF_OK) {
-        op_finish(op, op_file_status(status));
+        locate_finish(op, status);
         return;
     }
     buffer_set(&op->keep, reply->data);
@@ -164,7 +164,7 @@ static void on_file(struct op *op, int status, const struct kv_stat *stat, struc
     if (status == SF_OK)
         write_attr(op, stat);
     else
-        op_finish(op, op_file_status(status));
+        locate_finish(op, status);
 }
 
 /* A file's lazy mtime comes first, so that it does not undo one that is set. */
@@ -181,19 +181,27 @@ static void on_resized(struct op *op, int status, const struct kv_stat *stat, st
     (void)data;
     if (status == SF_OK)
         status = op_file_inode(op, stat);
-    op_finish(op, op_file_status(status));
+    locate_finish(op, status);
+}
+
+/* What comes after the size. */
+static void set_others(struct op *op)
+{
+    if (op->call->set == TREE_SET_SIZE)
+        op_file_stat(op, on_resized);
+    else
+        read_attr(op);
 }
 
 static void on_truncated(struct op *op, int status, const struct kv_stat *stat, struct slice data)
 {
     (void)stat;
     (void)data;
+    op->is_resized = status == SF_OK;
     if (status != SF_OK || (op->call->set == TREE_SET_SIZE && op->call->bare))
-        op_finish(op, op_file_status(status));
-    else if (op->call->set == TREE_SET_SIZE)
-        op_file_stat(op, on_resized);
+        locate_finish(op, status);
     else
-        read_attr(op);
+        set_others(op);
 }
 
 static int set_directory(struct op *op)
@@ -215,15 +223,15 @@ int setattr_start(struct op *op)
         return set_directory(op);
     if (call->set & TREE_SET_SIZE && call->size > SF_FILE_BYTES_MAX)
         return SF_FILE_TOO_BIG;
-    int status = key_of_entry(call->place.directory, call->place.name, &op->entry);
+    int status = locate_begin(op);
     if (status != SF_OK)
         return status;
-    if (call->set & TREE_SET_SIZE) {
+    if ((call->set & TREE_SET_SIZE) && !op->is_resized) {
         op_value_begin(op);
         op->value.length = call->size;
         op_value(op, VALUE_TRUNCATE, &op->entry, on_truncated);
     } else {
-        read_attr(op);
+        set_others(op);
     }
     return SF_OK;
 }

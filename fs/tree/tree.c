@@ -52,6 +52,7 @@ void op_drop(struct op *op)
     buffer_deinit(&op->keep);
     buffer_deinit(&op->attr);
     buffer_deinit(&op->xattrs);
+    buffer_deinit(&op->type);
     drop_deinit(&op->drop);
     rename_free(op->rename);
     free(op->mini);
@@ -104,6 +105,10 @@ static int start(struct op *op)
         return mkdir_start(op);
     case TREE_UNLINK:
         return unlink_start(op);
+    case TREE_RECLAIM:
+        return reclaim_start(op);
+    case TREE_LINK:
+        return link_start(op);
     case TREE_RMDIR:
         return rmdir_start(op);
     case TREE_RENAME:
@@ -134,6 +139,15 @@ static int start(struct op *op)
 
 /* A kind's start function has sent something, or returned what to answer: SF_OK with nothing sent,
  * or an error. The answer never fires before this returns. */
+void op_start(struct op *op)
+{
+    int status = start(op);
+    if (op->waits != OP_NOTHING)
+        return;
+    op->outcome = status;
+    op_later(op, 0, finish_now);
+}
+
 void tree_submit(struct tree *tree, struct tree_call *call)
 {
     struct op *op = sf_calloc(1, sizeof *op);
@@ -144,14 +158,11 @@ void tree_submit(struct tree *tree, struct tree_call *call)
         op->next->prev = op;
     tree->ops = op;
     call->state = op;
-    call->created = call->end = false;
+    call->created = call->end = call->has_moved = false;
+    call->orphan = 0;
     if (tree->options.timeout_ms > 0)
         op->deadline_ms = env_now_ms(tree->env) + tree->options.timeout_ms;
-    int status = start(op);
-    if (op->waits == OP_NOTHING) {
-        op->outcome = status;
-        op_later(op, 0, finish_now);
-    }
+    op_start(op);
 }
 
 void tree_cancel(struct tree_call *call)
@@ -252,6 +263,23 @@ struct kv_op *op_mini_add(struct op *op, enum kv_kind kind, const struct key *ke
     return kv;
 }
 
+struct kv_op *op_mini_put_moved(struct op *op, const struct key *key, const struct kv_stat *stat,
+                                struct slice head)
+{
+    struct kv_op *put = op_mini_add(op, KV_PUT, key);
+    put->pre.kind = KV_PRE_ABSENT;
+    put->record_kind = stat->kind;
+    put->attr = stat->attr;
+    put->data = head;
+    put->created = stat->created;
+    put->mtime_ns = stat->mtime_ns;
+    put->length = stat->length;
+    put->tail_count = stat->tail_count;
+    memcpy(put->tail, stat->tail, sizeof put->tail);
+    put->flags = KV_HAS_ATTR | KV_HAS_CREATED | KV_HAS_MTIME | KV_HAS_LENGTH | KV_HAS_TAIL;
+    return put;
+}
+
 void op_mini_send(struct op *op, op_step *then)
 {
     const struct mini *mini = op->mini;
@@ -301,12 +329,6 @@ void op_file_stat(struct op *op, op_value_step *then)
 {
     op_value_begin(op);
     op_value(op, VALUE_STAT, &op->entry, then);
-}
-
-int op_file_status(int status)
-{
-    bool other = status == SF_PRECONDITION || status == SF_NOT_FOUND;
-    return other ? SF_STALE_FILE : status;
 }
 
 static void id_done(struct client_id *id, int status, uint64_t number)

@@ -41,6 +41,9 @@
  *      several names lives in its inode-tagged record for good; its attributes count the names, all
  *      of which are references. It goes with the last.
  *
+ *  T7  An orphan is a file without a name that the mount which took the last one away has open. It
+ *      lives in its inode-tagged record, with 0 links.
+ *
  * All calls are asynchronous on the client's loop: on_done fires exactly once and never before
  * return, unless cancelled. Errors are SF_*; fs/mount translates them to errno.
  */
@@ -105,6 +108,7 @@ struct tree_inode {
     uint64_t parent; /* of a directory: the id of the one above it */
     uint64_t size;
     uint64_t stored; /* of a file: no more bytes than these take room; known without a look */
+    bool is_apart;   /* LOOKUP, GETATTR, LINK: a file that has had several names */
     uint64_t version;
     uint64_t atime_ns, mtime_ns, ctime_ns; /* since 1970, as two's complement of a signed number */
 };
@@ -116,7 +120,11 @@ struct tree_place {
     struct slice name;  /* of the entry; lent as long as the call */
     uint64_t ino;       /* 0: whichever lives there */
     bool is_directory;  /* GETATTR, SETATTR: `ino` is a directory's id, which is all it takes */
+    bool is_apart; /* of a file: it lives in its inode's own record (T6); `ino` is all it takes */
 };
+
+/* Names of one file: more are SF_MANY_NAMES. */
+#define TREE_NAMES_MAX 65000u
 
 /* kind      uses                                  result, in the call
  *
@@ -131,12 +139,15 @@ struct tree_place {
  *                                                 its target), a device, fifo or socket; without
  *                                                 one: a regular file
  * MKDIR     place without ino, mode, uid, gid     inode
- * UNLINK    place; ino may be 0
+ * UNLINK    place; ino may be 0, is_open          orphan
+ * RECLAIM   place.ino: an orphan                  -
+ * LINK      place of a file -> to_directory,      inode. EXISTS; MANY_NAMES
+ *           to_name
  * RMDIR     place; ino may be 0                   inode.ino alone
  * RENAME    place -> to_directory, to_name,       inode.ino alone (0: both are names of one file, and
  *           no_replace, exchange                  stay), target_ino. INVALID: a directory would come
  *                                                 under itself
- * READLINK  place; ino may be 0                   data: the target. INVALID: it is no symlink
+ * READLINK  place                                 data: the target. INVALID: it is no symlink
  * READ      place, offset, length                 data, short only at the end
  * WRITE     place, offset, data                   inode, without attributes
  * APPEND    place, data                           inode, without attributes; old_length
@@ -144,9 +155,13 @@ struct tree_place {
  * SEEK      place, offset, seek_hole              offset: of what was found; VALUE_FOUND_NONE
  * FSYNC     place                                 (brings a lazy mtime up to date)
  * READDIR   place (a directory), after,           on_entry for each, with attributes (of a
- *           length = most names                   directory: ino and type alone, version 0); end,
- *                                                 or at least one entry
+ *           length = most names                   directory, and of a file that has had several
+ *                                                 names: ino and type alone, version 0); end, or
+ *                                                 at least one entry
  * STATFS    -                                     space
+ *
+ * What names a file by its inode (a place with `ino`) is done wherever that file is now; has_moved
+ * and place_now say where that was. SF_STALE_FILE: the file is gone.
  */
 enum tree_kind {
     TREE_LOOKUP = 1,
@@ -156,6 +171,8 @@ enum tree_kind {
     TREE_CREATE,
     TREE_MKDIR,
     TREE_UNLINK,
+    TREE_RECLAIM,
+    TREE_LINK,
     TREE_RMDIR,
     TREE_RENAME,
     TREE_READLINK,
@@ -212,9 +229,12 @@ struct tree_call {
     /* READDIR: one entry; name and its bytes are borrowed until return. False: no room, stop before
      * it. Called within the callback chain of on_done, before it. */
     bool (*on_entry)(struct tree_call *call, struct slice name, const struct tree_inode *inode);
+    /* UNLINK, RENAME: does the caller have this file open? NULL: nothing. Then it is kept when its
+     * last name goes, with no link, until RECLAIM. Called while the call is under way. */
+    bool (*is_open)(struct tree_call *call, uint64_t ino);
     enum tree_kind kind;
     struct tree_place place;
-    uint64_t to_directory; /* RENAME */
+    uint64_t to_directory; /* RENAME, LINK */
     struct slice to_name;
     bool no_replace, exchange; /* RENAME: not both */
     bool exclusive;
@@ -236,6 +256,9 @@ struct tree_call {
     uint64_t target_ino; /* RENAME: of what lived at the target; 0: nothing did */
     uint64_t old_length;
     bool created, end;
+    uint64_t orphan;             /* the file that has no name any more and was kept; 0: none */
+    bool has_moved;              /* the file is not where `place` says, but at place_now */
+    struct tree_place place_now; /* its name is borrowed until on_done returns */
     struct tree_space space;
     void *ctx;   /* the caller's */
     void *state; /* the tree's own */

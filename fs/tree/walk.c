@@ -49,6 +49,7 @@ static void finish(struct tree_walk *walk, int status)
         walk->inode = walk->call.inode;
         walk->place.ino = walk->inode.ino;
         walk->place.is_directory = S_ISDIR(walk->inode.mode);
+        walk->place.is_apart = walk->inode.is_apart;
     }
     walk->on_done(walk, status);
 }
@@ -128,6 +129,7 @@ static void on_found(struct tree_call *call, int status)
     } else if (status == SF_OK && is_followed(walk)) {
         call->on_done = on_target;
         call->place.ino = call->inode.ino;
+        call->place.is_apart = call->inode.is_apart;
         submit(walk, TREE_READLINK);
     } else if (status != SF_OK || is_last(walk)) {
         finish(walk, status);

@@ -55,7 +55,8 @@
     X(INTERRUPTED, -2045, "interrupted by a signal")                                               \
     X(LINKS, -2046, "too many symbolic links")                                                     \
     X(NO_XATTR, -2047, "no such extended attribute")                                               \
-    X(CONFLICT, -2048, "another transaction holds one of the keys")
+    X(CONFLICT, -2048, "another transaction holds one of the keys")                                \
+    X(MANY_NAMES, -2049, "the file has too many names")
 
 #define SF_OK 0
 

@@ -81,8 +81,7 @@ call EFBIG truncate file 9223372036854775807
 call EFBIG write_at file 9223372036854775806
 is "the file" x "$(cat file)"
 
-say "refused: hard links, locks"
-call EOPNOTSUPP link file hard
+say "refused: files without a name, locks"
 call EOPNOTSUPP tmpfile d
 call EOPNOTSUPP flock file
 call EOPNOTSUPP setlk file

@@ -14,7 +14,7 @@ static const struct tree_inode file = {.ino = 70, .mode = S_IFREG | 0644};
 static struct node *see(struct nodes *nodes, const struct tree_inode *inode, uint64_t directory,
                         const char *name, uint64_t asked)
 {
-    struct node_place place = {directory, slice_str(name), asked};
+    struct node_place place = {directory, slice_str(name), asked, false};
     return nodes_remember(nodes, inode, &place);
 }
 
@@ -63,7 +63,7 @@ static void an_older_question_moves_no_node(void **state)
     (void)state;
     nodes_init(&nodes);
     struct node *node = see(&nodes, &file, 5, "a", 10);
-    struct node_place moved = {6, slice_str("a much longer name"), 20};
+    struct node_place moved = {6, slice_str("a much longer name"), 20, false};
     nodes_moved(&nodes, file.ino, &moved);
     expect_place(node, 6, "a much longer name");
     see(&nodes, &file, 5, "a", 15); /* a look-up that was sent before the rename was answered */
@@ -84,7 +84,7 @@ static void a_place_may_be_the_nodes_own(void **state)
     (void)state;
     nodes_init(&nodes);
     struct node *node = see(&nodes, &file, 5, "abc", 1);
-    struct node_place part = {5, slice_of((const uint8_t *)node->name + 1, 2), 2};
+    struct node_place part = {5, slice_of((const uint8_t *)node->name + 1, 2), 2, false};
     nodes_moved(&nodes, file.ino, &part);
     expect_place(node, 5, "bc");
     nodes_deinit(&nodes);

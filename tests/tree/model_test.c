@@ -21,7 +21,6 @@
 #define RACES 40u
 #define NAMES 6u
 #define DIRECTORIES 5u /* the root, and four that come and go */
-#define STORM_MS_MAX 4000u
 
 static struct seeds seeds;
 static const char *program_name;
@@ -47,8 +46,6 @@ struct model {
     struct stage *stage;
     struct user *user; /* of this step */
     struct directory directories[DIRECTORIES];
-    bool storm;
-    uint64_t storm_end_ns;
 };
 
 static const char *const names[NAMES] = {"a", "b", "c", "d", "e%2F", "long name with spaces"};
@@ -310,37 +307,6 @@ static void do_list(struct model *m, struct directory *in, unsigned name)
         assert_int_equal(listing.seen[i], in->entries[i].what != NOTHING);
 }
 
-/* -- weather -------------------------------------------------------------------------------- */
-
-static void strike(void *ctx)
-{
-    struct model *m = ctx;
-    struct cluster *cluster = m->stage->cluster;
-    bool ends = sim_now_ns(cluster->sim) >= m->storm_end_ns;
-    bool without_groups = !cluster->config || cluster->config->group_count == 0;
-    if (ends)
-        cluster_calm(cluster);
-    if (ends && !without_groups && !cluster_operating(cluster)) {
-        m->storm = false;
-        return;
-    }
-    if (ends || draw(m, 3) == 0)
-        cluster_reconfigure(cluster); /* after the end: until some group has the shards */
-    else
-        cluster_fault(cluster);
-    sim_after_ns(cluster->sim, (10 + draw(m, 500)) * ENV_MS_NS, strike, m);
-}
-
-static void maybe_storm(struct model *m)
-{
-    struct sim *sim = m->stage->cluster->sim;
-    if (m->storm || draw(m, 5) != 0)
-        return;
-    m->storm = true;
-    m->storm_end_ns = sim_now_ns(sim) + draw(m, STORM_MS_MAX) * ENV_MS_NS;
-    sim_after_ns(sim, ENV_MS_NS, strike, m);
-}
-
 /* -- the runs ------------------------------------------------------------------------------- */
 
 static void step(struct model *m)
@@ -359,11 +325,10 @@ static void run_model(uint64_t seed)
     struct model m = {.stage = stage_new(seed, 3)};
     m.directories[0] = (struct directory){.id = TREE_ROOT, .alive = true};
     for (unsigned i = 0; i < STEPS; i++) {
-        maybe_storm(&m);
+        stage_maybe_storm(m.stage);
         step(&m);
     }
-    while (m.storm)
-        stage_run_ms(m.stage, 100);
+    stage_await_calm(m.stage);
     m.user = &m.stage->users[0];
     for (unsigned i = 0; i < DIRECTORIES; i++) {
         if (m.directories[i].id == 0)

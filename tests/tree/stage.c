@@ -9,6 +9,8 @@
 
 #include "env/memory.h"
 
+#define STORM_MS_MAX 4000u
+
 static void user_boot(void *ctx, struct sim_node *node, struct env *env)
 {
     static const struct rpc_options options = {.role = "client"};
@@ -63,6 +65,48 @@ void stage_free(struct stage *stage)
 void stage_run_ms(struct stage *stage, uint64_t ms)
 {
     cluster_run_ms(stage->cluster, ms);
+}
+
+/* -- weather -------------------------------------------------------------------------------- */
+
+static uint64_t draw(struct stage *stage, uint64_t limit)
+{
+    return sim_random_below(stage->cluster->sim, limit);
+}
+
+static void strike(void *ctx)
+{
+    struct stage *stage = ctx;
+    struct cluster *cluster = stage->cluster;
+    bool ends = sim_now_ns(cluster->sim) >= stage->storm_end_ns;
+    bool without_groups = !cluster->config || cluster->config->group_count == 0;
+    if (ends)
+        cluster_calm(cluster);
+    if (ends && !without_groups && !cluster_operating(cluster)) {
+        stage->storm = false;
+        return;
+    }
+    if (ends || draw(stage, 3) == 0)
+        cluster_reconfigure(cluster); /* after the end: until some group has the shards */
+    else
+        cluster_fault(cluster);
+    sim_after_ns(cluster->sim, (10 + draw(stage, 500)) * ENV_MS_NS, strike, stage);
+}
+
+void stage_maybe_storm(struct stage *stage)
+{
+    struct sim *sim = stage->cluster->sim;
+    if (stage->storm || draw(stage, 5) != 0)
+        return;
+    stage->storm = true;
+    stage->storm_end_ns = sim_now_ns(sim) + draw(stage, STORM_MS_MAX) * ENV_MS_NS;
+    sim_after_ns(sim, ENV_MS_NS, strike, stage);
+}
+
+void stage_await_calm(struct stage *stage)
+{
+    while (stage->storm)
+        stage_run_ms(stage, 100);
 }
 
 /* -- calls ---------------------------------------------------------------------------------- */

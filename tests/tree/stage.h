@@ -21,6 +21,8 @@ struct user {
 
 struct stage {
     struct cluster *cluster;
+    bool storm;
+    uint64_t storm_end_ns;
     struct user users[STAGE_USERS];
 };
 
@@ -28,6 +30,10 @@ struct stage {
 struct stage *stage_new(uint64_t seed, unsigned groups);
 void stage_free(struct stage *stage);
 void stage_run_ms(struct stage *stage, uint64_t ms);
+/* Perhaps a storm begins, if there is none: faults and moving shards, for some seconds. It ends
+ * with a cluster that works, if not at once. */
+void stage_maybe_storm(struct stage *stage);
+void stage_await_calm(struct stage *stage);
 
 /* A call that is under way. */
 struct waiting {
