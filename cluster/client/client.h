@@ -38,6 +38,9 @@ struct client_call {
     /* A mutation of one shard is not sent from this moment on (env_now_ms), nor sent again: it
      * waits until its caller moves the moment, or gives up. Lent like op; NULL: no such moment. */
     const uint64_t *send_until_ms;
+    /* MINI: where nothing but other transactions is in the way, it is not tried again but ends with
+     * SF_CONFLICT: the caller will look again and make another one. */
+    bool answers_conflict;
     void *state; /* the client's own */
 };
 

@@ -81,8 +81,11 @@ void head_cache_put(struct head_cache *cache, enum kv_space space, struct slice 
     }
     if (!entry)
         entry = entry_new(cache);
-    entry->head = (struct head){
-        .created = stat->created, .length = stat->length, .tail = tail_of(stat), .seen_ms = now_ms};
+    entry->head = (struct head){.version = stat->version,
+                                .created = stat->created,
+                                .length = stat->length,
+                                .tail = tail_of(stat),
+                                .seen_ms = now_ms};
 }
 
 void head_cache_forget(struct head_cache *cache, enum kv_space space, struct slice key)

@@ -9,7 +9,7 @@
 struct head_cache;
 
 struct head {
-    uint64_t created, length;
+    uint64_t version, created, length;
     struct tail tail;
     uint64_t seen_ms; /* when the answer came */
 };

@@ -89,23 +89,44 @@ void tail_cut(struct tail *tail, uint64_t extent, uint64_t id)
     tail->entries[tail->count++] = (struct kv_tail){.first_extent = extent, .data_id = id};
 }
 
-/* Extents up to `last` that the entries i and i + 1 cover. */
-static uint64_t pair_extents(const struct tail *tail, size_t i, uint64_t last)
+bool tail_find_pair(const struct tail *tail, uint64_t limit, uint64_t *first, uint64_t *end)
 {
-    uint64_t end = i + 2 < tail->count ? tail->entries[i + 2].first_extent : last + 1;
-    return end - tail->entries[i].first_extent;
+    bool found = false;
+    for (size_t i = 0; i + 2 < tail->count && tail->entries[i + 2].first_extent <= limit; i++) {
+        uint64_t from = tail->entries[i].first_extent, to = tail->entries[i + 2].first_extent;
+        if (found && to - from >= *end - *first)
+            continue;
+        found = true;
+        *first = from;
+        *end = to;
+    }
+    return found;
 }
 
-void tail_merge(struct tail *tail, uint64_t last, uint64_t id)
+static void add(struct tail *tail, uint64_t extent, uint64_t id)
 {
-    sf_assert(tail->count >= 2);
-    size_t best = 0;
-    for (size_t i = 1; i + 1 < tail->count; i++) {
-        if (pair_extents(tail, i, last) < pair_extents(tail, best, last))
-            best = i;
+    tail->entries[tail->count++] = (struct kv_tail){.first_extent = extent, .data_id = id};
+}
+
+bool tail_set(struct tail *tail, uint64_t first, uint64_t end, uint64_t id)
+{
+    struct tail was = *tail;
+    uint64_t after = tail_id(&was, end);
+    size_t i = 0;
+    sf_assert(first < end && end <= was.entries[was.count - 1].first_extent);
+    while (was.entries[i].first_extent < first)
+        i++;
+    tail->count = i;
+    if (i == 0 || tail->entries[i - 1].data_id != id)
+        add(tail, first, id);
+    while (was.entries[i].first_extent < end)
+        i++;
+    if (was.entries[i].first_extent > end)
+        add(tail, end, after);
+    for (; i < was.count; i++) {
+        if (tail->count > SF_TAIL_MAX - 1)
+            return false;
+        tail->entries[tail->count++] = was.entries[i];
     }
-    tail->entries[best].data_id = id;
-    memmove(tail->entries + best + 1, tail->entries + best + 2,
-            (tail->count - best - 2) * sizeof *tail->entries);
-    tail->count--;
+    return true;
 }

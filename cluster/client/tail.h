@@ -26,11 +26,15 @@ bool tail_has_gap(const struct tail *tail);
 /* Gives the extents before the first entry the id. False: no room. */
 bool tail_fill_gap(struct tail *tail, uint64_t id);
 /* What lies at `extent` and beyond is from now on under `id`. A tail without entries stays so: it
- * has no extents that could show. The result may have SF_TAIL_MAX + 1 entries: then tail_merge. */
+ * has no extents that could show. The result may have SF_TAIL_MAX + 1 entries: then it is too long
+ * for a record. */
 void tail_cut(struct tail *tail, uint64_t extent, uint64_t id);
-/* Takes one entry away: the two neighbours with the fewest extents between them, of those up to
- * `last`, become one entry under `id`. Needs two entries or more. */
-void tail_merge(struct tail *tail, uint64_t last, uint64_t id);
+/* Two entries that stand next to each other, with the fewest extents between them, of those that end
+ * at `limit` or before, become one: extents *first .. *end - 1. False: there are no two. */
+bool tail_find_pair(const struct tail *tail, uint64_t limit, uint64_t *first, uint64_t *end);
+/* Puts the extents first .. end - 1 under `id`. `first` is where an entry begins, or follows one of
+ * that id; end > first lies at or before where the last entry begins. False: no room. */
+bool tail_set(struct tail *tail, uint64_t first, uint64_t end, uint64_t id);
 /* The first extent in 1 .. last whose id differs; last + 1: none. */
 uint64_t tail_first_difference(const struct tail *a, const struct tail *b, uint64_t last);
 

@@ -217,7 +217,7 @@ static void on_finished(struct finish *finish)
         return;
     }
     int status = txn_verdict(txn, &reply);
-    if (status == SF_CONFLICT)
+    if (status == SF_CONFLICT && !op->call->answers_conflict)
         begin_again(txn);
     else
         op_answer(op, status, status == SF_UNKNOWN ? NULL : &reply);

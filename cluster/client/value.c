@@ -21,10 +21,14 @@ static void value_close(struct value_op *op)
     fan_free(op->fan);
     op->fan = NULL;
     op->call->state = NULL;
+    value_append_left(op);
 }
 
 static void value_free(struct value_op *op)
 {
+    for (size_t i = 0; i < VALUE_COPIES_MAX; i++)
+        buffer_deinit(&op->copies[i].bytes);
+    value_mini_free(op);
     buffer_deinit(&op->attr);
     buffer_deinit(&op->bytes);
     free(op);
@@ -53,16 +57,22 @@ void value_fail(struct value_op *op, int status)
     value_end(op, status, slice_of(NULL, 0));
 }
 
+static void fail_now(struct value_op *op)
+{
+    value_fail(op, op->failure);
+}
+
 void value_fail_soon(struct value_op *op, int status)
 {
     op->failure = status;
+    op->timer_then = fail_now;
     env_timer_start_ms(&op->timer, 0);
 }
 
 static void value_on_timer(struct env_timer *timer)
 {
     struct value_op *op = container_of(timer, struct value_op, timer);
-    value_fail(op, op->failure);
+    op->timer_then(op);
 }
 
 /* -- what is known ------------------------------------------------------------------------- */
@@ -87,8 +97,10 @@ bool value_take_hint(struct value_op *op, uint64_t age_ms_max)
     if (op->pre.kind == KV_PRE_ABSENT || op->pre.kind == KV_PRE_VERSION ||
         (op->pre.kind == KV_PRE_CREATED && op->pre.id != head->created))
         return false;
-    op->stat =
-        (struct kv_stat){.kind = RECORD_VALUE, .created = head->created, .length = head->length};
+    op->stat = (struct kv_stat){.kind = RECORD_VALUE,
+                                .version = head->version,
+                                .created = head->created,
+                                .length = head->length};
     op->tail = head->tail;
     op->head_ms = op->alive_ms = head->seen_ms;
     op->is_hint = true;
@@ -141,7 +153,7 @@ bool value_is_plain(struct value_op *op, const struct kv_stat *stat)
 
 /* -- the head ------------------------------------------------------------------------------ */
 
-static uint64_t left_ms(const struct value_op *op)
+uint64_t value_left_ms(const struct value_op *op)
 {
     if (op->deadline_ms == 0)
         return 0;
@@ -149,10 +161,8 @@ static uint64_t left_ms(const struct value_op *op)
     return op->deadline_ms > now ? op->deadline_ms - now : 1;
 }
 
-static void head_on_done(struct client_call *call, int status, const struct kv_reply *reply)
+void value_head_answered(struct value_op *op, int status, const struct kv_reply *reply)
 {
-    struct value_op *op = container_of(call, struct value_op, head_call);
-    op->head_open = false;
     bool mutation = !kv_is_read(op->head_op.kind);
     if (mutation && op->head_op.kind != KV_INTENT && (status == SF_OK || status == SF_UNKNOWN))
         op->changed = true;
@@ -164,6 +174,13 @@ static void head_on_done(struct client_call *call, int status, const struct kv_r
         op->pre = (struct kv_pre){.kind = KV_PRE_CREATED, .id = op->stat.created};
         touch_clear(op->client, op->call->space, op->call->key);
     }
+}
+
+static void head_on_done(struct client_call *call, int status, const struct kv_reply *reply)
+{
+    struct value_op *op = container_of(call, struct value_op, head_call);
+    op->head_open = false;
+    value_head_answered(op, status, reply);
     op->head_then(op, status, reply);
 }
 
@@ -178,7 +195,7 @@ void value_head_send(struct value_op *op,
     op->head_open = true;
     op->head_asked_ms = value_now_ms(op);
     op->head_call = (struct client_call){
-        .on_done = head_on_done, .op = &op->head_op, .timeout_ms = left_ms(op)};
+        .on_done = head_on_done, .op = &op->head_op, .timeout_ms = value_left_ms(op)};
     client_submit(op->client, &op->head_call);
 }
 
@@ -205,20 +222,30 @@ void value_head_create(struct value_op *op, void (*then)(struct value_op *op))
     value_head_send(op, create_on_done);
 }
 
-void value_set_tail(struct value_op *op, const struct tail *tail)
+void value_part_set_tail(struct kv_op *part, const struct tail *tail)
 {
     sf_assert(tail->count <= SF_TAIL_MAX);
-    op->head_op.flags |= KV_HAS_TAIL;
-    op->head_op.tail_count = tail->count;
-    memcpy(op->head_op.tail, tail->entries, tail->count * sizeof *tail->entries);
+    part->flags |= KV_HAS_TAIL;
+    part->tail_count = tail->count;
+    memcpy(part->tail, tail->entries, tail->count * sizeof *tail->entries);
+}
+
+void value_part_set_if_tail(struct kv_op *part, const struct tail *tail)
+{
+    sf_assert(tail->count <= SF_TAIL_MAX);
+    part->flags |= KV_IF_TAIL;
+    part->if_tail_count = tail->count;
+    memcpy(part->if_tail, tail->entries, tail->count * sizeof *tail->entries);
+}
+
+void value_set_tail(struct value_op *op, const struct tail *tail)
+{
+    value_part_set_tail(&op->head_op, tail);
 }
 
 void value_set_if_tail(struct value_op *op, const struct tail *tail)
 {
-    sf_assert(tail->count <= SF_TAIL_MAX);
-    op->head_op.flags |= KV_IF_TAIL;
-    op->head_op.if_tail_count = tail->count;
-    memcpy(op->head_op.if_tail, tail->entries, tail->count * sizeof *tail->entries);
+    value_part_set_if_tail(&op->head_op, tail);
 }
 
 /* -- extents ------------------------------------------------------------------------------- */
@@ -335,7 +362,7 @@ static void id_on_done(struct client_id *request, int status, uint64_t id)
 void value_id_get(struct value_op *op, void (*then)(struct value_op *op, uint64_t id))
 {
     op->id_then = then;
-    op->id_request = (struct client_id){.on_id = id_on_done, .timeout_ms = left_ms(op)};
+    op->id_request = (struct client_id){.on_id = id_on_done, .timeout_ms = value_left_ms(op)};
     client_new_id(op->client, &op->id_request);
 }
 

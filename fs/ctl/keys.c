@@ -62,6 +62,19 @@ static int write_part(struct session *s, const struct target *target, enum value
     return status == SF_OK ? 0 : target_fail(target->name, status);
 }
 
+/* What one append cannot carry is several: others may come in between. */
+static int append_parts(struct session *s, const struct target *target, struct slice data)
+{
+    size_t done = 0;
+    int exit_status = 0;
+    do {
+        size_t left = data.n - done, n = left < SF_APPEND_BYTES_MAX ? left : SF_APPEND_BYTES_MAX;
+        exit_status = write_part(s, target, VALUE_APPEND, slice_of(data.p + done, n));
+        done += n;
+    } while (exit_status == 0 && done < data.n);
+    return exit_status;
+}
+
 /* put, append, puthash: what is done with the input. */
 typedef int write_input(struct session *s, const struct target *target, struct buffer *data);
 
@@ -76,7 +89,7 @@ static int write_rest(struct session *s, const struct target *target, struct buf
         if (!read_input(part))
             exit_status = EXIT_FAILED;
         else if (part->n > 0)
-            exit_status = write_part(s, target, VALUE_APPEND, buffer_slice(part));
+            exit_status = append_parts(s, target, buffer_slice(part));
         if (exit_status != 0)
             fail("%s: only the first %llu bytes were written", target->name,
                  (unsigned long long)total);
@@ -94,7 +107,7 @@ static int put_input(struct session *s, const struct target *target, struct buff
 
 static int append_input(struct session *s, const struct target *target, struct buffer *data)
 {
-    int exit_status = write_part(s, target, VALUE_APPEND, buffer_slice(data));
+    int exit_status = append_parts(s, target, buffer_slice(data));
     return exit_status == 0 ? write_rest(s, target, data) : exit_status;
 }
 

@@ -34,7 +34,7 @@
  *                     may happen yet. The clerk settles that in the background before it sends
  *                     another change of the same key, so it never overtakes a later call
  *   SF_NO_SPACE       the cluster's disks are full
- *   SF_TOO_BIG        a key, value, or result is larger than shardfs/limits.h allows
+ *   SF_TOO_BIG        a key, value, append or result is larger than shardfs/limits.h allows
  *   SF_INVALID        a kind, a condition or a limit that there is not
  *   SF_IS_DIRECTORY   the key is a directory of the file system
  *
@@ -47,10 +47,10 @@
  * Consistency. A Get sees every change that returned before it began, of any clerk and any mount.
  * Values longer than 1 MiB are kept as a head of 1 MiB and extents of 1 MiB each: a Put of a whole
  * value shows all of it or nothing to a later Get, but a Get, a range read or a range write that
- * spans several of these is atomic for each of them, not for all together. An Append to a long
- * value reserves its place first: appends never overlap, a reader may see zeros there for a moment,
- * and they stay zeros where the writer dies in between. A shrink of a long value may lose what
- * another clerk writes at that moment to the extent that is cut.
+ * spans several of these is atomic for each of them, not for all together. An Append of up to
+ * SF_APPEND_BYTES_MAX (longer ones are SF_TOO_BIG) happens whole at one moment or not at all, also
+ * to a long value and whoever dies; so does a cut, which loses nothing that another clerk writes to
+ * what is kept.
  *
  * Threads. A clerk belongs to one thread at a time and starts none of its own. SIGPIPE is ignored
  * in the process from the first clerk_open on. A clerk must not be used after fork().
@@ -151,7 +151,8 @@ CLERK_API int clerk_get_range(struct clerk *clerk, struct clerk_bytes key, uint6
                               uint64_t length, struct clerk_result *result);
 CLERK_API int clerk_stat(struct clerk *clerk, struct clerk_bytes key, struct clerk_stat *stat);
 CLERK_API int clerk_put(struct clerk *clerk, struct clerk_bytes key, struct clerk_bytes value);
-/* Makes the key where it is missing, as put and set_range do. result: old_length. */
+/* At most SF_APPEND_BYTES_MAX. Makes the key where it is missing, as put and set_range do. result:
+ * old_length. */
 CLERK_API int clerk_append(struct clerk *clerk, struct clerk_bytes key, struct clerk_bytes value,
                            struct clerk_result *result);
 /* value := decimal text of the 32-bit FNV-1a hash of (old value, given value). result: the old

@@ -10,6 +10,7 @@
 #define SF_TAIL_MAX 32u                 /* entries {first extent, data id} of a record's tail */
 #define SF_MESSAGE_BYTES_MAX (8u << 20) /* one RPC message */
 #define SF_FILE_BYTES_MAX (1ull << 44)  /* a long value: 16 TiB */
+#define SF_APPEND_BYTES_MAX (3u << 20)  /* one append: a transaction carries it whole */
 #define SF_SESSION_OPEN_MAX 256u        /* requests of one session whose replies are kept */
 #define SF_SESSIONS_MAX 65536u          /* sessions of one shard */
 #define SF_MINI_OPS_MAX 32u             /* operations of one minitransaction */

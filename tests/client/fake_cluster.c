@@ -92,6 +92,11 @@ static void serve(struct fake_server *server, struct rpc_request *rpc_request,
     X(RESERVE)                                                                                     \
     X(NEW_IDS)                                                                                     \
     X(INTENT)                                                                                      \
+    X(MINI)                                                                                        \
+    X(PREPARE)                                                                                     \
+    X(OUTCOME)                                                                                     \
+    X(FORGET)                                                                                      \
+    X(ASK)                                                                                         \
     X(SESSION_OPEN)                                                                                \
     X(SESSION_CLOSE)                                                                               \
     X(ABANDON)

@@ -60,15 +60,52 @@ static void a_cut_puts_everything_beyond_under_the_new_id(void **state)
     assert_int_equal(empty.count, 0);
 }
 
-static void a_merge_joins_the_neighbours_with_the_fewest_extents(void **state)
+static void the_two_neighbours_with_the_fewest_extents_are_found(void **state)
 {
-    struct tail tail = TAIL({1, 10}, {100, 11}, {103, 12}, {105, 13});
+    struct tail tail = TAIL({1, 10}, {100, 11}, {103, 12}, {105, 13}, {106, 14});
+    uint64_t first = 0, end = 0;
     (void)state;
-    tail_merge(&tail, 200, 99);
-    assert_true(is(&tail, TAIL({1, 10}, {100, 99}, {105, 13})));
-    tail = TAIL({1, 10}, {100, 11}, {103, 12});
-    tail_merge(&tail, 103, 99);
-    assert_true(is(&tail, TAIL({1, 10}, {100, 99})));
+    assert_true(tail_find_pair(&tail, 200, &first, &end));
+    assert_int_equal(first, 103);
+    assert_int_equal(end, 106);
+    assert_true(tail_find_pair(&tail, 105, &first, &end));
+    assert_int_equal(first, 100);
+    assert_int_equal(end, 105);
+    assert_false(tail_find_pair(&tail, 102, &first, &end));
+    tail = TAIL({1, 10}, {100, 11});
+    assert_false(tail_find_pair(&tail, 200, &first, &end));
+}
+
+/* Three extents at a time, as a merge does. */
+static void two_entries_become_one_step_by_step(void **state)
+{
+    struct tail tail = TAIL({1, 10}, {4, 11}, {9, 12}, {12, 13});
+    (void)state;
+    assert_true(tail_set(&tail, 4, 7, 99));
+    assert_true(is(&tail, TAIL({1, 10}, {4, 99}, {7, 11}, {9, 12}, {12, 13})));
+    assert_true(tail_set(&tail, 7, 10, 99));
+    assert_true(is(&tail, TAIL({1, 10}, {4, 99}, {10, 12}, {12, 13})));
+    assert_true(tail_set(&tail, 10, 12, 99));
+    assert_true(is(&tail, TAIL({1, 10}, {4, 99}, {12, 13})));
+    assert_true(tail_set(&tail, 1, 12, 98));
+    assert_true(is(&tail, TAIL({1, 98}, {12, 13})));
+}
+
+static void a_full_tail_takes_only_what_needs_no_room(void **state)
+{
+    struct tail tail = {.count = SF_TAIL_MAX};
+    (void)state;
+    for (uint64_t i = 0; i < SF_TAIL_MAX; i++)
+        tail.entries[i] = (struct kv_tail){.first_extent = 1 + 2 * i, .data_id = 10 + i};
+    struct tail full = tail;
+    assert_false(tail_set(&full, 5, 6, 99));
+    full = tail;
+    assert_true(tail_set(&full, 5, 7, 99));
+    assert_int_equal(full.count, SF_TAIL_MAX);
+    assert_true(tail_set(&full, 7, 11, 99));
+    assert_int_equal(full.count, SF_TAIL_MAX - 2);
+    assert_int_equal(tail_id(&full, 10), 99);
+    assert_int_equal(tail_id(&full, 11), 15);
 }
 
 static void differences_are_found_extent_by_extent(void **state)
@@ -104,7 +141,9 @@ int main(void)
         cmocka_unit_test(an_extent_stands_under_the_last_entry_that_begins_before_it),
         cmocka_unit_test(a_gap_is_filled_from_the_first_extent_on),
         cmocka_unit_test(a_cut_puts_everything_beyond_under_the_new_id),
-        cmocka_unit_test(a_merge_joins_the_neighbours_with_the_fewest_extents),
+        cmocka_unit_test(the_two_neighbours_with_the_fewest_extents_are_found),
+        cmocka_unit_test(two_entries_become_one_step_by_step),
+        cmocka_unit_test(a_full_tail_takes_only_what_needs_no_room),
         cmocka_unit_test(differences_are_found_extent_by_extent),
         cmocka_unit_test(every_pair_of_short_tails_differs_where_the_ids_do),
     };

@@ -12,85 +12,15 @@
 #include <cmocka.h>
 
 #include "client/value_model.h"
+#include "client/value_stage.h"
 #include "env/log.h"
 #include "sim/seeds.h"
-#include "storm/cluster.h"
 
 #define STEPS 120u
 #define PAUSE_MS_MAX 150u /* between two operations */
 #define REST_MS 100000u   /* at times: what is trash is removed meanwhile */
 #define STORM_MS_MAX 6000u
 #define GAP_MS_MAX 700u /* between two strokes of a storm */
-
-/* A node with a client of the masters. */
-struct user {
-    struct cluster *cluster;
-    struct rpc *rpc;
-    struct router *router;
-    struct client *client;
-};
-
-static void user_boot(void *ctx, struct sim_node *node, struct env *env)
-{
-    static const struct rpc_options options = {.role = "client"};
-    struct user *user = ctx;
-    const char *masters[CLUSTER_MASTERS];
-    (void)node;
-    for (unsigned i = 0; i < CLUSTER_MASTERS; i++)
-        masters[i] = user->cluster->master_addresses[i];
-    user->rpc = rpc_new(env, &options);
-    user->router = router_new(env, user->rpc, masters, CLUSTER_MASTERS);
-    user->client = client_new(env, user->router);
-}
-
-static void user_halt(void *ctx, struct sim_node *node)
-{
-    struct user *user = ctx;
-    (void)node;
-    client_free(user->client);
-    router_free(user->router);
-    rpc_free(user->rpc);
-}
-
-/* -- weather ---------------------------------------------------------------------------------- */
-
-/* Storms that end by themselves: an operation that waits in one comes to its end after it. */
-struct weather {
-    struct cluster *cluster;
-    uint64_t gap_ms;
-    uint64_t end_ns; /* of the storm */
-    bool blows;
-};
-
-static void strike(void *ctx)
-{
-    struct weather *weather = ctx;
-    struct cluster *cluster = weather->cluster;
-    bool ends = sim_now_ns(cluster->sim) >= weather->end_ns;
-    bool without_groups = !cluster->config || cluster->config->group_count == 0;
-    if (ends)
-        cluster_calm(cluster);
-    if (ends && !without_groups && !cluster_operating(cluster)) {
-        weather->blows = false;
-        return;
-    }
-    if (ends || sim_random_below(cluster->sim, 3) == 0)
-        cluster_reconfigure(cluster); /* after the end: until some group has the shards */
-    else
-        cluster_fault(cluster);
-    uint64_t ms = 10 + sim_random_below(cluster->sim, weather->gap_ms);
-    sim_after_ns(cluster->sim, ms * ENV_MS_NS, strike, weather);
-}
-
-static void blow(struct weather *weather)
-{
-    struct sim *sim = weather->cluster->sim;
-    if (weather->blows || sim_random_below(sim, 4) != 0)
-        return;
-    weather->blows = true;
-    weather->end_ns = sim_now_ns(sim) + sim_random_below(sim, STORM_MS_MAX) * ENV_MS_NS;
-    sim_after_ns(sim, ENV_MS_NS, strike, weather);
-}
 
 /* -- a run ------------------------------------------------------------------------------------ */
 
@@ -101,20 +31,19 @@ static void run_seed(uint64_t seed)
                                             .slack_bytes = 1u << 22,
                                             .snapshot_bytes = 1u << 20};
     struct cluster *cluster = cluster_new(seed, &options);
-    struct user users[2] = {{.cluster = cluster}, {.cluster = cluster}};
+    struct value_user users[2];
     struct weather weather = {.cluster = cluster, .gap_ms = 50 + seed * 331 % GAP_MS_MAX};
     struct model model;
     cluster_start(cluster, (1u << CLUSTER_GROUPS) - 1);
     assert_true(cluster_join(cluster, 3));
     model_init(&model, cluster->sim, "v");
-    for (unsigned i = 0; i < 2; i++) {
-        struct sim_program program = {.boot = user_boot, .halt = user_halt, .ctx = &users[i]};
-        sim_node_start(sim_node_new(cluster->sim, i == 0 ? "u0" : "u1", &program));
+    value_users_start(cluster, users, 2);
+    for (unsigned i = 0; i < 2; i++)
         model.clients[i] = users[i].client;
-    }
     model_put(&model, 0, 10);
     for (unsigned step = 0; step < STEPS; step++) {
-        blow(&weather);
+        if (sim_random_below(cluster->sim, 4) == 0)
+            weather_blow(&weather, STORM_MS_MAX);
         model_step(&model, (unsigned)sim_random_below(cluster->sim, 2));
         uint64_t pause_ms = sim_random_below(cluster->sim, PAUSE_MS_MAX);
         if (sim_random_below(cluster->sim, 30) == 0)
