@@ -212,6 +212,7 @@ static void call_on_rpc(struct rpc_call *rpc_call, int status, const msgpack_obj
         call->sends--;
         call_on_silence(call);
     } else if (status == SF_UNKNOWN || status == SF_CLOSED) {
+        call->silences++;
         call_on_silence(call);
     } else {
         if (status == SF_OVERLOADED)
@@ -251,7 +252,7 @@ static void call_transmit(struct router_call *call, const struct group *group)
         return;
     }
     uint64_t bytes = params.n + bytes_wanted(&call->request.op);
-    uint64_t patience_ms = router_try_ms(router, call->attempt, bytes, call->deadline_ms);
+    uint64_t patience_ms = router_try_ms(router, call->silences, bytes, call->deadline_ms);
     call->state = ROUTER_CALL_SENT;
     call->sends++;
     rpc_call_start(router->rpc, &call->rpc_call, group->addresses[call->replica],
@@ -300,7 +301,7 @@ void router_send(struct router *router, struct router_call *call)
     call->rpc_call = (struct rpc_call){0};
     call->timer = (struct env_timer){0};
     env_timer_init(router->env, &call->timer, call_on_timer);
-    call->attempt = call->misses = call->sends = 0;
+    call->attempt = call->silences = call->misses = call->sends = 0;
     call->failure = call->refusal = SF_OK;
     call->config_num = ROUTER_NO_CONFIG;
     call->open = true;

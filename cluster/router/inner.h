@@ -56,7 +56,7 @@ struct router {
 
 #define ROUTER_PAUSE_MS_MIN 10u
 #define ROUTER_PAUSE_MS_MAX 1000u
-#define ROUTER_TRY_MS_MIN 1000u /* patience with one replica; doubles with each pause */
+#define ROUTER_TRY_MS_MIN 1000u /* patience with one replica; doubles with each silence */
 #define ROUTER_TRY_MS_MAX 8000u
 #define ROUTER_TRY_BYTES_PER_MS 512u /* and more of it where much has to be moved */
 #define ROUTER_FORWARD_MS 10000u
@@ -65,9 +65,9 @@ struct router {
 
 /* The pause after `attempt` others: 10 ms doubling to 1 s, of which a random half is taken off. */
 uint64_t router_pause_ms(struct router *router, unsigned attempt);
-/* How long to wait for one replica that has to take or give so many bytes, after `attempt` pauses;
+/* How long to wait for one replica that has to take or give so many bytes, after so many silences;
  * at most until the deadline (which has not passed). */
-uint64_t router_try_ms(struct router *router, unsigned attempt, uint64_t bytes,
+uint64_t router_try_ms(struct router *router, unsigned silences, uint64_t bytes,
                        uint64_t deadline_ms);
 /* `delay_ms`, cut where the deadline (0: none) comes first. */
 uint64_t router_until_deadline_ms(struct router *router, uint64_t delay_ms, uint64_t deadline_ms);

@@ -137,6 +137,7 @@ static void master_on_rpc(struct rpc_call *rpc_call, int status, const msgpack_o
     struct router_master *call = container_of(rpc_call, struct router_master, rpc_call);
     if (status != SF_UNREACHABLE && status != SF_OVERLOADED)
         call->sent = true;
+    call->silences += status == SF_UNKNOWN || status == SF_CLOSED;
     if (status == SF_OK)
         master_on_result(call, result);
     else if (status == SF_UNREACHABLE || status == SF_UNKNOWN || status == SF_CLOSED)
@@ -165,7 +166,7 @@ static void master_try(struct router_master *call)
     buffer_append(&params, call->params.p, call->params.n);
     if (forward)
         pack_bool(&params, true);
-    uint64_t patience_ms = router_try_ms(router, call->attempt, params.n, call->deadline_ms);
+    uint64_t patience_ms = router_try_ms(router, call->silences, params.n, call->deadline_ms);
     rpc_call_start(router->rpc, &call->rpc_call, call->address, method_of(call), &params,
                    patience_ms, master_on_rpc);
 }
@@ -182,7 +183,7 @@ void router_master_send(struct router *router, struct router_master *call)
         codec_pack_master_op(&call->params, call->op);
     else
         pack_i64(&call->params, call->num);
-    call->attempt = call->misses = 0;
+    call->attempt = call->silences = call->misses = 0;
     call->failure = SF_OK;
     call->sent = false;
     call->open = true;

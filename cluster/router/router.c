@@ -27,10 +27,10 @@ uint64_t router_until_deadline_ms(struct router *router, uint64_t delay_ms, uint
     return deadline_ms > now ? deadline_ms - now : 0;
 }
 
-uint64_t router_try_ms(struct router *router, unsigned attempt, uint64_t bytes,
+uint64_t router_try_ms(struct router *router, unsigned silences, uint64_t bytes,
                        uint64_t deadline_ms)
 {
-    uint64_t whole = doubled(ROUTER_TRY_MS_MIN, attempt, ROUTER_TRY_MS_MAX);
+    uint64_t whole = doubled(ROUTER_TRY_MS_MIN, silences, ROUTER_TRY_MS_MAX);
     whole += env_random_below(router->env, whole / 4) + bytes / ROUTER_TRY_BYTES_PER_MS;
     uint64_t left = router_until_deadline_ms(router, whole, deadline_ms);
     return left > 0 ? left : 1;

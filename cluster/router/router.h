@@ -77,6 +77,7 @@ struct router_call {
     struct router_call *prev, *next;
     enum router_call_state state;
     unsigned attempt;    /* pauses so far: the exponent of the next one */
+    unsigned silences;   /* tries that were not answered: the exponent of the patience */
     unsigned misses;     /* tries since the last pause that found no leader */
     unsigned replica;    /* index in the group of the replica that was asked */
     uint64_t config_num; /* of the Config that the last try was made under */
@@ -108,8 +109,8 @@ struct router_master {
     struct rpc_call rpc_call;
     struct env_timer timer; /* the next try, or the end */
     struct router_master *prev, *next;
-    struct buffer params; /* what is asked, packed */
-    unsigned attempt, misses;
+    struct buffer params;               /* what is asked, packed */
+    unsigned attempt, silences, misses; /* as above */
     char address[SF_ADDRESS_BYTES_MAX]; /* that was asked last */
     int failure;                        /* SF_OK, or what on_done gets when the timer fires */
     bool sent;                          /* some try may have arrived */

@@ -220,6 +220,27 @@ static void a_silent_leader_is_left_after_a_second_or_two(void **state)
     stage_free(&stage);
 }
 
+/* However long the group had no leader: who answers is there, and who is silent is not waited for
+ * any longer than usual. */
+static void silence_after_a_long_election_is_left_as_soon(void **state)
+{
+    (void)state;
+    for (unsigned silent = 0; silent < FAKE_REPLICAS; silent++) {
+        struct stage stage = stage_new(24 + silent);
+        struct sent sent;
+        stage.cluster->leader[0] = FAKE_REPLICAS;
+        stage.cluster->gives_hints = false;
+        begin(&stage, &sent, 0, 0);
+        pass_ms(&stage, 20000);
+        cut(&stage, &stage.cluster->replicas[0][silent], false, true);
+        stage.cluster->leader[0] = (silent + 1) % FAKE_REPLICAS;
+        uint64_t before = now_ms(&stage);
+        finish(&stage, &sent);
+        assert_in_range(now_ms(&stage) - before, 0, 2500);
+        stage_free(&stage);
+    }
+}
+
 /* The client can't reach the leader, but another replica can. */
 static void a_replica_is_asked_to_pass_it_on(void **state)
 {
@@ -577,6 +598,7 @@ int main(void)
         cmocka_unit_test(a_group_without_a_leader_is_asked_less_and_less),
         cmocka_unit_test(a_leader_that_died_is_left_for_the_next),
         cmocka_unit_test(a_silent_leader_is_left_after_a_second_or_two),
+        cmocka_unit_test(silence_after_a_long_election_is_left_as_soon),
         cmocka_unit_test(a_replica_is_asked_to_pass_it_on),
         cmocka_unit_test(a_busy_group_is_asked_again),
         cmocka_unit_test(any_other_word_is_the_callers),
