@@ -69,6 +69,27 @@ void kv_extent_key(uint64_t data_id, uint64_t extent, uint8_t out[KV_EXTENT_KEY_
     put_big(out, bytes_hash(slice_of(out + 8, 16)));
 }
 
+void kv_unnamed_pack(struct buffer *b, const struct kv_unnamed *unnamed)
+{
+    buffer_put_u64(b, unnamed->data_id);
+    buffer_put_u64(b, unnamed->first);
+    buffer_put_u64(b, unnamed->end);
+    buffer_put_u8(b, unnamed->open);
+}
+
+int kv_unnamed_unpack(struct slice data, struct kv_unnamed *out)
+{
+    struct reader r = reader_of(data);
+    struct kv_unnamed got = {.data_id = reader_u64(&r)};
+    got.first = reader_u64(&r);
+    got.end = reader_u64(&r);
+    got.open = reader_u8(&r) != 0;
+    if (!reader_done(&r))
+        return SF_PROTOCOL;
+    *out = got;
+    return SF_OK;
+}
+
 uint32_t kv_op_shard(const struct kv_op *op, enum routing routing, uint32_t shard_count)
 {
     if (kv_is_of_txn(op->kind) && op->kind != KV_PREPARE)
@@ -77,6 +98,8 @@ uint32_t kv_op_shard(const struct kv_op *op, enum routing routing, uint32_t shar
         const struct kv_op *first = op->check_count > 0 ? op->checks : op->ops;
         return kv_op_shard(first, routing, shard_count);
     }
+    if (op->kind == KV_SCAN && op->shard_count > 0)
+        return op->shards[0] % shard_count;
     uint64_t route = op->space == KV_INTERNAL ? placement_route_internal(op->key)
                                               : placement_route(routing, op->key);
     return placement_shard(route, shard_count);

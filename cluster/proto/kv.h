@@ -54,8 +54,8 @@ struct kv_pre {
  *  STAT           -                                          stat with attr; data of a reference
  *                                                            or directory entry
  *  SCAN           key = prefix, data = after, length =       entries (names without the
- *                 limit, shards (plain space: all these      prefix), more
- *                 at once)
+ *                 limit, shards (all these at once; else     prefix), more
+ *                 that of the prefix, which has a tag then)
  *  PUT            data; opt. length (whole value), tail,     stat
  *                 attr, created, mtime, record_kind, intent
  *  APPEND         data                                       stat; old_length; data = old value
@@ -133,7 +133,8 @@ enum kv_flags {
     KV_IF_SLOT_ZERO = 1024,
     KV_WAITS = 2048,   /* PREPARE: queues for its locks; without it a lock makes it vote no */
     KV_COMMITS = 4096, /* OUTCOME: commit, else abort */
-    KV_REFUSED = 8192  /* PREPARE: votes no, CONFLICT. A leader sets it, for who came out of turn */
+    KV_REFUSED = 8192, /* PREPARE: votes no, CONFLICT. A leader sets it, for who came out of turn */
+    KV_UNNAMED = 16384 /* SCAN of one of `shards`: intents and trash (shardkv/trash.h), no records */
 };
 
 /* ADD: the value is an array of 64-bit little-endian slots (absent: 0); each commutes. */
@@ -176,7 +177,7 @@ struct kv_op {
     size_t if_tail_count;
     struct kv_add adds[KV_ADDS_MAX];
     size_t add_count;
-    const uint32_t *shards; /* SCAN of the plain space */
+    const uint32_t *shards; /* SCAN */
     size_t shard_count;
     const struct kv_op *checks, *ops; /* MINI, PREPARE; their kind is KV_STAT for checks */
     size_t check_count, op_count;     /* together <= SF_MINI_OPS_MAX */
@@ -205,11 +206,22 @@ struct kv_request {
     struct kv_op op;
 };
 
-struct kv_entry { /* of a SCAN */
+/* Of a SCAN. With KV_UNNAMED name and data are kv_unnamed_unpack's, and stat is empty. */
+struct kv_entry {
     struct slice name;
     struct kv_stat stat;
     struct slice data; /* of references and directory entries; else empty */
 };
+
+/* Extents that no record names, or not yet: first .. end - 1, and where `open` those from `end` on.
+ * An intent is about all of its data id. */
+struct kv_unnamed {
+    uint64_t data_id, first, end;
+    bool open;
+};
+/* The data of an entry. SF_PROTOCOL. */
+SF_MUST_CHECK int kv_unnamed_unpack(struct slice data, struct kv_unnamed *out);
+void kv_unnamed_pack(struct buffer *b, const struct kv_unnamed *unnamed);
 
 /* What has become of a transaction at a participant. */
 enum kv_fate {
@@ -252,8 +264,8 @@ bool kv_is_of_txn(enum kv_kind kind);
  * nesting). SF_OK, SF_TOO_BIG, SF_INVALID; *what (may be NULL) is a static text that names the
  * field. */
 SF_MUST_CHECK int kv_op_check(const struct kv_op *op, const char **what);
-/* The shard that the operation's key (or a mini's first key) belongs to. Only after kv_op_check; 0
- * for a kind that is about numbers. */
+/* The shard that the operation's key (or a mini's first key) belongs to; of a SCAN with `shards`, the
+ * first of these. Only after kv_op_check; 0 for a kind that is about numbers. */
 uint32_t kv_op_shard(const struct kv_op *op, enum routing routing, uint32_t shard_count);
 
 /* The internal key of an extent (>= 1) of a long value: tag, data id, extent, big-endian. The tag

@@ -6,6 +6,7 @@
 
 /* The flags that mean something to a kind; all others are refused, so that none is ignored. */
 static const unsigned flags_allowed[KV_KIND_LIMIT] = {
+    [KV_SCAN] = KV_UNNAMED,
     [KV_PUT] = KV_HAS_ATTR | KV_HAS_TAIL | KV_HAS_CREATED | KV_HAS_MTIME | KV_HAS_LENGTH |
                KV_HAS_INTENT | KV_IF_TAIL,
     [KV_APPEND] = KV_WANT_OLD | KV_IF_TAIL,
@@ -70,7 +71,7 @@ static int check_common(const struct kv_op *op, unsigned flags, const char **wha
 {
     RULE(op->space == KV_PLAIN || op->space == KV_INTERNAL, SF_INVALID, "key space");
     RULE(op->key.n <= SF_KEY_BYTES_MAX, SF_TOO_BIG, "key");
-    RULE(op->space == KV_PLAIN || op->key.n >= TAG_BYTES, SF_INVALID, "key");
+    RULE(op->space == KV_PLAIN || op->key.n >= TAG_BYTES || op->shard_count > 0, SF_INVALID, "key");
     RULE((op->flags & ~flags) == 0, SF_INVALID, "flags");
     RULE((unsigned)op->pre.kind <= KV_PRE_CREATED, SF_INVALID, "precondition");
     RULE(op->data.n <= SF_VALUE_BYTES_MAX, SF_TOO_BIG, "value");
@@ -91,7 +92,8 @@ static int check_scan(const struct kv_op *op, const char **what)
     RULE(op->length >= 1, SF_INVALID, "limit");
     RULE(op->length <= SF_SCAN_MAX, SF_TOO_BIG, "limit");
     RULE(op->data.n <= SF_KEY_BYTES_MAX, SF_TOO_BIG, "name to begin after");
-    RULE(op->shard_count == 0 || op->space == KV_PLAIN, SF_INVALID, "shards");
+    RULE(op->shard_count == 1 || !(op->flags & KV_UNNAMED), SF_INVALID, "shards");
+    RULE(op->key.n == 0 || !(op->flags & KV_UNNAMED), SF_INVALID, "key");
     RULE(op->shard_count <= SF_SHARDS_MAX, SF_TOO_BIG, "shards");
     for (size_t i = 0; i < op->shard_count; i++)
         RULE(op->shards[i] < SF_SHARDS_MAX, SF_INVALID, "shards");

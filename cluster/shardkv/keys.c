@@ -130,12 +130,21 @@ void keys_after_prefix(struct key *key)
     key->bytes[key->n - 1]++;
 }
 
-struct slice keys_rest(struct slice store_key)
+static struct slice skip_bytes(struct slice store_key, size_t skip)
 {
-    size_t skip = KEYS_COPY_BYTES + 1;
     if (store_key.n <= skip)
         return slice_of(NULL, 0);
     return slice_of(store_key.p + skip, store_key.n - skip);
+}
+
+struct slice keys_section_and_rest(struct slice store_key)
+{
+    return skip_bytes(store_key, KEYS_COPY_BYTES);
+}
+
+struct slice keys_rest(struct slice store_key)
+{
+    return skip_bytes(store_key, KEYS_COPY_BYTES + 1);
 }
 
 struct slice keys_user_key(struct slice record_key)

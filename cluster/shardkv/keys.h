@@ -79,6 +79,8 @@ void keys_section(struct key *key, struct shard_copy copy, char section);
  */
 void keys_after_prefix(struct key *key);
 
+/* The part of a store key after the copy's prefix: section and what follows. */
+struct slice keys_section_and_rest(struct slice store_key);
 /* The part of a store key after the copy's prefix and section byte; empty where it is shorter. */
 struct slice keys_rest(struct slice store_key);
 /* The user key within the store key of a record header. */

@@ -5,6 +5,7 @@
 
 #include "env/memory.h"
 #include "shardkv/record.h"
+#include "shardkv/trash.h"
 
 struct scan_page {
     struct kv_entry *entries;
@@ -18,7 +19,7 @@ struct chunk {
     uint8_t bytes[];
 };
 
-/* One shard's place in the merge. */
+/* One shard's place in the merge, or one section's of KV_UNNAMED. */
 struct source {
     struct store_iter *iter;
     struct slice name; /* the present key, without the prefix */
@@ -29,6 +30,7 @@ struct merge {
     struct source *sources;
     size_t count;
     size_t prefix_bytes; /* of the user key */
+    bool unnamed;        /* KV_UNNAMED: a name is the section and what follows */
     int status;
 };
 
@@ -65,7 +67,8 @@ static void sift_down(struct merge *merge, size_t at)
 static bool source_load(struct merge *merge, struct source *source)
 {
     if (store_iter_valid(source->iter)) {
-        struct slice key = keys_user_key(store_iter_key(source->iter));
+        struct slice key = store_iter_key(source->iter);
+        key = merge->unnamed ? keys_section_and_rest(key) : keys_user_key(key);
         source->name = slice_of(key.p + merge->prefix_bytes, key.n - merge->prefix_bytes);
         return true;
     }
@@ -103,15 +106,47 @@ static struct store_iter *open_source(const struct space *space, struct shard_co
     return store_iter_new(space, NULL, key_slice(&from), key_slice(&to));
 }
 
+/* A section of a copy, from its beginning or right after the name. */
+static struct store_iter *open_section(const struct space *space, struct shard_copy copy,
+                                       const struct kv_op *op, char section)
+{
+    struct key from, to, after;
+    keys_section(&from, copy, section);
+    to = from;
+    keys_after_prefix(&to);
+    keys_copy_from(&after, copy);
+    size_t n = op->data.n < sizeof(uint64_t) + 1 ? op->data.n : sizeof(uint64_t) + 1;
+    if (n > 0)
+        memcpy(after.bytes + after.n, op->data.p, n);
+    after.n += n;
+    after.bytes[after.n++] = 0;
+    if (slice_compare(key_slice(&after), key_slice(&from)) > 0)
+        from = after;
+    if (slice_compare(key_slice(&from), key_slice(&to)) > 0)
+        from = to;
+    return store_iter_new(space, NULL, key_slice(&from), key_slice(&to));
+}
+
+static void merge_add(struct merge *merge, struct store_iter *iter)
+{
+    struct source source = {.iter = iter};
+    if (source_load(merge, &source))
+        merge->sources[merge->count++] = source;
+}
+
 static void merge_open(struct merge *merge, const struct space *space,
                        const struct shard_copy *copies, size_t count, const struct kv_op *op)
 {
-    *merge = (struct merge){.sources = sf_calloc(count, sizeof(merge->sources[0])),
-                            .prefix_bytes = op->key.n};
-    for (size_t i = 0; i < count; i++) {
-        struct source source = {.iter = open_source(space, copies[i], op)};
-        if (source_load(merge, &source))
-            merge->sources[merge->count++] = source;
+    bool unnamed = op->flags & KV_UNNAMED;
+    size_t room = unnamed ? 2 * count : count;
+    *merge = (struct merge){.sources = sf_calloc(room, sizeof(merge->sources[0])),
+                            .prefix_bytes = op->key.n,
+                            .unnamed = unnamed};
+    for (size_t i = 0; i < count && !unnamed; i++)
+        merge_add(merge, open_source(space, copies[i], op));
+    for (size_t i = 0; i < count && unnamed; i++) {
+        merge_add(merge, open_section(space, copies[i], op, 'n'));
+        merge_add(merge, open_section(space, copies[i], op, 't'));
     }
     for (size_t i = merge->count / 2; i-- > 0;)
         sift_down(merge, i);
@@ -145,18 +180,40 @@ static void keep(struct scan_page *page, struct slice *parts[], size_t count)
     page->bytes += bytes;
 }
 
-static int add_entry(struct scan_page *page, struct slice name, struct slice value)
+static struct kv_entry *new_entry(struct scan_page *page, struct slice name)
 {
-    struct record record;
-    int status = record_unpack(value, &record);
-    if (status != SF_OK)
-        return status;
     if (page->count == page->cap) {
         page->cap = page->cap == 0 ? 64 : 2 * page->cap;
         page->entries = sf_realloc(page->entries, page->cap * sizeof(page->entries[0]));
     }
     struct kv_entry *entry = &page->entries[page->count++];
     *entry = (struct kv_entry){.name = name};
+    return entry;
+}
+
+static int add_unnamed(struct scan_page *page, const struct source *source)
+{
+    struct kv_unnamed unnamed;
+    struct buffer data = {0};
+    int status =
+        trash_unnamed(store_iter_key(source->iter), store_iter_value(source->iter), &unnamed);
+    if (status != SF_OK)
+        return status;
+    struct kv_entry *entry = new_entry(page, source->name);
+    kv_unnamed_pack(&data, &unnamed);
+    entry->data = buffer_slice(&data);
+    keep(page, (struct slice *[]){&entry->name, &entry->data}, 2);
+    buffer_deinit(&data);
+    return SF_OK;
+}
+
+static int add_record(struct scan_page *page, const struct source *source)
+{
+    struct record record;
+    int status = record_unpack(store_iter_value(source->iter), &record);
+    if (status != SF_OK)
+        return status;
+    struct kv_entry *entry = new_entry(page, source->name);
     record_stat(&record, &entry->stat);
     entry->stat.attr = record.attr;
     if (record.kind != RECORD_VALUE)
@@ -170,7 +227,7 @@ static void fill_page(struct merge *merge, struct scan_page *page, uint64_t limi
     while (merge->status == SF_OK && merge->count > 0 && page->count < limit &&
            page->bytes < SCAN_BYTES_MAX) {
         const struct source *first = &merge->sources[0];
-        merge->status = add_entry(page, first->name, store_iter_value(first->iter));
+        merge->status = merge->unnamed ? add_unnamed(page, first) : add_record(page, first);
         if (merge->status == SF_OK)
             merge_next(merge);
     }
@@ -207,7 +264,7 @@ int scan_run(const struct space *space, const struct shard_copy *copies, size_t 
     fill_page(&merge, page, op->length);
     bool more = merge.count > 0;
     merge_close(&merge);
-    if (merge.status == SF_OK && op->space == KV_PLAIN)
+    if (merge.status == SF_OK && op->space == KV_PLAIN && !merge.unnamed)
         merge.status = root_stat(space, copies, count, &stat);
     if (merge.status != SF_OK) {
         scan_page_free(page);

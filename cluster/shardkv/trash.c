@@ -204,3 +204,19 @@ void intent_trash_all(struct access *access, uint64_t session)
         draft_fail(&access->draft, store_iter_status(iter));
     store_iter_free(iter);
 }
+
+int trash_unnamed(struct slice store_key, struct slice value, struct kv_unnamed *out)
+{
+    struct slice name = keys_section_and_rest(store_key);
+    struct reader key = reader_of(keys_rest(store_key));
+    struct trash trash;
+    if (name.n > 0 && name.p[0] == 'n') {
+        *out = (struct kv_unnamed){
+            .data_id = reader_u64_big(&key), .first = 1, .end = 1, .open = true};
+        return reader_done(&key) ? SF_OK : SF_CORRUPT;
+    }
+    int status = trash_unpack(store_key, value, &trash);
+    if (status == SF_OK)
+        *out = (struct kv_unnamed){trash.data_id, trash.first, trash.end, trash.open};
+    return status;
+}

@@ -53,6 +53,8 @@ void intent_consume(struct access *access, uint64_t data_id);
 void intent_give(struct access *access, uint64_t data_id, uint64_t session);
 /* It becomes trash, if it is there; nobody's count changes. */
 void intent_trash(struct access *access, uint64_t data_id);
+/* What a SCAN with KV_UNNAMED tells of an entry of either section. SF_CORRUPT. */
+SF_MUST_CHECK int trash_unnamed(struct slice store_key, struct slice value, struct kv_unnamed *out);
 /* Every intent of a session becomes trash. */
 void intent_trash_all(struct access *access, uint64_t session);
 

@@ -15,7 +15,7 @@
     }
 
 static const uint8_t big[SF_VALUE_BYTES_MAX + 1];
-static const uint32_t shards[] = {SF_SHARDS_MAX};
+static const uint32_t shards[] = {SF_SHARDS_MAX}, zeros[2];
 static const struct kv_op check_exists = {.kind = KV_STAT, KEY, .pre = {.kind = KV_PRE_EXISTS}};
 static const struct kv_op get = {.kind = KV_GET, KEY};
 static const struct kv_op take = {.kind = KV_TAKE, KEY};
@@ -84,6 +84,20 @@ static const struct {
     {{.kind = KV_SCAN, .length = SF_SCAN_MAX}, SF_OK, NULL},
     {{.kind = KV_SCAN, .length = SF_SCAN_MAX + 1}, SF_TOO_BIG, "limit"},
     {{.kind = KV_SCAN, .length = 1, .shards = shards, .shard_count = 1}, SF_INVALID, "shards"},
+    {{.kind = KV_SCAN, .space = KV_INTERNAL, .length = 1}, SF_INVALID, "key"},
+    {{.kind = KV_SCAN, .space = KV_INTERNAL, .length = 1, .shards = zeros, .shard_count = 2},
+     SF_OK,
+     NULL},
+    {{.kind = KV_SCAN, .flags = KV_UNNAMED, .length = 1, .shards = zeros, .shard_count = 1},
+     SF_OK,
+     NULL},
+    {{.kind = KV_SCAN, .flags = KV_UNNAMED, .length = 1, .shards = zeros, .shard_count = 2},
+     SF_INVALID,
+     "shards"},
+    {{.kind = KV_SCAN, KEY, .flags = KV_UNNAMED, .length = 1, .shards = zeros, .shard_count = 1},
+     SF_INVALID,
+     "key"},
+    {{.kind = KV_GET, .flags = KV_UNNAMED}, SF_INVALID, "flags"},
     {{.kind = KV_NEW_IDS, .length = 0}, SF_INVALID, "count"},
     {{.kind = KV_NEW_IDS, .length = KV_IDS_MAX + 1}, SF_INVALID, "count"},
     {{.kind = KV_SESSION_OPEN, .data = OF_SIZE(15)}, SF_INVALID, "client id"},

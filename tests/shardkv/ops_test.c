@@ -321,6 +321,35 @@ static void scan_pages_through_a_prefix(void **state)
     assert_true(slice_equal(reply->entries[1].name, slice_str("3")));
 }
 
+/* Internal records of a shard, whatever their tags, and no plain ones. */
+static void scan_without_a_tag_lists_all_internal_keys(void **state)
+{
+    (void)state;
+    static const uint32_t shards[1];
+    static const char *const keys[] = {"11111111d", "11111111ex", "22222222d"};
+    for (size_t i = 0; i < 3; i++) {
+        struct kv_op put = bench_put_op(keys[i], "v");
+        put.space = KV_INTERNAL;
+        perform(&put, SF_OK);
+    }
+    assert_int_equal(bench_put(&bench, "plain", "v"), SF_OK);
+    struct kv_op op = bench_op(KV_SCAN, "");
+    op.space = KV_INTERNAL;
+    op.shards = shards;
+    op.shard_count = 1;
+    op.length = 2;
+    const struct kv_reply *reply = bench_scan(&bench, &op);
+    assert_int_equal(reply->entry_count, 2);
+    assert_true(reply->more);
+    assert_int_equal(reply->stat.kind, 0);
+    assert_true(slice_equal(reply->entries[1].name, slice_str(keys[1])));
+    op.data = slice_str(keys[1]);
+    reply = bench_scan(&bench, &op);
+    assert_int_equal(reply->entry_count, 1);
+    assert_false(reply->more);
+    assert_true(slice_equal(reply->entries[0].name, slice_str(keys[2])));
+}
+
 static void scan_tells_when_the_set_of_plain_keys_changed(void **state)
 {
     (void)state;
@@ -354,6 +383,7 @@ int main(void)
         BENCH_TEST(if_tail_compares_the_whole_tail),
         BENCH_TEST(new_ids_are_a_block),
         BENCH_TEST(scan_pages_through_a_prefix),
+        BENCH_TEST(scan_without_a_tag_lists_all_internal_keys),
         BENCH_TEST(scan_tells_when_the_set_of_plain_keys_changed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -198,6 +198,42 @@ static void removed_trash_is_gone(void **state)
     expect_trash((struct trash[]){OPEN(12, 1, 5), {0}});
 }
 
+/* Pages of one: intents, then trash, each told with what it is about. */
+static void scan_tells_what_no_record_names(void **state)
+{
+    (void)state;
+    static const uint32_t shards[1];
+    static const struct kv_unnamed wanted[] = {
+        {21, 1, 1, true}, {22, 1, 1, true}, {11, 1, 3, false}, {12, 3, 5, true}};
+    struct kv_tail tail[2] = {{1, 11}, {3, 12}};
+    struct kv_op put = long_op(KV_PUT, 5 * MIB, tail, 2), delete = bench_op(KV_DELETE, "k");
+    struct kv_op intent = {.kind = KV_INTENT, .ids_first = 22};
+    assert_int_equal(bench_do(&bench, &put)->status, SF_OK);
+    assert_int_equal(bench_do(&bench, &delete)->status, SF_OK);
+    assert_int_equal(bench_do(&bench, &intent)->status, SF_OK);
+    intent.ids_first = 21;
+    assert_int_equal(bench_do(&bench, &intent)->status, SF_OK);
+    struct kv_op scan = {
+        .kind = KV_SCAN, .flags = KV_UNNAMED, .length = 1, .shards = shards, .shard_count = 1};
+    uint8_t after[9];
+    for (size_t i = 0; i < 4; i++) {
+        struct kv_unnamed got;
+        const struct kv_reply *reply = bench_scan(&bench, &scan);
+        assert_int_equal(reply->entry_count, 1);
+        assert_int_equal(reply->more, i < 3);
+        assert_int_equal(reply->entries[0].stat.kind, 0);
+        assert_int_equal(kv_unnamed_unpack(reply->entries[0].data, &got), SF_OK);
+        assert_int_equal(got.data_id, wanted[i].data_id);
+        assert_int_equal(got.first, wanted[i].first);
+        assert_int_equal(got.end, wanted[i].end);
+        assert_int_equal(got.open, wanted[i].open);
+        assert_int_equal(reply->entries[0].name.n, sizeof after);
+        memcpy(after, reply->entries[0].name.p, sizeof after);
+        scan.data = slice_of(after, sizeof after);
+    }
+    assert_int_equal(bench_scan(&bench, &scan)->entry_count, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -211,6 +247,7 @@ int main(void)
         BENCH_TEST(an_intent_is_asked_for),
         BENCH_TEST(intents_of_a_dropped_session_are_trash),
         BENCH_TEST(removed_trash_is_gone),
+        BENCH_TEST(scan_tells_what_no_record_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
