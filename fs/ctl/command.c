@@ -35,6 +35,8 @@ static const struct command commands[] = {
      CTL_MASTERS | CTL_HUMAN, command_du},
     {"df", "[-h]", "say how much room there is, group by group", 0, 0, CTL_MASTERS | CTL_HUMAN,
      command_df},
+    {"fsck", "[--repair]", "look whether all of the file system fits together", 0, 0,
+     CTL_MASTERS | CTL_REPAIR, command_fsck},
     {"join", "GID HOST:PORT...", "let a replica group take its share of the shards", 2, SIZE_MAX,
      CTL_MASTERS | CTL_FORCE, command_join},
     {"leave", "GID...", "give the groups' shards to the others", 1, SF_GROUPS_MAX, CTL_MASTERS,
@@ -111,6 +113,7 @@ static void print_help(void)
          "                     bytes, not its name in the mount\n"
          "  -l                 ls: what is known of each\n"
          "  -h                 du, df: sizes as 23M, not in units of 1024 bytes\n"
+         "  --repair           fsck: mend what is wrong; what nothing leads to comes to /lost+found\n"
          "  --old              append: print the value before (of at most 1 MiB in all)\n"
          "  --json             query, status: print JSON\n"
          "  --force            join: also where the replicas do not answer as that group\n"
@@ -126,7 +129,8 @@ static void print_help(void)
          "  --help, --version\n\n"
          "NAME is the name in the mount: \"color\", \"docs/a.txt\". '--' ends the options: what\n"
          "follows may begin with '-'.\n"
-         "Exit status: 0; 1 it failed; 2 it was called wrongly.");
+         "Exit status: 0; 1 it failed; 2 it was called wrongly. Of fsck: 0 clean; 1 errors were\n"
+         "found and all are repaired; 4 some are not; 8 it could not look at everything.");
 }
 
 /* -- options ------------------------------------------------------------------------------- */
@@ -136,6 +140,7 @@ enum {
     OPTION_TIMEOUT,
     OPTION_JSON,
     OPTION_FORCE,
+    OPTION_REPAIR,
     OPTION_KEY,
     OPTION_OLD,
     OPTION_DIR,
@@ -156,6 +161,7 @@ static const struct option long_options[] = {
     {"timeout", required_argument, NULL, OPTION_TIMEOUT},
     {"json", no_argument, NULL, OPTION_JSON},
     {"force", no_argument, NULL, OPTION_FORCE},
+    {"repair", no_argument, NULL, OPTION_REPAIR},
     {"key", no_argument, NULL, OPTION_KEY},
     {"old", no_argument, NULL, OPTION_OLD},
     {"static", no_argument, NULL, OPTION_STATIC},
@@ -279,6 +285,8 @@ static unsigned kind_of(int option)
         return CTL_JSON;
     case OPTION_FORCE:
         return CTL_FORCE;
+    case OPTION_REPAIR:
+        return CTL_REPAIR;
     case 'l':
         return CTL_FULL;
     case 'h':
@@ -302,6 +310,7 @@ static const char *name_of(unsigned kinds)
     } names[] = {{CTL_MASTERS, "--masters and --timeout"},
                  {CTL_JSON, "--json"},
                  {CTL_FORCE, "--force"},
+                 {CTL_REPAIR, "--repair"},
                  {CTL_FULL, "-l"},
                  {CTL_HUMAN, "-h"},
                  {CTL_KEY, "--key"},

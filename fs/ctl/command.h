@@ -22,6 +22,7 @@ enum ctl_option {
     CTL_NEW = 64,    /* --shards and so on: what a new local cluster is made of */
     CTL_OLD = 128,   /* --old */
     CTL_HUMAN = 256, /* -h */
+    CTL_REPAIR = 512,
 };
 
 struct ctl_options {
@@ -65,7 +66,7 @@ SF_MUST_CHECK bool take_number(const char *what, const char *text, uint64_t min,
                                uint64_t *out);
 
 command_run command_put, command_get, command_append, command_puthash, command_del;
-command_run command_ls, command_stat, command_tree, command_du, command_df;
+command_run command_ls, command_stat, command_tree, command_du, command_df, command_fsck;
 command_run command_join, command_leave, command_move, command_transfer, command_drain;
 command_run command_query, command_status;
 command_run command_up, command_down;

@@ -56,6 +56,11 @@ int attr_decode(struct slice bytes, struct attr *out)
     return SF_OK;
 }
 
+bool attr_is_newer(struct slice bytes)
+{
+    return bytes.n > 0 && bytes.p[0] > VERSION_LONG;
+}
+
 static void inode_fill(const struct attr *attr, const struct kv_stat *stat, struct tree_inode *out)
 {
     struct slice value;

@@ -36,6 +36,7 @@ struct attr {
 SF_MUST_CHECK int attr_encode(const struct attr *attr, struct buffer *out);
 /* out->xattrs points into `bytes`. SF_BAD_ATTR: damaged, or written by a newer version. */
 SF_MUST_CHECK int attr_decode(struct slice bytes, struct attr *out);
+bool attr_is_newer(struct slice bytes); /* of what does not decode: the latter */
 
 /* The attributes of a file's record, be it one without attr. out->xattrs points into stat->attr.
  * SF_BAD_ATTR. */

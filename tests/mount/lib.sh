@@ -96,6 +96,11 @@ ended() { # PID
     is "exit status of shardfs" 0 "$status"
 }
 
+# At the end of whatever was done to it: all of the file system fits together.
+assert_fsck_clean() {
+    shardctl fsck >"$STAGE/fsck.out" 2>&1 || fail "fsck: status $?: $(cat "$STAGE/fsck.out")"
+}
+
 # -- looking ------------------------------------------------------------------------------------
 
 mode_of() { stat -c %a "$1"; }

@@ -1,5 +1,7 @@
 /* mount_record KEY HEX: gives the plain key's record these bytes as attributes, whatever they mean;
- * where there is no such key it is made, empty. The masters are in SHARDFS_MASTERS. */
+ * where there is no such key it is made, empty.
+ * mount_record --delete KEY: deletes the record, whatever it is and leads to.
+ * The masters are in SHARDFS_MASTERS. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,8 +20,13 @@ struct program {
 static void on_done(struct client_call *call, int status, const struct kv_reply *reply)
 {
     struct program *p = container_of(call, struct program, call);
-    (void)reply;
     p->status = status;
+    if (status == SF_OK && p->op.kind == KV_STAT) {
+        p->op.kind = KV_DELETE;
+        p->op.pre = (struct kv_pre){KV_PRE_VERSION, reply->stat.version};
+        client_submit(p->client, &p->call);
+        return;
+    }
     if (status == SF_NOT_FOUND && p->op.kind == KV_SET_ATTR) {
         p->op.kind = KV_PUT;
         client_submit(p->client, &p->call);
@@ -59,11 +66,15 @@ int main(int argc, char **argv)
     char **masters;
     size_t count;
     if (argc != 3 || !list || router_parse_addresses(list, &masters, &count, NULL) != SF_OK) {
-        fputs("usage: SHARDFS_MASTERS=... mount_record KEY HEX\n", stderr);
+        fputs("usage: SHARDFS_MASTERS=... mount_record KEY HEX | --delete KEY\n", stderr);
         return 2;
     }
-    p.op.key = slice_str(argv[1]);
-    p.op.attr = slice_of(attr, decode(argv[2], attr, sizeof attr));
+    if (strcmp(argv[1], "--delete") == 0) {
+        p.op = (struct kv_op){.kind = KV_STAT, .key = slice_str(argv[2])};
+    } else {
+        p.op.key = slice_str(argv[1]);
+        p.op.attr = slice_of(attr, decode(argv[2], attr, sizeof attr));
+    }
     if (uv_env_new(&p.env) != SF_OK)
         return 1;
     run(&p, masters, count);

@@ -1,0 +1,100 @@
+#!/bin/sh
+# shardctl fsck: of a mounted file system and of one that is not, while others work, of damage that is
+# made on purpose (each kind of it is in tests/tree/check_test.c), and where it cannot look.
+. "$(dirname "$0")/lib.sh"
+
+# exits STATUS TEXT COMMAND...: it must end with this status and print TEXT
+exits() {
+    wanted=$1 text=$2 got=0
+    shift 2
+    "$@" >"$STAGE/out" 2>"$STAGE/err" || got=$?
+    is "status of '$*' ($(cat "$STAGE/out" "$STAGE/err"))" "$wanted" "$got"
+    grep -q -e "$text" "$STAGE/out" || fail "'$*' prints '$(cat "$STAGE/out")', not '$text'"
+}
+
+cluster_up
+exits 0 '^0 directories, 0 files, 0 further names, 0 extents in 64 shards: clean$' shardctl fsck
+mount_on "$A"
+cd "$A"
+
+say "a file system of all kinds of files"
+mkdir -p docs/deep/er empty
+echo blue >color
+echo text >docs/text
+ln -s text docs/link
+mkfifo docs/fifo
+dd if=/dev/urandom of=docs/deep/long bs=1000 count=3333 status=none
+truncate -s 20M docs/sparse
+mv docs/deep/long docs/deep/er.long
+mv docs/text docs/moved
+(cd docs && seq 300 | xargs touch)
+rm docs/7
+exits 0 '^4 directories, 305 files, 0 further names, 3 extents in 64 shards: clean$' shardctl fsck
+exits 0 'clean' shardctl fsck --repair
+
+say "damage, found, repaired, and gone"
+number=$(stat -c %i docs)
+mount_record --delete docs
+exits 4 "^directory $number: nothing leads to it$" shardctl fsck
+grep -q ': 1 errors (repair: ' "$STAGE/out" || fail "the summary: $(cat "$STAGE/out")"
+exits 1 "^directory $number: nothing leads to it; it came to /lost+found$" shardctl fsck --repair
+grep -q ': 1 errors, 1 repaired, 0 left' "$STAGE/out" || fail "the summary: $(cat "$STAGE/out")"
+is "what is in it" text "$(cat "lost+found/#$number/moved")"
+is "mode of /lost+found" 700 "$(mode_of lost+found)"
+mkdir "lost+found/#$number/more"
+assert_fsck_clean
+mv "lost+found/#$number" lost+found/docs
+mount_record --delete empty
+exits 1 'it was removed' shardctl fsck --repair
+assert_fsck_clean
+
+say "attributes that nobody can read: told, left alone, and the rest goes on working"
+mount_record damaged 0100a4810000
+mount_record newer 0300a4810000
+exits 4 "^'/damaged': its attributes are damaged; left alone: " shardctl fsck --repair
+grep -q "^'/newer': its attributes are of a newer version; left alone" "$STAGE/out" ||
+    fail "newer attributes: $(cat "$STAGE/out")"
+call EUCLEAN stat "$A/damaged"
+is "the rest" blue "$(cat color)"
+shardctl del --key damaged
+shardctl del --key newer
+assert_fsck_clean
+
+say "while others create, rename and remove: nothing is found"
+work() { # NAME
+    while [ ! -e "$STAGE/enough" ]; do
+        mkdir -p "$1/a/b" "$1/c"
+        echo "$1" >"$1/a/file"
+        mv "$1/a/file" "$1/a/renamed"
+        mv "$1/a" "$1/c" 2>/dev/null || :
+        dd if=/dev/zero of="$1/long" bs=1M count=3 status=none
+        mv "$1/long" "$1.long"
+        truncate -s 1500K "$1.long"
+        rm -r "$1" "$1.long"
+    done
+}
+work one &
+workers=$!
+work two &
+workers="$workers $!"
+for _ in 1 2 3 4 5; do
+    got=0
+    shardctl fsck >"$STAGE/out" 2>&1 || got=$?
+    is "status among others ($(cat "$STAGE/out"))" 0 "$got"
+done
+: >"$STAGE/enough"
+# shellcheck disable=SC2086
+wait $workers
+assert_fsck_clean
+
+say "not mounted"
+cd /
+unmount "$A" "$mount_pid"
+assert_fsck_clean
+
+say "where it cannot look"
+refused 2 "one argument too many" shardctl fsck /
+refused 2 "'ls' does not take --repair" shardctl ls --repair
+refused 8 "no shardmaster answers" shardctl --masters 127.0.0.1:1 fsck
+kill -9 "$(server_pid group-101-1)" "$(server_pid group-101-2)"
+refused 8 "not all could be looked at" shardctl --timeout 2 fsck
