@@ -20,10 +20,6 @@ one=$!
 stress "$A/d/fsx" 1000 &
 two=$!
 
-join_line() { # GID: its addresses, from the servers' command lines
-    tr '\0' '\n' <"/proc/$(server_pid "group-$1-1")/cmdline" | sed -n '/^--peers$/{n;s/,/ /g;p;}'
-}
-
 round=0
 end=$(($(date +%s) + 25))
 while [ "$(date +%s)" -lt $end ]; do

@@ -61,6 +61,31 @@ server_names() {
     done
 }
 
+join_line() { # GID: its addresses, from the servers' command lines
+    tr '\0' '\n' <"/proc/$(server_pid "group-$1-1")/cmdline" | sed -n '/^--peers$/{n;s/,/ /g;p;}'
+}
+
+# disturb: until STAGE/stop is there, replicas are killed one after another and started again, so also
+# whoever leads, and shards change between the groups 100 and 101. STAGE/disturbed: how often.
+disturb() {
+    times=0
+    echo 0 >"$STAGE/disturbed"
+    until [ -e "$STAGE/stop" ]; do
+        victim=$(echo "group-100-1 group-101-1 master-1 group-100-2 group-101-2 master-2 group-100-3
+            group-101-3 master-3" | xargs -n 1 | sed -n "$((times % 9 + 1))p")
+        for shard in 1 17 33 49; do
+            shardctl --timeout 30 move $((shard + times % 15)) $((100 + times % 2)) >/dev/null ||
+                fail "shard $((shard + times % 15)) does not move"
+        done
+        kill -9 "$(server_pid "$victim")"
+        sleep 1.5
+        shardctl up --dir "$C" >/dev/null 2>&1 || fail "$victim cannot be started again"
+        sleep 1
+        times=$((times + 1))
+        echo $times >"$STAGE/disturbed"
+    done
+}
+
 # -- mounts -------------------------------------------------------------------------------------
 
 is_mounted() { # DIR

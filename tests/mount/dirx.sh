@@ -1,0 +1,34 @@
+#!/bin/sh
+# The directory stress tester: in one mount, where each result must be exactly the model's; in three at
+# once, below the root and in it.
+#
+#   dirx.sh [SEED [SECONDS]]: of each of the four
+. "$(dirname "$0")/lib.sh"
+
+SEED=${1-1} SECONDS_EACH=${2-7}
+D=$STAGE/d
+mkdir "$D"
+cluster_up
+mount_on "$A"
+pid_a=$mount_pid
+mount_on "$B"
+pid_b=$mount_pid
+mount_on "$D"
+pid_d=$mount_pid
+mkdir "$A/one" "$A/turns" "$A/all"
+# Rounds without an end, but for the time.
+dirx() { shardfs_dirx --seed "$SEED" --rounds 1000000 --seconds "$SECONDS_EACH" "$@"; }
+
+say "one mount, one operation at a time"
+dirx --turns --workers 2 "$A/one"
+say "three mounts, one operation at a time"
+dirx --turns "$A/turns" "$B/turns" "$D/turns"
+say "three mounts at once"
+dirx --workers 4 "$A/all" "$B/all" "$D/all"
+rm -rf "$A/one" "$A/turns" "$A/all"
+say "three mounts at once, in the root"
+dirx --root --workers 4 "$A" "$B" "$D"
+
+unmount "$D" "$pid_d"
+unmount "$B" "$pid_b"
+unmount "$A" "$pid_a"
