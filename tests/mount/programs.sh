@@ -63,6 +63,7 @@ END
     touch -d '1950-02-03 04:05:06.789' "$1/src/part3.c"
     touch -d '2100-02-03 04:05:06.789' "$1/src/part4.c"
     touch -h -d '2002-02-03' "$1/main"
+    touch -d '2003-02-03' "$1/fifo" # rsync keeps whole seconds of what is no file
 }
 
 project "$L/project"
@@ -94,7 +95,7 @@ if there rsync; then
     same_tree "$L/project" "$W/synced"
     rsync -aAX --inplace "$W/synced/" "$L/synced/"
     same_tree "$L/project" "$L/synced"
-    echo changed >>"$L/project/Makefile"
+    echo '# changed' >>"$L/project/Makefile"
     rsync -aAX --delete "$L/project/" "$W/synced/"
     same_tree "$L/project" "$W/synced"
 fi
