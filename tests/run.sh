@@ -165,7 +165,7 @@ run_all() { # ctest options
     # The same seeds everywhere: what passed on one machine passes on the next.
     run_swarm --seeds 150 || failed="$failed, swarm"
     say "tests with real processes and mounts"
-    run_ctest "$build" -L 'process|mount' "$@" || failed="$failed, processes and mounts"
+    run_ctest "$build" -j "$pair" -L 'process|mount' "$@" || failed="$failed, processes and mounts"
     if [ -z "$sanitize" ]; then
         make_build "$here/.build/sanitize" "address,undefined"
         say "unit tests and one seed under the sanitizers"
@@ -184,6 +184,9 @@ else
     build=${build:-$here/.build/tests}
 fi
 jobs=$(nproc)
+# Tests with real processes are clusters of a dozen each that wait for disks, sockets and time limits
+# more than they compute: two of them at a time.
+pair=$((jobs < 2 ? jobs : 2))
 export ASAN_OPTIONS="${ASAN_OPTIONS-abort_on_error=0:detect_leaks=1}"
 export UBSAN_OPTIONS="${UBSAN_OPTIONS-print_stacktrace=1}"
 
@@ -196,7 +199,7 @@ suites) run_suites "$@" ;;
 bench) exec sh "$here/tests/bench/bench.sh" "$build" "$@" ;;
 process | mount)
     say "tests: $kind"
-    run_ctest "$build" -L "^$kind\$" "$@"
+    run_ctest "$build" -j "$pair" -L "^$kind\$" "$@"
     ;;
 *)
     say "tests: $kind"
