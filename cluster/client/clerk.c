@@ -13,6 +13,8 @@
 #include "env/uv_env.h"
 
 #define CLOSE_MS_MAX 100u
+#define HOPS_MAX                                                                                   \
+    16u /* keys that one call goes on with, before it says that they change too often */
 #define POLL_MS_MAX 10 /* input may lead to output that only the next turn sends */
 
 struct clerk {
@@ -39,6 +41,12 @@ struct clerk_call {
     void *ctx;
     struct blocking *blocking; /* takes the result over */
     struct clerk_result result;
+    struct clerk_request request; /* of a call that is no transaction */
+    uint64_t deadline_ms;         /* of that; 0: none */
+    struct buffer led_to;         /* the key that a reference led to ... */
+    enum kv_space space;          /* ... and where it is */
+    bool is_led;
+    unsigned hops;
     /* One of these is open. */
     struct value_call value;
     struct scan_call scan;
@@ -77,6 +85,7 @@ static struct slice slice_from(struct clerk_bytes bytes)
 
 static void call_free(struct clerk_call *call)
 {
+    buffer_deinit(&call->led_to);
     free(call->parts);
     free(call);
 }
@@ -212,21 +221,23 @@ static void call_end(struct clerk_call *call, int status, struct slice data)
     call_free(call);
 }
 
+static void call_answer(struct clerk_call *call, int status, const struct kv_stat *stat,
+                        struct slice data);
+
 static void value_on_done(struct value_call *value, int status, const struct kv_stat *stat,
                           struct slice data)
 {
     struct clerk_call *call = container_of(value, struct clerk_call, value);
-    call->result.stat = stat_from(stat);
     call->result.old_length = value->old_length;
-    call_end(call, status, data);
+    call_answer(call, status, stat, data);
 }
 
 static void kv_on_done(struct client_call *kv, int status, const struct kv_reply *reply)
 {
+    static const struct kv_stat nothing;
     struct clerk_call *call = container_of(kv, struct clerk_call, kv);
-    if (reply)
-        call->result.stat = stat_from(&reply->stat);
-    call_end(call, status, status == SF_OK ? reply->data : slice_of(NULL, 0));
+    call_answer(call, status, reply ? &reply->stat : &nothing,
+                status == SF_OK ? reply->data : slice_of(NULL, 0));
 }
 
 static void scan_on_done(struct scan_call *scan, int status)
@@ -250,31 +261,158 @@ static struct kv_pre pre_from(struct clerk_condition condition)
                            .id = condition.id};
 }
 
-static void start_value(struct clerk_call *call, const struct clerk_request *request,
-                        enum value_kind kind)
+static struct slice key_of(const struct clerk_call *call)
 {
+    return call->is_led ? buffer_slice(&call->led_to) : slice_from(call->request.key);
+}
+
+/* What a reference leads to is not made by a change that finds it gone. */
+static struct kv_pre pre_of(const struct clerk_call *call)
+{
+    struct kv_pre pre = pre_from(call->request.condition);
+    if (call->is_led && pre.kind == KV_PRE_NONE)
+        pre.kind = KV_PRE_EXISTS;
+    return pre;
+}
+
+static uint64_t left_ms(const struct clerk_call *call)
+{
+    uint64_t now_ms = env_now_ms(call->clerk->env);
+    if (call->deadline_ms == 0)
+        return 0;
+    return call->deadline_ms > now_ms ? call->deadline_ms - now_ms : 1;
+}
+
+static void start_value(struct clerk_call *call, enum value_kind kind)
+{
+    const struct clerk_request *request = &call->request;
     call->value = (struct value_call){.on_done = value_on_done,
                                       .kind = kind,
-                                      .key = slice_from(request->key),
-                                      .pre = pre_from(request->condition),
+                                      .space = call->space,
+                                      .key = key_of(call),
+                                      .pre = pre_of(call),
                                       .data = slice_from(request->data),
                                       .flags = request->wants_old ? KV_WANT_OLD : 0u,
                                       .offset = request->offset,
                                       .length = request->length,
-                                      .timeout_ms = request->timeout_ms};
+                                      .timeout_ms = left_ms(call)};
     value_submit(call->clerk->client, &call->value);
 }
 
-static void start_kv(struct clerk_call *call, const struct clerk_request *request,
-                     enum kv_kind kind)
+static void start_kv(struct clerk_call *call, enum kv_kind kind)
 {
     call->op = (struct kv_op){.kind = kind,
-                              .key = slice_from(request->key),
-                              .pre = pre_from(request->condition),
-                              .data = slice_from(request->data)};
-    call->kv = (struct client_call){
-        .on_done = kv_on_done, .op = &call->op, .timeout_ms = request->timeout_ms};
+                              .space = call->space,
+                              .key = key_of(call),
+                              .pre = pre_of(call),
+                              .data = slice_from(call->request.data)};
+    call->kv =
+        (struct client_call){.on_done = kv_on_done, .op = &call->op, .timeout_ms = left_ms(call)};
     client_submit(call->clerk->client, &call->kv);
+}
+
+/* A look at the key as it is, be it a reference. */
+static void start_look(struct clerk_call *call, void (*on_done)(struct client_call *kv, int status,
+                                                                const struct kv_reply *reply))
+{
+    call->op = (struct kv_op){.kind = KV_STAT, .space = call->space, .key = key_of(call)};
+    call->kv =
+        (struct client_call){.on_done = on_done, .op = &call->op, .timeout_ms = left_ms(call)};
+    client_submit(call->clerk->client, &call->kv);
+}
+
+/* -- references ------------------------------------------------------------------------------ */
+
+static void dispatch(struct clerk_call *call);
+
+static bool may_hop(struct clerk_call *call)
+{
+    if (++call->hops <= HOPS_MAX)
+        return true;
+    call_end(call, SF_BUSY, slice_of(NULL, 0));
+    return false;
+}
+
+/* What a reference led to is gone: so is the reference. */
+static void start_again(struct clerk_call *call)
+{
+    call->is_led = false;
+    call->space = KV_PLAIN;
+    if (may_hop(call))
+        dispatch(call);
+}
+
+static void on_reference(struct client_call *kv, int status, const struct kv_reply *reply)
+{
+    struct clerk_call *call = container_of(kv, struct clerk_call, kv);
+    struct slice key;
+    if (status == SF_NOT_FOUND || (status == SF_OK && reply->stat.kind != RECORD_REFERENCE)) {
+        start_again(call);
+        return;
+    }
+    if (status == SF_OK && !kv_reference(reply->data, &call->space, &key))
+        status = SF_CORRUPT;
+    if (status != SF_OK) {
+        call_end(call, status, slice_of(NULL, 0));
+        return;
+    }
+    buffer_set(&call->led_to, key);
+    call->is_led = true;
+    if (may_hop(call))
+        dispatch(call);
+}
+
+/* The answer says of a reference what was asked of the value that it leads to. */
+static bool is_about_reference(const struct clerk_call *call, int status,
+                               const struct kv_stat *stat)
+{
+    if (status == SF_IS_REFERENCE)
+        return true;
+    if (stat->kind != RECORD_REFERENCE || call->request.condition.kind == CLERK_IF_ABSENT)
+        return false;
+    return status == SF_PRECONDITION || (status == SF_OK && call->request.kind == CLERK_STAT);
+}
+
+static void call_answer(struct clerk_call *call, int status, const struct kv_stat *stat,
+                        struct slice data)
+{
+    bool is_gone = call->is_led &&
+                   (status == SF_NOT_FOUND || (status == SF_PRECONDITION && stat->created == 0));
+    bool is_reference = is_about_reference(call, status, stat);
+    if (is_reference && call->request.kind != CLERK_DELETE) {
+        start_look(call, on_reference);
+    } else if (is_gone) {
+        start_again(call);
+    } else {
+        call->result.stat = stat_from(stat);
+        call_end(call, is_reference ? SF_IS_REFERENCE : status, data);
+    }
+}
+
+/* A precondition may name a reference, or a directory: these are not deleted by their key. */
+static void on_looked(struct client_call *kv, int status, const struct kv_reply *reply)
+{
+    struct clerk_call *call = container_of(kv, struct clerk_call, kv);
+    if (status == SF_OK && reply->stat.kind == RECORD_REFERENCE)
+        status = SF_IS_REFERENCE;
+    else if (status == SF_OK && reply->stat.kind == RECORD_DIRECTORY)
+        status = SF_IS_DIRECTORY;
+    if (status == SF_OK || status == SF_NOT_FOUND) {
+        start_kv(call, KV_DELETE);
+        return;
+    }
+    if (reply)
+        call->result.stat = stat_from(&reply->stat);
+    call_end(call, status, slice_of(NULL, 0));
+}
+
+static void start_delete(struct clerk_call *call)
+{
+    enum clerk_condition_kind kind = call->request.condition.kind;
+    if (kind == CLERK_IF_VERSION || kind == CLERK_IF_CREATED)
+        start_look(call, on_looked);
+    else
+        start_kv(call, KV_DELETE);
 }
 
 /* -- transactions --------------------------------------------------------------------------- */
@@ -351,55 +489,56 @@ static void start_transaction(struct clerk_call *call, const struct clerk_transa
 
 /* -- dispatching ---------------------------------------------------------------------------- */
 
-static void start_scan(struct clerk_call *call, const struct clerk_request *request)
+static void start_scan(struct clerk_call *call)
 {
+    const struct clerk_request *request = &call->request;
     call->scan =
         (struct scan_call){.on_done = scan_on_done,
                            .prefix = slice_from(request->key),
                            .after = slice_from(request->data),
                            .limit = request->length <= SF_SCAN_MAX ? (uint32_t)request->length : 0,
-                           .timeout_ms = request->timeout_ms};
+                           .timeout_ms = left_ms(call)};
     scan_submit(call->clerk->client, &call->scan);
 }
 
-static void dispatch(struct clerk_call *call, const struct clerk_request *request)
+static void dispatch(struct clerk_call *call)
 {
-    switch (request->kind) {
+    switch (call->request.kind) {
     case CLERK_GET:
-        start_value(call, request, VALUE_GET);
+        start_value(call, VALUE_GET);
         return;
     case CLERK_GET_RANGE:
-        start_value(call, request, VALUE_READ);
+        start_value(call, VALUE_READ);
         return;
     case CLERK_STAT:
-        start_value(call, request, VALUE_STAT);
+        start_value(call, VALUE_STAT);
         return;
     case CLERK_PUT:
-        start_value(call, request, VALUE_PUT);
+        start_value(call, VALUE_PUT);
         return;
     case CLERK_APPEND:
-        start_value(call, request, VALUE_APPEND);
+        start_value(call, VALUE_APPEND);
         return;
     case CLERK_PUT_HASH:
-        start_kv(call, request, KV_PUT_HASH);
+        start_kv(call, KV_PUT_HASH);
         return;
     case CLERK_SET_RANGE:
-        start_value(call, request, VALUE_WRITE);
+        start_value(call, VALUE_WRITE);
         return;
     case CLERK_SET_LENGTH:
-        start_value(call, request, VALUE_TRUNCATE);
+        start_value(call, VALUE_TRUNCATE);
         return;
     case CLERK_PUNCH_RANGE:
-        start_value(call, request, VALUE_PUNCH);
+        start_value(call, VALUE_PUNCH);
         return;
     case CLERK_DELETE:
-        start_kv(call, request, KV_DELETE);
+        start_delete(call);
         return;
     case CLERK_SCAN:
-        start_scan(call, request);
+        start_scan(call);
         return;
     }
-    start_kv(call, request, KV_KIND_LIMIT); /* which is refused */
+    start_kv(call, KV_KIND_LIMIT); /* which is refused */
 }
 
 static struct clerk_call *call_new(struct clerk *clerk)
@@ -414,10 +553,11 @@ static struct clerk_call *call_new(struct clerk *clerk)
 
 static void call_start(struct clerk_call *call, const struct clerk_request *request)
 {
-    struct clerk_request timed = *request;
-    if (timed.timeout_ms == 0)
-        timed.timeout_ms = call->clerk->timeout_ms;
-    dispatch(call, &timed);
+    uint64_t timeout_ms = request->timeout_ms != 0 ? request->timeout_ms : call->clerk->timeout_ms;
+    call->request = *request;
+    if (timeout_ms != 0)
+        call->deadline_ms = env_now_ms(call->clerk->env) + timeout_ms;
+    dispatch(call);
 }
 
 struct clerk_call *clerk_start(struct clerk *clerk, const struct clerk_request *request,

@@ -19,6 +19,7 @@ enum kv_space {
     KV_INTERNAL = 1, /* keys of the client's own making: 8 bytes tag (their route), then anything */
 };
 
+/* The bytes of a reference are the key to go on with: a byte for its space, then the key. */
 enum record_kind { RECORD_VALUE = 1, RECORD_REFERENCE = 2, RECORD_DIRECTORY = 3 };
 
 /* From extent `first_extent` on (numbered from 1: the head is extent 0), up to the next entry's,
@@ -251,6 +252,9 @@ struct kv_reply {
     char leader[SF_ADDRESS_BYTES_MAX];
     uint64_t config_num;
 };
+
+/* The key that a reference with these bytes leads to; it points into them. False: they are none. */
+SF_MUST_CHECK bool kv_reference(struct slice bytes, enum kv_space *space, struct slice *key);
 
 /* "kv.get" ... ; NULL for a number that is no kind. */
 const char *kv_method_name(enum kv_kind kind);

@@ -246,3 +246,15 @@ int kv_op_check(const struct kv_op *op, const char **what)
 {
     return check_at(op, PLACE_ALONE, what);
 }
+
+bool kv_reference(struct slice bytes, enum kv_space *space, struct slice *key)
+{
+    bool is_internal = bytes.n > 0 && bytes.p[0] == KV_INTERNAL;
+    bool is_plain = bytes.n > 0 && bytes.p[0] == KV_PLAIN;
+    if (bytes.n > 1 + SF_KEY_BYTES_MAX || (is_internal && bytes.n < 1 + TAG_BYTES) ||
+        (!is_internal && !is_plain))
+        return false;
+    *space = is_internal ? KV_INTERNAL : KV_PLAIN;
+    *key = slice_of(bytes.p + 1, bytes.n - 1);
+    return true;
+}

@@ -69,16 +69,16 @@ struct slice key_reference(const struct key *key, uint8_t bytes[REFERENCE_BYTES_
 
 int key_of_reference(struct slice data, struct key *out)
 {
-    if (data.n < 1 || data.n > REFERENCE_BYTES_MAX)
+    enum kv_space space;
+    struct slice key;
+    if (!kv_reference(data, &space, &key))
         return SF_BAD_ATTR;
-    bool is_internal = data.p[0] == KV_INTERNAL;
-    if ((!is_internal && data.p[0] != KV_PLAIN) || (is_internal && data.n < 1 + 9))
+    size_t most = space == KV_PLAIN ? TREE_NAME_BYTES_MAX : KEY_BYTES_MAX;
+    if (key.n > most || (space == KV_INTERNAL && key.n < 9))
         return SF_BAD_ATTR;
-    if (!is_internal && data.n - 1 > TREE_NAME_BYTES_MAX)
-        return SF_BAD_ATTR;
-    out->space = (enum kv_space)data.p[0];
-    out->n = data.n - 1;
-    memcpy(out->bytes, data.p + 1, out->n);
+    out->space = space;
+    out->n = key.n;
+    memcpy(out->bytes, key.p, key.n);
     return SF_OK;
 }
 

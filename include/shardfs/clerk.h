@@ -52,6 +52,11 @@
  * to a long value and whoever dies; so does a cut, which loses nothing that another clerk writes to
  * what is kept.
  *
+ * References. A file that has several names in a mount is a value under a key of the cluster's own, and
+ * each of its names that is a key is a reference to that (CLERK_REFERENCE in a SCAN). All calls on such
+ * a key go on with the value, but these answer SF_IS_REFERENCE: a delete, which would leave the file
+ * with a name too many (rm and shardctl take one away), and a transaction.
+ *
  * Threads. A clerk belongs to one thread at a time and starts none of its own. SIGPIPE is ignored
  * in the process from the first clerk_open on. A clerk must not be used after fork().
  */

@@ -156,6 +156,31 @@ is "after del" newer "$(shardctl get d/plain)"
 shardctl del d/plain
 call ENOENT stat "$B/d/plain"
 
+say "the clerk, which knows no names, goes on with the file"
+echo one >"$A/color"
+ln "$A/color" "$A/d/color"
+inode=$(stat -c %i "$A/color")
+is "get" one "$(mount_key get color)"
+echo two | mount_key put color
+echo three | mount_key append color
+is "what is read" "two three" "$(paste -sd ' ' <"$B/d/color")"
+head -c 2500000 /dev/urandom >"$STAGE/color"
+mount_key put color <"$STAGE/color"
+same "$STAGE/color" "$B/d/color"
+mount_key get color | cmp - "$STAGE/color"
+echo replaced | mount_key replace color
+is "what is read" replaced "$(cat "$B/d/color")"
+refused 1 "reference" mount_key delete color
+refused 1 "reference" mount_key delete_listed color
+names 2 "$A/color" "$B/d/color"
+is "the inode stays" "$inode" "$(stat -c %i "$A/color")"
+rm "$B/d/color" "$B/color"
+refused 1 "no such key" mount_key get color
+echo fresh | mount_key put color
+names 1 "$A/color"
+mount_key delete_listed color
+call ENOENT stat "$B/color"
+
 say "cp -al, and a change that breaks no other name"
 mkdir -p "$A/tree/sub"
 for i in 1 2 3 4 5 6 7 8; do
