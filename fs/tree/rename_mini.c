@@ -3,8 +3,6 @@
  * above them. */
 #include "tree/rename.h"
 
-#include <string.h>
-
 /* The name changes hands only if it still has what was found there. */
 static void take(struct op *op, const struct rename_side *side)
 {
@@ -50,19 +48,10 @@ static int locate(struct op *op, struct kv_op *put, struct rename_side *what,
 
 static int put(struct op *op, struct rename_side *what, const struct rename_side *at)
 {
-    const struct kv_stat *stat = &what->stat;
-    struct kv_op *put = op_mini_add(op, KV_PUT, &at->entry);
-    put->pre.kind = KV_PRE_ABSENT;
-    put->record_kind = stat->kind;
-    put->attr = rename_attr(what);
-    put->data = data_of(what);
-    put->created = stat->created;
-    put->mtime_ns = stat->mtime_ns;
-    put->length = stat->length;
-    put->tail_count = stat->tail_count;
-    memcpy(put->tail, stat->tail, sizeof put->tail);
-    put->flags = KV_HAS_ATTR | KV_HAS_CREATED | KV_HAS_MTIME | KV_HAS_LENGTH | KV_HAS_TAIL;
-    return stat->kind == RECORD_VALUE ? locate(op, put, what, at) : SF_OK;
+    struct kv_stat stat = what->stat;
+    stat.attr = rename_attr(what);
+    struct kv_op *put = op_mini_put_moved(op, &at->entry, &stat, data_of(what));
+    return stat.kind == RECORD_VALUE ? locate(op, put, what, at) : SF_OK;
 }
 
 /* A directory's own record learns what is above it. */
@@ -148,6 +137,7 @@ int rename_make(struct op *op)
 {
     struct rename *r = op->rename;
     op_mini_begin(op);
+    op->call->orphan = 0; /* an earlier try may have had one */
     r->from.located = r->to.located = NULL;
     int status = op->call->exchange ? exchange(op) : replace(op);
     if (status == SF_OK && !rename_stays_in_directory(r))

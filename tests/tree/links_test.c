@@ -24,7 +24,8 @@
 #define FILES 200u /* that were ever made */
 #define STEPS 300u
 #define ROUNDS 25u /* of races */
-#define AT_ONCE 4u
+#define AT_ONCE 4u /* changes, ... */
+#define RACERS 2u  /* ... of so many users */
 #define SETTLE_MS 3000u
 #define STEPS_AT_ONCE 3u
 
@@ -148,6 +149,32 @@ static void do_unlink(struct model *m, unsigned at)
         return;
     m->entries[at]->names--;
     m->entries[at] = NULL;
+}
+
+static struct waiting renaming(const struct model *m, unsigned at, unsigned to, bool exchange)
+{
+    struct tree_place target = place_at(m, to);
+    return (struct waiting){.call = {.kind = TREE_RENAME,
+                                     .place = place_at(m, at),
+                                     .to_directory = target.directory,
+                                     .to_name = target.name,
+                                     .exchange = exchange}};
+}
+
+static void do_rename(struct model *m, unsigned at)
+{
+    unsigned to = draw(m, PLACES);
+    bool exchange = draw(m, 3) == 0;
+    struct waiting rename = renaming(m, at, to, exchange);
+    struct file *from = m->entries[at], *old = m->entries[to];
+    bool can = from && (old || !exchange);
+    assert_int_equal(user_call(m->user, &rename), can ? SF_OK : SF_NOT_FOUND);
+    if (!can || from == old)
+        return; /* two names of one file: both stay */
+    m->entries[to] = from;
+    m->entries[at] = exchange ? old : NULL;
+    if (old && !exchange)
+        old->names--;
 }
 
 static void do_lookup(struct model *m, unsigned at)
@@ -285,8 +312,8 @@ static void remove_everything(struct model *m)
 static void run_model(uint64_t seed)
 {
     static void (*const operations[])(struct model *, unsigned) = {
-        do_create, do_create, do_link, do_link, do_link,  do_unlink,
-        do_unlink, do_lookup, do_list, do_stat, do_write, do_chmod,
+        do_create, do_create, do_link, do_link, do_link, do_unlink, do_unlink, do_rename,
+        do_rename, do_lookup, do_list, do_stat, do_stat, do_write,  do_write,  do_chmod,
     };
     struct model m;
     model_open(&m, seed);
@@ -332,17 +359,32 @@ static void learn(struct model *m)
     }
 }
 
+/* A file that lives at its only name: its inode's record, if there is one, says where that is. */
+static void check_location(struct model *m, const struct file *file)
+{
+    uint8_t bytes[REFERENCE_BYTES_MAX];
+    struct buffer found = {0};
+    struct key key, here;
+    key_of_inode(file->ino, &key);
+    assert_int_equal(key_of_entry(file->place.directory, file->place.name, &here), SF_OK);
+    if (user_read_record(m->user, key.space, key_slice(&key), &found))
+        assert_true(slice_equal(buffer_slice(&found), key_reference(&here, bytes)));
+    buffer_deinit(&found);
+}
+
 /* Each file has as many names as it says, and none is left that has none. */
 static void check_counts(struct model *m)
 {
     for (unsigned at = 0; at < PLACES; at++)
         do_lookup(m, at);
     for (unsigned i = 0; i < m->file_count; i++) {
-        if (m->files[i].names == 0)
-            assert_false(has_inode_record(m->user, m->files[i].ino));
+        const struct file *file = &m->files[i];
+        if (file->names == 0)
+            assert_false(has_inode_record(m->user, file->ino));
+        else if (file->names > 1 || file->place.is_apart)
+            assert_true(has_inode_record(m->user, file->ino));
         else
-            assert_int_equal(m->files[i].names > 1 || m->files[i].place.is_apart,
-                             has_inode_record(m->user, m->files[i].ino));
+            check_location(m, file);
     }
     check_directories(m);
 }
@@ -350,12 +392,14 @@ static void check_counts(struct model *m)
 static struct waiting draw_change(struct model *m)
 {
     struct tree_place place = place_at(m, draw(m, PLACES)), to = place_at(m, draw(m, PLACES));
-    unsigned what = draw(m, 5);
+    unsigned what = draw(m, 7);
     if (what == 0 || m->file_count == 0)
         return (struct waiting){
             .call = {.kind = TREE_CREATE, .place = place, .mode = 0644, .exclusive = true}};
     if (what == 1 || what == 2)
         return (struct waiting){.call = {.kind = TREE_UNLINK, .place = place}};
+    if (what == 3 || what == 4)
+        return renaming(m, draw(m, PLACES), draw(m, PLACES), what == 4);
     return linking(&m->files[draw(m, m->file_count)].place, &to);
 }
 
@@ -371,7 +415,7 @@ static void race(struct model *m, bool crashes)
     unsigned left = 200 + draw(m, 2000);
     for (unsigned i = 0; i < AT_ONCE; i++) {
         calls[i] = draw_change(m);
-        user_submit(&m->stage->users[i % STAGE_USERS], &calls[i]);
+        user_submit(&m->stage->users[i % RACERS], &calls[i]);
         for (unsigned n = draw(m, 20); n > 0; n--)
             assert_true(sim_step(m->stage->cluster->sim));
     }
