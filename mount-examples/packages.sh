@@ -7,7 +7,7 @@ set -eu
 
 build="gcc libc6-dev cmake ninja-build pkg-config libuv1-dev libfuse3-dev fuse3 libmsgpack-dev
        librocksdb-dev libxxhash-dev uthash-dev"
-tests="libcmocka-dev procps jq"
+tests="libcmocka-dev procps jq git make rsync"
 
 case "${1-}" in
 build) wanted=$build ;;

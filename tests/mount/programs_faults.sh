@@ -1,0 +1,64 @@
+#!/bin/sh
+# git, rsync, tar and make while leaders are killed and shards move, each compared with the same on a
+# local disk.
+#
+#   programs_faults.sh [PARTS]
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/trees.sh"
+
+cluster_up
+mount_on "$A"
+L=$STAGE/local
+PARTS=${1-40}
+mkdir "$L" "$A/work"
+W=$A/work
+project "$L/project" "$PARTS"
+odd_files "$L/project"
+touch "$L"/project/src/part*.c # make has no years before 1970
+
+disturb &
+disturbing=$!
+
+say "tar"
+tar -C "$L" --format=posix -cf - project | tar -C "$W" -xpf -
+same_tree "$L/project" "$W/project"
+
+if there rsync; then
+    say "rsync"
+    rsync -a "$L/project/" "$W/synced/"
+    same_tree "$L/project" "$W/synced"
+    rm "$L/project/src/part9.c"
+    rsync -a --delete "$W/synced/" "$L/project/"
+    same_tree "$L/project" "$W/synced"
+fi
+
+if there make cc; then
+    say "make"
+    make -s -C "$L/project"
+    make -s -C "$W/project"
+    diff -r "$L/project/build" "$W/project/build" || fail "what was compiled differs"
+    is "what it says" $((11 + PARTS)) "$("$W/project/program")"
+fi
+
+if there git; then
+    say "git"
+    git_setup
+    git_start "$L/repo" $((3 * PARTS))
+    git_start "$W/repo" $((3 * PARTS))
+    is "the commit" "$(git -C "$L/repo" rev-parse HEAD)" "$(git -C "$W/repo" rev-parse HEAD)"
+    git clone -q "$W/repo" "$W/clone"
+    git -C "$W/clone" gc -q
+    git -C "$W/clone" fsck --strict 2>&1
+    is "status" "" "$(git -C "$W/clone" status --porcelain)"
+    diff -r --no-dereference -x .git "$L/repo" "$W/clone" || fail "the files of the clone differ"
+fi
+
+say "rm -rf"
+rm -rf "$W"
+call ENOENT stat "$W"
+
+: >"$STAGE/stop"
+wait $disturbing || fail "a server could not be started again, or a shard not be moved"
+say "$(cat "$STAGE/disturbed") times disturbed"
+[ "$(cat "$STAGE/disturbed")" -gt 2 ] || fail "hardly disturbed"
+unmount "$A" "$mount_pid"
