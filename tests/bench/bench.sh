@@ -36,7 +36,9 @@ work=$(mktemp -d "$base/shardfs-bench.XXXXXX")
 results=$work/results
 
 clean() {
-    fusermount3 -uz "$work/mnt" 2>/dev/null || true
+    for dir in "$work"/mnt*; do
+        fusermount3 -uz "$dir" 2>/dev/null || true
+    done
     for d in "$work"/cluster-*; do
         [ -f "$d/cluster" ] && shardctl down --dir "$d" >/dev/null 2>&1
     done
@@ -76,22 +78,40 @@ for replicas in 1 3; do
     [ $replicas = 3 ] || shardctl down --dir "$cluster" >/dev/null
 done
 
-mkdir "$work/mnt"
+mount_on() { # DIR: sets mounted_pid
+    mkdir "$1"
+    shardfs "$SHARDFS_MASTERS" "$1" -f 2>"$1.log" &
+    mounted_pid=$!
+    tries=0
+    until grep -q " $1 fuse.shardfs " /proc/mounts; do
+        tries=$((tries + 1))
+        [ $tries -lt 200 ] || { cat "$1.log" >&2; exit 1; }
+        sleep 0.05
+    done
+}
 progress "mounting"
-shardfs "$SHARDFS_MASTERS" "$work/mnt" -f 2>"$work/mount.log" &
-mount_pid=$!
-tries=0
-until grep -q " $work/mnt fuse.shardfs " /proc/mounts; do
-    tries=$((tries + 1))
-    [ $tries -lt 200 ] || { cat "$work/mount.log" >&2; exit 1; }
-    sleep 0.05
-done
+mount_on "$work/mnt"
+mount_pid=$mounted_pid
 progress "files in the mount"
 fsbench "$work/mnt" "$files" "$mib" >"$work/fs.txt"
 while read -r name value unit; do
     note "fs.$name" "$value" "$unit"
 done <"$work/fs.txt"
-note mount_hwm "$(hwm $mount_pid)" MiB
+note mount_hwm "$(hwm "$mount_pid")" MiB
+progress "appends"
+for n in 2 3 4; do
+    mount_on "$work/mnt$n"
+done
+append_row() { # NAME LINES FILE: lines of 100 bytes, from one mount and from four
+    cp "$work/base" "$work/mnt/$3"
+    note "$1.m1" "$(appendbench "$2" 100 "$work/mnt/$3")" lines/s
+    note "$1.m4" "$(appendbench "$2" 100 "$work/mnt/$3" "$work/mnt2/$3" "$work/mnt3/$3" \
+        "$work/mnt4/$3")" lines/s
+}
+: >"$work/base"
+append_row append 1000 short
+head -c 1500000 /dev/zero >"$work/base"
+append_row append_long 300 long
 most=0
 for file in "$work"/cluster-3/run/group-*.pid; do
     mib=$(hwm "$(cat "$file")")
@@ -117,5 +137,10 @@ END {
     printf "\nin the mount, 3 replicas:\n"
     split("create stat read unlink write_seq read_seq", fs, " ")
     for (f = 1; f <= 6; f++) printf "  %-10s %10s %s\n", fs[f], value["fs." fs[f]], unit["fs." fs[f]]
+    printf "\nappends of 100 bytes to one file, one after the other in each mount:\n"
+    printf "  %-18s %8s lines/s from 1 mount, %8s from 4\n", "up to 1 MiB", value["append.m1"],
+        value["append.m4"]
+    printf "  %-18s %8s lines/s from 1 mount, %8s from 4\n", "behind 1 MiB",
+        value["append_long.m1"], value["append_long.m4"]
     printf "\npeak memory: shardkv %s MiB, mount %s MiB\n", value["shardkv_hwm"], value["mount_hwm"]
 }' "$results"

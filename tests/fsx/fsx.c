@@ -1,11 +1,24 @@
 /* shardfs_fsx: a stress test of one file, against a model of it in memory.
  *
- *   shardfs_fsx [--seed N] [--ops N] [--size BYTES] [--no-mmap] [--verbose] FILE
+ *   shardfs_fsx [--seed N] [--ops N] [--size BYTES] [--base OFFSET] [--limit] [--no-mmap]
+ *               [--verbose] FILE
+ *   shardfs_fsx ... --mounts DIR,DIR,... FILE
  *
- * Random reads, writes, appends, truncations down and up, mapped reads and writes, fallocate in all
- * its modes, searches for holes, copies within the file, fsync, close and reopen. After each the file's size must be the model's; each read must give its bytes, and now
- * and then, and at the end, all of them are compared. When something differs the last operations
- * are printed with the first wrong range, and the command that does it again. Exit status 1.
+ * Random reads, writes, appends, truncations down and up (of the open file and by its name), shared
+ * and private mappings, fallocate in all its modes, searches for holes, copies within the file,
+ * O_DIRECT, fsync, fdatasync, close and reopen. After each the file's size must be the model's; each
+ * read must give its bytes, and now and then, and at the end, all of them are compared. When
+ * something differs the last operations are printed with the first wrong range, and the command that
+ * does it again. Exit status 1.
+ *
+ * --base: the file begins with a hole of so many bytes (a multiple of 4096), and all of this happens
+ * behind it. --limit: no byte behind base + size can be, and each try of one must be EFBIG.
+ *
+ * --mounts: FILE below each of these directories is the same file, and each operation, and each look
+ * at the size, goes through one of them that is drawn: what one was told is done, all others see.
+ * Before a mapping is made the others' times of change are brought up to date (fsync), and this one's
+ * attributes are looked at: so long may its pages be old. These are also looked at before a copy, of
+ * which the kernel does no more than up to the end that it knows.
  *
  * An append on a file opened O_APPEND and a write at the end are both done. A file that others
  * write to at the same time is not for this program. */
@@ -26,11 +39,25 @@
 #define LOG_LINES 40
 #define LINE_BYTES 120
 
-struct fsx {
-    const char *path;
+#define VIEWS_MAX 8
+#define PATH_BYTES 4096
+#define DIRECT_BYTES 4096u
+
+struct view {
+    char path[PATH_BYTES];
     int fd;
-    uint8_t *model, *scratch;
-    size_t size, size_max;
+};
+
+struct fsx {
+    struct view views[VIEWS_MAX]; /* of the same file */
+    size_t view_count;
+    char *mounts;     /* as given; NULL: there is one view */
+    const char *name; /* as given */
+    struct view *at;  /* through which the operation goes */
+    uint64_t base;    /* where the model begins in the file */
+    bool limit;
+    uint8_t *model, *scratch, *direct;
+    size_t size, size_max; /* from the base on */
     uint64_t seed, random, ops, done;
     bool mmap, verbose;
     char log[LOG_LINES][LINE_BYTES];
@@ -50,12 +77,24 @@ static size_t below(struct fsx *x, size_t limit)
     return limit > 0 ? (size_t)(draw(x) % limit) : 0;
 }
 
+static off_t place(const struct fsx *x, size_t offset)
+{
+    return (off_t)(x->base + offset);
+}
+
+static void choose_view(struct fsx *x)
+{
+    x->at = &x->views[x->view_count > 1 ? below(x, x->view_count) : 0];
+}
+
 static void note(struct fsx *x, const char *format, ...) __attribute__((format(printf, 2, 3)));
 static void note(struct fsx *x, const char *format, ...)
 {
     char *line = x->log[x->done % LOG_LINES];
     va_list args;
     int n = snprintf(line, LINE_BYTES, "%6" PRIu64 "  ", x->done);
+    if (x->view_count > 1)
+        n += snprintf(line + n, LINE_BYTES - (size_t)n, "[%zu] ", (size_t)(x->at - x->views));
     va_start(args, format);
     vsnprintf(line + n, LINE_BYTES - (size_t)n, format, args);
     va_end(args);
@@ -76,8 +115,14 @@ static void give_up(struct fsx *x, const char *format, ...)
     va_start(args, format);
     vprintf(format, args);
     va_end(args);
-    printf("\nagain: shardfs_fsx --seed %" PRIu64 " --ops %" PRIu64 " --size %zu%s %s\n", x->seed,
-           x->ops, x->size_max, x->mmap ? "" : " --no-mmap", x->path);
+    printf(" (by way of %s)\nagain: shardfs_fsx --seed %" PRIu64 " --ops %" PRIu64
+           " --size %zu --base %" PRIu64 "%s%s",
+           x->at->path, x->seed, x->ops, x->size_max, x->base, x->limit ? " --limit" : "",
+           x->mmap ? "" : " --no-mmap");
+    for (size_t i = 0; i < x->view_count && x->view_count > 1; i++)
+        printf("%s%.*s", i == 0 ? " --mounts " : ",",
+               (int)(strlen(x->views[i].path) - strlen(x->name) - 1), x->views[i].path);
+    printf(" %s\n", x->name);
     exit(1);
 }
 
@@ -98,18 +143,21 @@ static void compare(struct fsx *x, const char *what, const uint8_t *got, size_t 
 static void check_size(struct fsx *x)
 {
     struct stat st;
-    if (fstat(x->fd, &st) != 0)
+    choose_view(x);
+    if (fstat(x->at->fd, &st) != 0)
         give_up(x, "fstat: %s", strerror(errno));
-    if ((size_t)st.st_size != x->size)
-        give_up(x, "fstat says %lld bytes, should be %zu", (long long)st.st_size, x->size);
-    off_t end = lseek(x->fd, 0, SEEK_END);
-    if ((size_t)end != x->size)
-        give_up(x, "lseek says %lld bytes, should be %zu", (long long)end, x->size);
+    if (st.st_size != place(x, x->size))
+        give_up(x, "fstat says %lld bytes, should be %lld", (long long)st.st_size,
+                (long long)place(x, x->size));
+    off_t end = lseek(x->at->fd, 0, SEEK_END);
+    if (end != place(x, x->size))
+        give_up(x, "lseek says %lld bytes, should be %lld", (long long)end,
+                (long long)place(x, x->size));
 }
 
 static void read_at(struct fsx *x, const char *what, size_t offset, size_t n)
 {
-    ssize_t got = pread(x->fd, x->scratch, n, (off_t)offset);
+    ssize_t got = pread(x->at->fd, x->scratch, n, place(x, offset));
     if (got < 0)
         give_up(x, "%s: %s", what, strerror(errno));
     size_t expected = offset >= x->size ? 0 : x->size - offset < n ? x->size - offset : n;
@@ -117,6 +165,23 @@ static void read_at(struct fsx *x, const char *what, size_t offset, size_t n)
         give_up(x, "%s of %zu at %zu gave %zd bytes, should be %zu", what, n, offset, got,
                 expected);
     compare(x, what, x->scratch, offset, expected);
+}
+
+/* The kernel of this view knows how long the file is from here on. */
+static void see_size(struct fsx *x)
+{
+    struct stat st;
+    if (x->view_count > 1 && fstat(x->at->fd, &st) != 0)
+        give_up(x, "fstat: %s", strerror(errno));
+}
+
+/* And what others wrote shows in its pages. */
+static void catch_up(struct fsx *x)
+{
+    for (size_t i = 0; i < x->view_count && x->view_count > 1; i++)
+        if (fsync(x->views[i].fd) != 0)
+            give_up(x, "fsync: %s", strerror(errno));
+    see_size(x);
 }
 
 /* -- the operations ------------------------------------------------------------------------ */
@@ -170,8 +235,8 @@ static void write_all(struct fsx *x, const char *what, size_t offset, size_t n, 
 {
     for (size_t done = 0; done < n;) {
         ssize_t put =
-            append ? write(x->fd, x->model + offset + done, n - done)
-                   : pwrite(x->fd, x->model + offset + done, n - done, (off_t)(offset + done));
+            append ? write(x->at->fd, x->model + offset + done, n - done)
+                   : pwrite(x->at->fd, x->model + offset + done, n - done, place(x, offset + done));
         if (put <= 0)
             give_up(x, "%s: %s", what, put < 0 ? strerror(errno) : "0 bytes");
         done += (size_t)put;
@@ -191,10 +256,10 @@ static void do_write(struct fsx *x)
 
 static void reopen(struct fsx *x, int flags)
 {
-    if (close(x->fd) != 0)
+    if (close(x->at->fd) != 0)
         give_up(x, "close: %s", strerror(errno));
-    x->fd = open(x->path, O_RDWR | O_CLOEXEC | flags);
-    if (x->fd < 0)
+    x->at->fd = open(x->at->path, O_RDWR | O_CLOEXEC | flags);
+    if (x->at->fd < 0)
         give_up(x, "open: %s", strerror(errno));
 }
 
@@ -217,16 +282,23 @@ static void do_truncate(struct fsx *x)
     if (size > x->size)
         memset(x->model + x->size, 0, size - x->size);
     x->size = size;
-    if (ftruncate(x->fd, (off_t)size) != 0)
-        give_up(x, "ftruncate: %s", strerror(errno));
+    bool by_name = below(x, 2) == 0;
+    if ((by_name ? truncate(x->at->path, place(x, size)) : ftruncate(x->at->fd, place(x, size))) !=
+        0)
+        give_up(x, "%s: %s", by_name ? "truncate" : "ftruncate", strerror(errno));
 }
 
+enum mapping { MAP_TO_READ, MAP_TO_WRITE, MAP_OWN_COPY };
+
 /* Maps the pages around [offset, offset + n). */
-static uint8_t *map_range(struct fsx *x, size_t offset, size_t n, int protection, size_t *bytes)
+static uint8_t *map_range(struct fsx *x, size_t offset, size_t n, enum mapping mapping,
+                          size_t *bytes)
 {
     size_t page = (size_t)sysconf(_SC_PAGESIZE), from = offset / page * page;
+    int protection = mapping == MAP_TO_READ ? PROT_READ : PROT_READ | PROT_WRITE;
+    int mode = mapping == MAP_OWN_COPY ? MAP_PRIVATE : MAP_SHARED;
     *bytes = offset + n - from;
-    uint8_t *map = mmap(NULL, *bytes, protection, MAP_SHARED, x->fd, (off_t)from);
+    uint8_t *map = mmap(NULL, *bytes, protection, mode, x->at->fd, place(x, from));
     if (map == MAP_FAILED)
         give_up(x, "mmap of %zu at %zu: %s", *bytes, from, strerror(errno));
     return map;
@@ -251,7 +323,8 @@ static void do_map_read(struct fsx *x)
         return;
     size_t offset = draw_offset(x, x->size), n = draw_length(x, x->size - offset);
     note(x, "mapped read %zu at %zu", n, offset);
-    uint8_t *map = map_range(x, offset, n, PROT_READ, &bytes);
+    catch_up(x);
+    uint8_t *map = map_range(x, offset, n, MAP_TO_READ, &bytes);
     compare(x, "mapped read", map + offset % page, offset, n);
     check_page_end(x, map, offset, n);
     if (munmap(map, bytes) != 0)
@@ -265,8 +338,9 @@ static void do_map_write(struct fsx *x)
         return;
     size_t offset = draw_offset(x, x->size), n = draw_length(x, x->size - offset);
     note(x, "mapped write %zu at %zu", n, offset);
+    catch_up(x);
     write_model(x, offset, n);
-    uint8_t *map = map_range(x, offset, n, PROT_READ | PROT_WRITE, &bytes);
+    uint8_t *map = map_range(x, offset, n, MAP_TO_WRITE, &bytes);
     memcpy(map + offset % page, x->model + offset, n);
     if (msync(map, bytes, MS_SYNC) != 0)
         give_up(x, "msync: %s", strerror(errno));
@@ -275,10 +349,27 @@ static void do_map_write(struct fsx *x)
         give_up(x, "munmap: %s", strerror(errno));
 }
 
+/* What is written into a mapping of one's own stays there. */
+static void do_map_private(struct fsx *x)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), bytes;
+    if (x->size == 0)
+        return;
+    size_t offset = draw_offset(x, x->size), n = draw_length(x, x->size - offset);
+    note(x, "private mapping %zu at %zu", n, offset);
+    catch_up(x);
+    uint8_t *map = map_range(x, offset, n, MAP_OWN_COPY, &bytes);
+    compare(x, "private mapping", map + offset % page, offset, n);
+    memset(map + offset % page, 0x5a, n);
+    if (munmap(map, bytes) != 0)
+        give_up(x, "munmap: %s", strerror(errno));
+    read_at(x, "read after a private mapping", offset, n);
+}
+
 static void allocate(struct fsx *x, const char *what, int mode, size_t offset, size_t n)
 {
     note(x, "%s %zu at %zu (size %zu)", what, n, offset, x->size);
-    if (fallocate(x->fd, mode, (off_t)offset, (off_t)n) != 0)
+    if (fallocate(x->at->fd, mode, place(x, offset), (off_t)n) != 0)
         give_up(x, "%s: %s", what, strerror(errno));
 }
 
@@ -326,12 +417,12 @@ static void do_allocate(struct fsx *x)
 /* Where the next data or hole is; the size where there is none. */
 static size_t seek(struct fsx *x, int whence, size_t offset)
 {
-    off_t at = lseek(x->fd, (off_t)offset, whence);
+    off_t at = lseek(x->at->fd, place(x, offset), whence);
     if (at < 0 && errno == ENXIO && (whence == SEEK_DATA || offset >= x->size))
         return x->size;
-    if (at < (off_t)offset || (size_t)at > x->size)
+    if (at < place(x, offset) || at > place(x, x->size))
         give_up(x, "seek from %zu gives %lld: %s", offset, (long long)at, strerror(errno));
-    return (size_t)at;
+    return (size_t)(at - place(x, 0));
 }
 
 /* Every hole is zeros, and data and holes take turns up to the end. */
@@ -360,12 +451,13 @@ static void do_copy(struct fsx *x)
         return;
     size_t to = from + n + below(x, x->size_max - n - (from + n) + 1);
     note(x, "copy %zu from %zu to %zu (size %zu)", n, from, to, x->size);
+    see_size(x);
     grow_model(x, to);
     memmove(x->model + to, x->model + from, n);
     x->size = to + n > x->size ? to + n : x->size;
     for (size_t done = 0; done < n;) {
-        loff_t in = (loff_t)(from + done), out = (loff_t)(to + done);
-        ssize_t put = copy_file_range(x->fd, &in, x->fd, &out, n - done, 0);
+        loff_t in = place(x, from + done), out = place(x, to + done);
+        ssize_t put = copy_file_range(x->at->fd, &in, x->at->fd, &out, n - done, 0);
         if (put <= 0)
             give_up(x, "copy: %s", put < 0 ? strerror(errno) : "0 bytes");
         done += (size_t)put;
@@ -374,9 +466,76 @@ static void do_copy(struct fsx *x)
 
 static void do_sync(struct fsx *x)
 {
-    note(x, "fsync");
-    if (fsync(x->fd) != 0)
-        give_up(x, "fsync: %s", strerror(errno));
+    bool data = below(x, 2) == 0;
+    note(x, data ? "fdatasync" : "fsync");
+    if ((data ? fdatasync(x->at->fd) : fsync(x->at->fd)) != 0)
+        give_up(x, "sync: %s", strerror(errno));
+}
+
+/* Whole blocks, in memory that is aligned, as any file system may ask. */
+static void do_direct(struct fsx *x)
+{
+    size_t blocks = x->size_max / DIRECT_BYTES, block = below(x, blocks);
+    size_t offset = block * DIRECT_BYTES, n = draw_length(x, x->size_max - offset);
+    bool writes = below(x, 2) == 0;
+    n = (n + DIRECT_BYTES - 1) / DIRECT_BYTES * DIRECT_BYTES;
+    if (n > x->size_max - offset)
+        n -= DIRECT_BYTES;
+    note(x, "direct %s %zu at %zu (size %zu)", writes ? "write" : "read", n, offset, x->size);
+    int fd = open(x->at->path, O_RDWR | O_DIRECT | O_CLOEXEC);
+    if (fd < 0 && errno == EINVAL)
+        return; /* some file systems have none */
+    if (fd < 0)
+        give_up(x, "open: %s", strerror(errno));
+    if (writes) {
+        write_model(x, offset, n);
+        memcpy(x->direct, x->model + offset, n);
+    }
+    ssize_t done = writes ? pwrite(fd, x->direct, n, place(x, offset))
+                          : pread(fd, x->direct, n, place(x, offset));
+    size_t left = offset < x->size ? x->size - offset : 0, expected = left < n ? left : n;
+    if (done < 0 || (size_t)done != expected)
+        give_up(x, "direct: %zd bytes, should be %zu: %s", done, expected, strerror(errno));
+    compare(x, "direct read", x->direct, offset, expected);
+    if (close(fd) != 0)
+        give_up(x, "close: %s", strerror(errno));
+}
+
+/* The hole in front. */
+static void do_read_hole(struct fsx *x)
+{
+    size_t n = draw_length(x, x->size_max);
+    if (x->base == 0)
+        return;
+    uint64_t most = x->base > n ? x->base - n : 0, offset = draw(x) % (most + 1);
+    n = x->base - offset < n ? (size_t)(x->base - offset) : n;
+    note(x, "read %zu of the hole in front at %" PRIu64, n, offset);
+    ssize_t got = pread(x->at->fd, x->scratch, n, (off_t)offset);
+    if (got < 0 || (size_t)got != n)
+        give_up(x, "%zd bytes: %s", got, strerror(errno));
+    for (size_t i = 0; i < n; i++)
+        if (x->scratch[i] != 0)
+            give_up(x, "byte %" PRIu64 " of the hole in front is 0x%02x", offset + i,
+                    x->scratch[i]);
+}
+
+static void must_be_too_big(struct fsx *x, const char *what, bool failed)
+{
+    if (!failed || errno != EFBIG)
+        give_up(x, "%s behind the limit: %s", what, failed ? strerror(errno) : "it succeeds");
+}
+
+static void do_beyond(struct fsx *x)
+{
+    off_t limit = place(x, x->size_max), far = limit + (off_t)below(x, 1u << 30);
+    if (!x->limit)
+        return;
+    note(x, "beyond the limit, at %lld", (long long)far);
+    must_be_too_big(x, "a write", pwrite(x->at->fd, "x", 1, far) < 0);
+    must_be_too_big(x, "ftruncate", ftruncate(x->at->fd, far + 1) != 0);
+    must_be_too_big(x, "truncate", truncate(x->at->path, far + 1) != 0);
+    must_be_too_big(x, "fallocate", fallocate(x->at->fd, 0, limit - 1, far - limit + 2) != 0);
+    must_be_too_big(x, "zeroing", fallocate(x->at->fd, FALLOC_FL_ZERO_RANGE, far, 1) != 0);
 }
 
 static void do_reopen(struct fsx *x)
@@ -394,12 +553,16 @@ static void do_compare(struct fsx *x)
 static void step(struct fsx *x)
 {
     static void (*const operations[])(struct fsx *) = {
-        do_read,     do_read,     do_read,     do_write,     do_write,     do_write, do_append,
-        do_truncate, do_map_read, do_map_read, do_map_write, do_map_write, do_sync,  do_reopen,
-        do_compare,  do_punch,    do_zero,     do_allocate,  do_seek,      do_copy,
+        do_read,        do_read,      do_read,     do_write,     do_write,
+        do_write,       do_append,    do_truncate, do_map_read,  do_map_read,
+        do_map_write,   do_map_write, do_sync,     do_reopen,    do_compare,
+        do_punch,       do_zero,      do_allocate, do_seek,      do_copy,
+        do_map_private, do_direct,    do_direct,   do_read_hole, do_beyond,
     };
+    choose_view(x);
     void (*operation)(struct fsx *) = operations[below(x, sizeof operations / sizeof *operations)];
-    if (!x->mmap && (operation == do_map_read || operation == do_map_write))
+    if (!x->mmap &&
+        (operation == do_map_read || operation == do_map_write || operation == do_map_private))
         operation = do_read;
     operation(x);
     check_size(x);
@@ -410,7 +573,8 @@ static void step(struct fsx *x)
 
 static void usage(void)
 {
-    fputs("usage: shardfs_fsx [--seed N] [--ops N] [--size BYTES] [--no-mmap] [--verbose] FILE\n",
+    fputs("usage: shardfs_fsx [--seed N] [--ops N] [--size BYTES] [--base OFFSET] [--limit]\n"
+          "                   [--no-mmap] [--verbose] [--mounts DIR,DIR...] FILE\n",
           stderr);
     exit(2);
 }
@@ -427,9 +591,15 @@ static uint64_t number(const char *text)
 static void take_options(struct fsx *x, int argc, char **argv)
 {
     static const struct option options[] = {
-        {"seed", required_argument, NULL, 's'}, {"ops", required_argument, NULL, 'n'},
-        {"size", required_argument, NULL, 'l'}, {"no-mmap", no_argument, NULL, 'm'},
-        {"verbose", no_argument, NULL, 'v'},    {NULL, 0, NULL, 0},
+        {"seed", required_argument, NULL, 's'},
+        {"ops", required_argument, NULL, 'n'},
+        {"size", required_argument, NULL, 'l'},
+        {"no-mmap", no_argument, NULL, 'm'},
+        {"verbose", no_argument, NULL, 'v'},
+        {"mounts", required_argument, NULL, 'M'},
+        {"base", required_argument, NULL, 'b'},
+        {"limit", no_argument, NULL, 'L'},
+        {NULL, 0, NULL, 0},
     };
     int option;
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -439,6 +609,12 @@ static void take_options(struct fsx *x, int argc, char **argv)
             x->ops = number(optarg);
         else if (option == 'l')
             x->size_max = (size_t)number(optarg);
+        else if (option == 'b')
+            x->base = number(optarg);
+        else if (option == 'L')
+            x->limit = true;
+        else if (option == 'M')
+            x->mounts = optarg;
         else if (option == 'm')
             x->mmap = false;
         else if (option == 'v')
@@ -446,30 +622,67 @@ static void take_options(struct fsx *x, int argc, char **argv)
         else
             usage();
     }
-    if (optind + 1 != argc || x->size_max < 10000)
+    if (optind + 1 != argc || x->size_max < 10000 || x->base % DIRECT_BYTES != 0)
         usage();
-    x->path = argv[optind];
+    x->name = argv[optind];
+}
+
+static void add_view(struct fsx *x, const char *directory)
+{
+    struct view *view = &x->views[x->view_count];
+    if (x->view_count++ == VIEWS_MAX)
+        usage();
+    int n = directory ? snprintf(view->path, PATH_BYTES, "%s/%s", directory, x->name)
+                      : snprintf(view->path, PATH_BYTES, "%s", x->name);
+    if (n < 0 || n >= PATH_BYTES)
+        usage();
+    x->at = view;
+}
+
+static void open_views(struct fsx *x)
+{
+    char *rest = x->mounts;
+    if (!x->mounts)
+        add_view(x, NULL);
+    for (char *directory; rest && (directory = strsep(&rest, ",")) != NULL;)
+        add_view(x, directory);
+    for (size_t i = 0; i < x->view_count; i++) {
+        x->at = &x->views[i];
+        int flags = i == 0 ? O_CREAT | O_TRUNC : 0;
+        x->at->fd = open(x->at->path, O_RDWR | O_CLOEXEC | flags, 0644);
+        if (x->at->fd < 0) {
+            fprintf(stderr, "shardfs_fsx: %s: %s\n", x->at->path, strerror(errno));
+            exit(1);
+        }
+    }
+    if (x->base > 0 && ftruncate(x->at->fd, place(x, 0)) != 0)
+        give_up(x, "ftruncate to %" PRIu64 ": %s", x->base, strerror(errno));
 }
 
 int main(int argc, char **argv)
 {
-    struct fsx x = {.seed = 1, .ops = 1000, .size_max = 5u << 20, .mmap = true};
+    static struct fsx x = {.seed = 1, .ops = 1000, .size_max = 5u << 20, .mmap = true};
     take_options(&x, argc, argv);
     x.random = x.seed;
     x.model = calloc(1, x.size_max + 1);
     x.scratch = malloc(x.size_max + 1);
-    x.fd = open(x.path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    if (!x.model || !x.scratch || x.fd < 0) {
-        fprintf(stderr, "shardfs_fsx: %s: %s\n", x.path, strerror(errno));
+    x.direct = aligned_alloc(DIRECT_BYTES, (x.size_max / DIRECT_BYTES + 1) * DIRECT_BYTES);
+    if (!x.model || !x.scratch || !x.direct) {
+        fputs("shardfs_fsx: no memory\n", stderr);
         return 1;
     }
     setvbuf(stdout, NULL, _IOLBF, 0);
+    open_views(&x);
     while (x.done < x.ops)
         step(&x);
-    do_compare(&x);
-    close(x.fd);
+    for (size_t i = 0; i < x.view_count; i++) {
+        x.at = &x.views[i];
+        do_compare(&x);
+        close(x.at->fd);
+    }
     free(x.model);
     free(x.scratch);
+    free(x.direct);
     printf("%" PRIu64 " operations with seed %" PRIu64 ": all bytes right\n", x.ops, x.seed);
     return 0;
 }

@@ -88,6 +88,18 @@ call OK truncate large $LARGEST
 is "what is left" none "$(find_in large data $MIB)"
 rm large
 
+say "a sparse file costs what is written"
+stored() { du -sk "$C" | cut -f 1; }
+before=$(stored)
+for at in 0 3000000000 1000000000000 17592186040000; do
+    printf written | dd of=d/thin bs=1 seek=$at conv=notrunc 2>/dev/null
+done
+is "size" 17592186040007 "$(size_of "$B/d/thin")"
+truncate -s 9000000000000 d/thin
+truncate -s 17000000000000 d/thin
+[ $(($(stored) - before)) -lt 100000 ] || fail "28 bytes took $(($(stored) - before)) KiB"
+rm d/thin
+
 say "O_DIRECT"
 mount_probe direct "$A/direct"
 mount_probe direct "$A/d/direct"
