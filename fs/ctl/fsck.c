@@ -41,9 +41,12 @@ static void print_summary(const struct check_result *result, bool repair)
 {
     const struct check_counts *counts = &result->counts;
     uint64_t wrong = result->repaired + result->left;
-    printf("%llu directories, %llu files, %llu further names, %llu extents in %llu shards: ",
-           (ull)counts->directories, (ull)counts->files, (ull)counts->names, (ull)counts->extents,
-           (ull)counts->shards);
+    printf("%llu directories, %llu files, ", (ull)counts->directories, (ull)counts->files);
+    if (counts->names > 0)
+        printf("%llu names of those that have several, ", (ull)counts->names);
+    if (counts->nameless > 0)
+        printf("%llu deleted ones that somebody has open, or had, ", (ull)counts->nameless);
+    printf("%llu extents in %llu shards: ", (ull)counts->extents, (ull)counts->shards);
     if (wrong == 0)
         puts("clean");
     else if (repair)

@@ -42,7 +42,10 @@ static void draw_stem(struct drawing *drawing, const struct crawl_step *step)
 static void draw_target(struct drawing *drawing, const struct crawl_step *step)
 {
     struct tree_call call = {.kind = TREE_READLINK,
-                             .place = {.directory = step->directory, .name = step->name}};
+                             .place = {.directory = step->directory,
+                                       .name = step->name,
+                                       .ino = step->inode.ino,
+                                       .is_apart = step->inode.is_apart}};
     struct buffer target = {0};
     if (session_tree_data(drawing->session, &call, &target) == SF_OK) {
         fputs(" -> ", stdout);

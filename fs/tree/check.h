@@ -3,8 +3,8 @@
  * A look goes over all records of all shards, page by page, while others may change them, so that
  * one look proves nothing. The first one keeps a fact (24 bytes) of each record that has to fit
  * another: 72 bytes a directory, 24 a further name of a file, 24 an extent and a run of extents;
- * nothing of a file with one name that stayed at its first key (twice that while it is sorted). What does not fit there is suspect,
- * and further looks keep, of what is suspect alone, all that is known.
+ * nothing of a file with one name that stayed at its first key (twice that while it is sorted). What
+ * does not fit there is suspect, and further looks keep, of what is suspect alone, all that is known.
  *
  *  K1  A subject (a directory, an inode, a data id) is wrong if CHECK_LOOKS looks after the first
  *      one in a row show the same that is wrong. One that looks otherwise each time is not judged.
@@ -59,7 +59,10 @@ struct check_finding {
 
 struct check_counts {
     uint64_t shards, shards_done; /* of the present look */
-    uint64_t records, files, directories, names, extents;
+    uint64_t records, files, directories;
+    uint64_t names;    /* of files that have, or had, several */
+    uint64_t nameless; /* files without a name, which somebody has open, or had */
+    uint64_t extents;
     unsigned look;
 };
 

@@ -235,6 +235,7 @@ static void see_leading(const struct seen *seen, enum fact_kind kind, uint64_t d
 
 static void see_entry(const struct seen *seen, uint64_t directory)
 {
+    struct attr attr;
     switch (seen->entry->stat.kind) {
     case RECORD_DIRECTORY:
         seen->check->counts.directories++;
@@ -242,6 +243,8 @@ static void see_entry(const struct seen *seen, uint64_t directory)
         return;
     case RECORD_REFERENCE:
         seen->check->counts.names++;
+        if (seen->entry->stat.attr.n > 0)
+            (void)read_attr(seen, &attr);
         see_leading(seen, FACT_NAME, directory);
         return;
     case RECORD_VALUE:
@@ -285,6 +288,7 @@ static void see_inode(const struct seen *seen, uint64_t ino)
     bool is_readable = read_attr(seen, &attr);
     see_tail(seen);
     seen->check->counts.files++;
+    seen->check->counts.nameless += is_readable && attr.links == 0;
     note(seen, (struct fact){.id = ino,
                              .value = attr.links,
                              .extra = is_readable ? 0 : FACT_UNREADABLE,

@@ -143,5 +143,6 @@ ended" "$(cat f)"
 ended" "$(cat "$B/p/y/z/f")"
 )
 
+assert_fsck_clean
 unmount "$B" "$pid_b"
 unmount "$A" "$pid_a"

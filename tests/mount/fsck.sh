@@ -13,7 +13,7 @@ exits() {
 }
 
 cluster_up
-exits 0 '^0 directories, 0 files, 0 further names, 0 extents in 64 shards: clean$' shardctl fsck
+exits 0 '^0 directories, 0 files, 0 extents in 64 shards: clean$' shardctl fsck
 mount_on "$A"
 cd "$A"
 
@@ -29,7 +29,14 @@ mv docs/deep/long docs/deep/er.long
 mv docs/text docs/moved
 (cd docs && seq 300 | xargs touch)
 rm docs/7
-exits 0 '^4 directories, 305 files, 0 further names, 3 extents in 64 shards: clean$' shardctl fsck
+ln docs/sparse another
+ln docs/sparse docs/third
+exec 3>gone
+rm gone
+exits 0 '^4 directories, 306 files, 3 names of those that have several, 1 deleted ones that somebody '\
+'has open, or had, 3 extents in 64 shards: clean$' shardctl fsck
+exec 3>&-
+rm another docs/third
 exits 0 'clean' shardctl fsck --repair
 
 say "damage, found, repaired, and gone"

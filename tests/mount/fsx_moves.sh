@@ -39,4 +39,5 @@ done
 wait $one || fail "the tester in the root failed"
 wait $two || fail "the tester below failed"
 say "$round rounds; $(cat "$STAGE"/fsx-*.out | grep -c 'all bytes right') runs of the tester"
+assert_fsck_clean
 unmount "$A" "$mount_pid"

@@ -54,5 +54,6 @@ say "a mapping that processes share"
 mount_probe map "$A/mapped"
 mount_probe map "$A/d/mapped"
 
+assert_fsck_clean
 unmount "$B" "$pid_b"
 unmount "$A" "$pid_a"

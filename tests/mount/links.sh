@@ -217,5 +217,6 @@ names 1 "$A/e/one" "$B/e/one"
 rm "$A/e/one"
 rmdir "$B/e"
 
+assert_fsck_clean
 unmount "$B" "$pid_b"
 unmount "$A" "$pid_a"

@@ -43,6 +43,11 @@ for dir in docs docs/deep empty; do
     shardctl du "$dir" >"$STAGE/got"
     (cd "$A" && du "$dir") | diff - "$STAGE/got" || fail "du $dir differs"
 done
+mkdir "$A/links"
+cp "$A/docs/long" "$A/links/one"
+ln "$A/links/one" "$A/links/two"
+ln "$A/links/one" "$A/third"
+is "of several names" "$(cd "$A" && du links)" "$(shardctl du links)"
 is "of a file" "$(cd "$A" && du docs/long)" "$(shardctl du docs/long)"
 is "of all" "$(du "$A" | tail -n 1 | cut -f 1)" "$(shardctl du | tail -n 1 | cut -f 1)"
 is "-h" "$(cd "$A" && du -h docs | tail -n 1)" "$(shardctl du -h docs | tail -n 1)"

@@ -123,4 +123,5 @@ if there sqlite3; then
     same "$L/db.out" "$W/db.out"
 fi
 
+assert_fsck_clean
 unmount "$A" "$mount_pid"

@@ -87,5 +87,6 @@ say "hundreds of requests at once"
 mount_probe many "$A" 200
 mount_probe many "$B/d" 200
 
+assert_fsck_clean
 unmount "$B" "$pid_b"
 unmount "$A" "$pid_a"

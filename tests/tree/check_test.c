@@ -10,11 +10,10 @@
 #include <cmocka.h>
 
 #include "env/log.h"
-#include "tree/check.h"
+#include "tree/fsck.h"
 #include "tree/op.h"
 #include "tree/stage.h"
 
-#define WRONG_MAX 32u
 #define MIB (1ull << 20)
 
 /* -- what stands there before anything is damaged ------------------------------------------- */
@@ -48,20 +47,15 @@ static void raw_on_done(struct client_call *call, int status, const struct kv_re
 
 static bool is_done(void *ctx)
 {
-    return *(const bool *)ctx;
-}
-
-static void wait_in(struct user *user, const bool *done)
-{
-    assert_true(sim_run_until(user->cluster->sim, is_done, (void *)(uintptr_t)done,
-                              STAGE_LIMIT_MS * ENV_MS_NS));
+    return ((const struct raw *)ctx)->done;
 }
 
 static struct raw do_raw(struct scene *scene, const struct kv_op *op)
 {
     struct raw raw = {.call = {.on_done = raw_on_done, .op = op}};
     client_submit(scene->user->client, &raw.call);
-    wait_in(scene->user, &raw.done);
+    assert_true(
+        sim_run_until(scene->stage->cluster->sim, is_done, &raw, STAGE_LIMIT_MS * ENV_MS_NS));
     return raw;
 }
 
@@ -205,60 +199,11 @@ static void scene_open(struct scene *scene, uint64_t seed)
 
 /* -- the check ------------------------------------------------------------------------------ */
 
-struct outcome {
-    unsigned wrong[WRONG_MAX];
-    struct check_result result;
-    struct user *user;
-};
-
-static void on_wait(void *ctx, const bool *done)
+static void expect_only(const struct fsck *outcome, enum check_wrong wrong, unsigned count)
 {
-    wait_in(((struct outcome *)ctx)->user, done);
-}
-
-static void on_finding(void *ctx, const struct check_finding *finding)
-{
-    struct outcome *outcome = ctx;
-    outcome->wrong[finding->wrong]++;
-    print_message("    %s; %s\n", finding->text, finding->how ? finding->how : "found");
-}
-
-static void on_progress(void *ctx, const struct check_counts *counts)
-{
-    (void)ctx;
-    assert_true(counts->shards_done <= counts->shards);
-}
-
-static struct outcome check(struct user *user, bool repair)
-{
-    struct outcome outcome = {.user = user};
-    struct check_host host = {.env = sim_node_env(user->node),
-                              .client = user->client,
-                              .timeout_ms = 60000,
-                              .uid = 7,
-                              .gid = 8,
-                              .repair = repair,
-                              .ctx = &outcome,
-                              .wait = on_wait,
-                              .on_finding = on_finding,
-                              .on_progress = on_progress};
-    assert_int_equal(check_run(&host, &outcome.result), SF_OK);
-    assert_int_equal(outcome.result.unsettled, 0);
-    return outcome;
-}
-
-static void expect_only(const struct outcome *outcome, enum check_wrong wrong, unsigned count)
-{
-    for (unsigned i = 0; i < WRONG_MAX; i++)
+    for (unsigned i = 0; i < FSCK_WRONG_MAX; i++)
         assert_int_equal(outcome->wrong[i], i == (unsigned)wrong ? count : 0);
     assert_int_equal(outcome->result.left + outcome->result.repaired, count);
-}
-
-static void expect_clean(struct user *user)
-{
-    struct outcome outcome = check(user, false);
-    expect_only(&outcome, CHECK_BAD_ATTR, 0);
-    assert_int_equal(outcome.result.left, 0);
 }
 
 static int look_up(struct scene *scene, uint64_t directory, const char *name,
@@ -556,17 +501,17 @@ static void each_damage_is_found_and_repaired(void **state)
         print_message("  damage %zu\n", i);
         scene_open(&scene, 1 + i);
         if (i == 0)
-            expect_clean(scene.user);
+            user_expect_fits(scene.user);
         damages[i].damage(&scene);
-        struct outcome found = check(scene.user, false);
+        struct fsck found = user_fsck(scene.user, false);
         expect_only(&found, damages[i].wrong, damages[i].count);
         assert_int_equal(found.result.repaired, 0);
-        struct outcome repaired = check(scene.user, true);
+        struct fsck repaired = user_fsck(scene.user, true);
         expect_only(&repaired, damages[i].wrong, damages[i].count);
         assert_int_equal(repaired.result.left, damages[i].after ? 0 : damages[i].count);
         if (damages[i].after) {
             damages[i].after(&scene);
-            expect_clean(scene.user);
+            user_expect_fits(scene.user);
         }
         stage_free(scene.stage);
     }
@@ -586,13 +531,13 @@ static void all_damages_together(void **state)
     leak(&scene);
     locate_nothing(&scene);
     locate_not_at_all(&scene);
-    struct outcome found = check(scene.user, false);
+    struct fsck found = user_fsck(scene.user, false);
     assert_int_equal(found.result.left, 10);
-    struct outcome repaired = check(scene.user, true);
+    struct fsck repaired = user_fsck(scene.user, true);
     assert_int_equal(repaired.result.repaired, 10);
     assert_int_equal(repaired.result.left, 0);
     docs_is_lost_and_found(&scene);
-    expect_clean(scene.user);
+    user_expect_fits(scene.user);
     stage_free(scene.stage);
 }
 
@@ -660,21 +605,6 @@ static bool all_idle(void *ctx)
     return true;
 }
 
-/* Only what changed with each look may stay unsettled. */
-static void expect_no_alarm(struct user *user)
-{
-    struct outcome outcome = {.user = user};
-    struct check_host host = {.env = sim_node_env(user->node),
-                              .client = user->client,
-                              .timeout_ms = 60000,
-                              .ctx = &outcome,
-                              .wait = on_wait,
-                              .on_finding = on_finding,
-                              .on_progress = on_progress};
-    assert_int_equal(check_run(&host, &outcome.result), SF_OK);
-    assert_int_equal(outcome.result.left, 0);
-}
-
 static void nothing_is_found_while_others_work(void **state)
 {
     (void)state;
@@ -689,11 +619,11 @@ static void nothing_is_found_while_others_work(void **state)
         work(&storm.workers[i]);
     }
     for (unsigned i = 0; i < 10; i++)
-        expect_no_alarm(storm.scene.user);
+        user_expect_no_alarm(storm.scene.user);
     storm.ends = true;
     assert_true(sim_run_until(storm.scene.stage->cluster->sim, all_idle, &storm,
                               STAGE_LIMIT_MS * ENV_MS_NS));
-    expect_clean(storm.scene.user);
+    user_expect_fits(storm.scene.user);
     print_message("  %u creates, %u mkdirs, %u unlinks, %u rmdirs, %u renames\n",
                   storm.done[TREE_CREATE], storm.done[TREE_MKDIR], storm.done[TREE_UNLINK],
                   storm.done[TREE_RMDIR], storm.done[TREE_RENAME]);
@@ -712,14 +642,14 @@ static void a_large_directory_is_counted(void **state)
         snprintf(name, sizeof name, "name %u", i);
         make(&scene, TREE_CREATE, scene.empty, name);
     }
-    expect_clean(scene.user);
+    user_expect_fits(scene.user);
     add_raw(&scene, scene.empty, -7, 0);
-    struct outcome outcome = check(scene.user, true);
+    struct fsck outcome = user_fsck(scene.user, true);
     expect_only(&outcome, CHECK_COUNTS, 1);
     struct tree_inode inode;
     assert_int_equal(look_up(&scene, TREE_ROOT, "empty", &inode), SF_OK);
     assert_int_equal(inode.size, 2500);
-    expect_clean(scene.user);
+    user_expect_fits(scene.user);
     stage_free(scene.stage);
 }
 

@@ -15,6 +15,7 @@
 
 #include "env/log.h"
 #include "sim/seeds.h"
+#include "tree/fsck.h"
 #include "tree/op.h"
 #include "tree/stage.h"
 
@@ -327,6 +328,7 @@ static void run_model(uint64_t seed)
         check_byte(&m, &m.files[i]);
     for (unsigned at = 0; at < PLACES; at++)
         do_lookup(&m, at);
+    user_expect_fits(&m.stage->users[0]);
     remove_everything(&m);
     stage_free(m.stage);
 }
@@ -448,6 +450,7 @@ static void run_races(uint64_t seed)
         learn(&m);
         check_counts(&m);
     }
+    user_expect_fits(&m.stage->users[0]);
     remove_everything(&m);
     stage_free(m.stage);
 }
@@ -505,6 +508,7 @@ static void run_crashes(uint64_t seed)
     crash_at(&m, NAMES, false);
     crash_at(&m, 1, false);
     crash_at(&m, 0, false);
+    user_expect_fits(&m.stage->users[0]);
     remove_everything(&m);
     stage_free(m.stage);
 }

@@ -12,6 +12,7 @@
 
 #include "env/log.h"
 #include "sim/seeds.h"
+#include "tree/fsck.h"
 #include "tree/stage.h"
 
 #define DIRECTORIES 5u
@@ -158,6 +159,7 @@ static void no_loop_ever(void **state)
             run_duel(&f, draw(&f, 2), 2 + draw(&f, DIRECTORIES - 2));
         print_message("  %u moved, %u refused\n", f.moved, f.refused);
         assert_true(f.moved > 0 && f.refused > 0);
+        user_expect_fits(&f.stage->users[0]);
         stage_free(f.stage);
     }
 }

@@ -15,6 +15,7 @@
 
 #include "env/log.h"
 #include "sim/seeds.h"
+#include "tree/fsck.h"
 #include "tree/stage.h"
 
 #define STEPS 250u
@@ -336,6 +337,7 @@ static void run_model(uint64_t seed)
         do_list(&m, &m.directories[i], 0);
         do_stat(&m, &m.directories[i], 0);
     }
+    user_expect_fits(m.user);
     stage_free(m.stage);
 }
 
@@ -404,6 +406,7 @@ static void run_races(uint64_t seed)
     assert_int_equal(user_stat_directory(&stage->users[1], parent.ino, &parent), SF_OK);
     assert_int_equal(parent.size, 0);
     assert_int_equal(parent.links, 2);
+    user_expect_fits(&stage->users[0]);
     stage_free(stage);
 }
 

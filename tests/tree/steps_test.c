@@ -15,6 +15,7 @@
 
 #include "env/log.h"
 #include "sim/seeds.h"
+#include "tree/fsck.h"
 #include "tree/op.h"
 #include "tree/stage.h"
 
@@ -322,6 +323,7 @@ static void run_seed(uint64_t seed)
         afters += run.afters;
     }
     assert_true(afters > 0); /* some were finished by others */
+    user_expect_fits(run.user);
     stage_free(run.stage);
 }
 
