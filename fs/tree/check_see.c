@@ -62,11 +62,14 @@ static void name_plain(struct buffer *to, struct slice key)
 
 void see_name(struct buffer *to, enum kv_space space, struct slice key)
 {
+    uint64_t ino;
     if (space == KV_PLAIN) {
         name_plain(to, key);
     } else if (is_extent_key(key)) {
         text_add(to, "extent %llu of data id %llu", (unsigned long long)number_at(key, 16),
                  (unsigned long long)number_at(key, 8));
+    } else if (key_inode(space, key, &ino)) {
+        text_add(to, "inode %llu", (unsigned long long)ino);
     } else if (key.n > SECTION_AT) {
         unsigned long long id = number_at(key, 0);
         if (key.p[SECTION_AT] == 'e') {
@@ -74,7 +77,7 @@ void see_name(struct buffer *to, enum kv_space space, struct slice key)
             buffer_append(to, key.p + SECTION_AT + 1, key.n - SECTION_AT - 1);
             text_add(to, "' in directory %llu", id);
         } else {
-            text_add(to, key.p[SECTION_AT] == 'd' ? "directory %llu" : "inode %llu", id);
+            text_add(to, "directory %llu", id);
         }
     } else {
         text_add(to, "an internal record of %zu bytes", key.n);
@@ -402,14 +405,15 @@ static void see_internal(struct lane *lane, const struct seen *seen)
     uint64_t id = number_at(key, 0);
     uint8_t section = key.p[SECTION_AT];
     bool has_name = key.n > SECTION_AT + 1;
+    uint64_t ino;
     if (section == 'd' && !has_name) {
         tally_own(lane, seen, id);
         see_own(seen, id);
     } else if (section == 'e' && has_name) {
         tally_entry(lane, seen, id);
         see_entry(seen, id);
-    } else if (section == 'i' && !has_name) {
-        see_inode(seen, id);
+    } else if (key_inode(KV_INTERNAL, key, &ino)) {
+        see_inode(seen, ino);
     }
 }
 

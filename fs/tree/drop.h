@@ -40,7 +40,7 @@ struct drop {
     uint64_t ino;        /* of the file; of a directory its id */
     bool has_moved;      /* it lives at this name, and has a record that says so */
     bool is_open;        /* it is kept with no name */
-    struct key inode;    /* of its inode-tagged record */
+    struct key inode;    /* of its inode's record */
     uint64_t version;    /* of that, where the entry is a reference; 0: there is none */
     struct attr attr;    /* of a file; its xattrs stand in `bytes` */
     struct buffer

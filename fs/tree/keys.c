@@ -5,6 +5,7 @@
 #define SECTION_DIRECTORY 'd'
 #define SECTION_ENTRY 'e'
 #define SECTION_INODE 'i'
+#define ID_COUNTER_BITS 48u /* of an id; above them stands the shard that issued it */
 
 static void internal_key(struct key *out, uint64_t id, uint8_t section, struct slice name)
 {
@@ -52,12 +53,24 @@ void key_of_topology(struct key *out)
 
 void key_of_inode(uint64_t ino, struct key *out)
 {
-    internal_key(out, ino, SECTION_INODE, slice_of(NULL, 0));
+    struct key number;
+    internal_key(&number, ino, SECTION_INODE, slice_of(NULL, 0));
+    internal_key(out, ino >> ID_COUNTER_BITS, SECTION_INODE, slice_of(number.bytes, 8));
+}
+
+bool key_inode(enum kv_space space, struct slice key, uint64_t *ino)
+{
+    if (space != KV_INTERNAL || key.n != 9 + 8 || key.p[8] != SECTION_INODE)
+        return false;
+    struct reader r = reader_of(slice_of(key.p + 9, 8));
+    *ino = reader_u64_big(&r);
+    return true;
 }
 
 bool key_is_of_inode(const struct key *key)
 {
-    return key->space == KV_INTERNAL && key->n == 9 && key->bytes[8] == SECTION_INODE;
+    uint64_t ino;
+    return key_inode(key->space, key_slice(key), &ino);
 }
 
 struct slice key_reference(const struct key *key, uint8_t bytes[REFERENCE_BYTES_MAX])
@@ -85,10 +98,8 @@ int key_of_reference(struct slice data, struct key *out)
 int key_inode_of_reference(struct slice data, uint64_t *ino)
 {
     struct key key;
-    if (key_of_reference(data, &key) != SF_OK || !key_is_of_inode(&key))
+    if (key_of_reference(data, &key) != SF_OK || !key_inode(key.space, key_slice(&key), ino))
         return SF_BAD_ATTR;
-    struct reader r = reader_of(slice_of(key.bytes, 8));
-    *ino = reader_u64_big(&r);
     return SF_OK;
 }
 

@@ -1,6 +1,6 @@
 /* locate: where a file is that a call names by its inode (T4, T6).
  *
- * A call is tried where its place says. Where that inode is not there, its inode-tagged record tells
+ * A call is tried where its place says. Where that inode is not there, its inode's record tells
  * where it is, and the whole call is begun again there: whatever changes a file names its inode, so
  * nothing was done. Each kind needs to know one key only: locate_begin gives it, locate_finish takes
  * the end. */

@@ -58,10 +58,10 @@ struct op {
     struct buffer keep; /* READDIR of the root: see readdir.c */
     struct kv_stat stat;
     uint64_t dangling;        /* op_dangles: the version that was seen; 0: none */
-    bool is_located;          /* op->entry is where an inode-tagged record leads (locate.c) ... */
+    bool is_located;          /* op->entry is where an inode's own record leads (locate.c) ... */
     uint64_t located_version; /* ... of this version */
     bool is_resized;          /* SETATTR: the size is set already */
-    struct key inode;         /* LINK: of the inode-tagged record ... */
+    struct key inode;         /* LINK: of the inode's own record ... */
     uint8_t reference[REFERENCE_BYTES_MAX]; /* ... and what leads to it */
     struct buffer type;                     /* LINK: attributes of a reference */
     struct scan *scan;                      /* READDIR of the root */
@@ -90,9 +90,10 @@ void key_of_directory(uint64_t id, struct key *out);
 void key_of_entries(uint64_t id, struct key *out);
 /* The one topology record (topology.c): no directory, and no shard, has an id of this tag. */
 void key_of_topology(struct key *out);
-/* The inode-tagged record of a file: where it lives once it has had several names, or a reference
- * to where it lives once it has moved (tree.h, T6). */
+/* The inode's own record of a file: where it lives once it has had several names, or a reference to
+ * where it lives once it has moved (tree.h, T6). It is in the shard that issued the number. */
 void key_of_inode(uint64_t ino, struct key *out);
+bool key_inode(enum kv_space space, struct slice key, uint64_t *ino); /* is it one, and of whom? */
 bool key_is_of_inode(const struct key *key);
 /* The place that this key is: an entry, its name in `name`, or an inode's own record. */
 struct tree_place key_place(const struct key *key, char name[TREE_NAME_BYTES_MAX + 1]);

@@ -9,8 +9,8 @@
  *   file below              internal  directory's id, 'e', name      VALUE      the same
  *   name of a file that     as a      as a file's                    REFERENCE  the key of the
  *   has had several         file's                                              inode's own record
- *   such a file itself      internal  its inode number, 'i'          VALUE      its data
- *   where a file is that    internal  its inode number, 'i'          REFERENCE  the key of its name
+ *   such a file itself      internal  shard, 'i', inode number       VALUE      its data
+ *   where a file is that    internal  shard, 'i', inode number       REFERENCE  the key of its name
  *   has one name, and moved
  *   directory below         internal  directory's id, 'e', name      DIRECTORY  its id
  *   a directory's own       internal  its id, 'd'                    DIRECTORY  counts
@@ -19,10 +19,13 @@
  *                                                                               counts
  *
  * An id in a key is 8 bytes, big-endian: the key's tag, so that a directory's own record and all
- * its entries live in one shard. An id as content is a u64, little-endian; a key as content is a
- * byte for its space, then its bytes. The counts are slots: 0
- * the entries, 1 those that are directories. Records of files and directories' own have attributes
- * (attr.h); entries of directories have none.
+ * its entries live in one shard. The shard in a key is its number, which stands in the upper 16 bits
+ * of each id that it issued, again as a tag of 8 bytes: so the record of an inode is where its file
+ * was made, and a file that is renamed within its directory stays in one shard.
+ *
+ * An id as content is a u64, little-endian; a key as content is a byte for its space, then its
+ * bytes. The counts are slots: 0 the entries, 1 those that are directories. Records of files and
+ * directories' own have attributes (attr.h); entries of directories have none.
  *
  *  T1  A file's inode number is its record's `created`; a directory's is its id; the root's is 1.
  *  T2  A directory's entry and its own record are made, and go, in one minitransaction: an entry
@@ -35,14 +38,14 @@
  *  T5  A directory is in the one that its own record says, and on a way to the root. It comes under
  *      another one in a minitransaction that checks and changes the topology record (topology.c).
  *  T6  A file that has one name and has not had several lives at that name. If that is not the one
- *      it was made with, or was not once, its attributes say so (flag 2) and its inode-tagged record
+ *      it was made with, or was not once, its attributes say so (flag 2) and its inode's record
  *      is a REFERENCE to the name, whose `created` is the inode number too; both are written in the
  *      minitransaction that moves the file, and the record goes with the file. A file that has had
- *      several names lives in its inode-tagged record for good; its attributes count the names, all
+ *      several names lives in its inode's record for good; its attributes count the names, all
  *      of which are references. It goes with the last.
  *
  *  T7  An orphan is a file without a name that the mount which took the last one away has open. It
- *      lives in its inode-tagged record, with 0 links.
+ *      lives in its inode's record, with 0 links.
  *
  * All calls are asynchronous on the client's loop: on_done fires exactly once and never before
  * return, unless cancelled. Errors are SF_*; fs/mount translates them to errno.

@@ -51,6 +51,20 @@ static void call_costs(struct stage *stage, enum tree_kind kind, uint64_t direct
     costs(stage, &waiting, cost.answers, cost.entries);
 }
 
+/* Within a directory: both names are read, and what changes is in one shard. */
+static void renaming_costs(struct stage *stage, uint64_t directory)
+{
+    for (unsigned i = 0; i < 2; i++) { /* the first time it notes that it has moved */
+        struct waiting waiting = {.call = {.kind = TREE_RENAME,
+                                           .place = place_of(directory, i == 0 ? "a" : "b"),
+                                           .to_directory = directory,
+                                           .to_name = slice_str(i == 0 ? "b" : "a")}};
+        if (i == 0)
+            assert_int_equal(user_do(&stage->users[0], TREE_CREATE, directory, "a", NULL), SF_OK);
+        costs(stage, &waiting, 3, 1);
+    }
+}
+
 static bool count_entry(struct tree_call *call, struct slice name, const struct tree_inode *inode)
 {
     (void)name;
@@ -93,6 +107,8 @@ static void names_cost_little(void **state)
         call_costs(stage, TREE_LOOKUP, in, "directory", (struct cost){2, 0});
         call_costs(stage, TREE_UNLINK, in, "file", (struct cost){2, 1});
     }
+    renaming_costs(stage, made.ino);
+    assert_int_equal(user_do(user, TREE_UNLINK, made.ino, "a", NULL), SF_OK);
     listing_costs(stage, made.ino);
     stage_free(stage);
 }
