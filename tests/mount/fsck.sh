@@ -63,6 +63,20 @@ grep -q "^'/newer': its attributes are of a newer version; left alone" "$STAGE/o
     fail "newer attributes: $(cat "$STAGE/out")"
 call EUCLEAN stat "$A/damaged"
 is "the rest" blue "$(cat color)"
+mkdir broken
+number=$(stat -c %i broken)
+echo inside >broken/file
+mount_record --directory "$number" 01ff
+exits 4 "^directory $number: its attributes are damaged; left alone: " shardctl fsck --repair
+call EUCLEAN stat "$A/broken"
+call EUCLEAN mkdir "$A/broken/sub"
+is "names beside it" broken "$(echo bro*)"
+grep -q "'broken' in directory 1: the attributes are damaged" "$STAGE/mount-1.log" ||
+    fail "the log does not name the directory: $(cat "$STAGE/mount-1.log")"
+refused 1 "broken: the attributes are damaged" shardctl ls broken
+mount_record --directory "$number" 0100ed41000000000000000000000200000000000000000000000100000000000000
+is "mended by hand" inside "$(cat broken/file)"
+rm -r broken
 shardctl del --key damaged
 shardctl del --key newer
 assert_fsck_clean

@@ -1,5 +1,6 @@
 /* mount_record KEY HEX: gives the plain key's record these bytes as attributes, whatever they mean;
  * where there is no such key it is made, empty.
+ * mount_record --directory ID HEX: the same of a directory's own record.
  * mount_record --delete KEY: deletes the record, whatever it is and leads to.
  * The masters are in SHARDFS_MASTERS. */
 #include <stdio.h>
@@ -58,22 +59,44 @@ static void run(struct program *p, char **masters, size_t count)
     rpc_free(rpc);
 }
 
+/* False: these are no arguments. The rest of the operation is set. */
+static bool take_arguments(struct kv_op *op, int argc, char **argv)
+{
+    static uint8_t attr[SF_ATTR_BYTES_MAX], key[9];
+    bool deletes = argc == 3 && strcmp(argv[1], "--delete") == 0;
+    bool directory = argc == 4 && strcmp(argv[1], "--directory") == 0;
+    *op = (struct kv_op){.kind = deletes ? KV_STAT : KV_SET_ATTR};
+    if (argc != 3 && !directory)
+        return false;
+    if (directory) {
+        unsigned long long id = strtoull(argv[2], NULL, 10);
+        for (size_t i = 0; i < 8; i++)
+            key[i] = (uint8_t)(id >> (56 - 8 * i));
+        key[8] = 'd';
+        op->space = KV_INTERNAL;
+        op->key = slice_of(key, sizeof key);
+    } else {
+        op->key = slice_str(argv[deletes ? 2 : 1]);
+    }
+    if (deletes)
+        return true;
+    op->flags = KV_HAS_ATTR;
+    op->attr = slice_of(attr, decode(argv[argc - 1], attr, sizeof attr));
+    return true;
+}
+
 int main(int argc, char **argv)
 {
-    uint8_t attr[SF_ATTR_BYTES_MAX];
-    struct program p = {.op = {.kind = KV_SET_ATTR, .flags = KV_HAS_ATTR}};
+    struct program p = {.status = SF_OK};
     const char *list = getenv("SHARDFS_MASTERS");
     char **masters;
     size_t count;
-    if (argc != 3 || !list || router_parse_addresses(list, &masters, &count, NULL) != SF_OK) {
-        fputs("usage: SHARDFS_MASTERS=... mount_record KEY HEX | --delete KEY\n", stderr);
+    if (!take_arguments(&p.op, argc, argv) || !list ||
+        router_parse_addresses(list, &masters, &count, NULL) != SF_OK) {
+        fputs("usage: SHARDFS_MASTERS=... "
+              "mount_record KEY HEX | --directory ID HEX | --delete KEY\n",
+              stderr);
         return 2;
-    }
-    if (strcmp(argv[1], "--delete") == 0) {
-        p.op = (struct kv_op){.kind = KV_STAT, .key = slice_str(argv[2])};
-    } else {
-        p.op.key = slice_str(argv[1]);
-        p.op.attr = slice_of(attr, decode(argv[2], attr, sizeof attr));
     }
     if (uv_env_new(&p.env) != SF_OK)
         return 1;

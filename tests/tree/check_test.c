@@ -1,5 +1,5 @@
 /* The check: every kind of damage, made on purpose, is found, repaired where it can be, and gone
- * after that; and while others work, nothing is found. */
+ * after that. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -541,96 +541,6 @@ static void all_damages_together(void **state)
     stage_free(scene.stage);
 }
 
-/* -- while others work ---------------------------------------------------------------------- */
-
-#define WORKERS 6u
-#define NAMES 4u
-
-struct storm;
-
-/* One operation after the other on a few names in a few directories. */
-struct worker {
-    struct storm *storm;
-    struct tree_call call;
-    char names[2][8];
-    bool idle;
-};
-
-struct storm {
-    struct scene scene;
-    struct worker workers[WORKERS];
-    uint64_t directories[4];
-    bool ends;
-    unsigned done[TREE_KIND_LIMIT];
-};
-
-static void work(struct worker *worker);
-
-static void on_worked(struct tree_call *call, int status)
-{
-    struct worker *worker = container_of(call, struct worker, call);
-    worker->storm->done[call->kind] += status == SF_OK;
-    work(worker);
-}
-
-static uint64_t draw(struct storm *storm, uint64_t limit)
-{
-    return sim_random_below(storm->scene.stage->cluster->sim, limit);
-}
-
-static void work(struct worker *worker)
-{
-    static const enum tree_kind kinds[] = {TREE_CREATE, TREE_MKDIR,  TREE_UNLINK,
-                                           TREE_RMDIR,  TREE_RENAME, TREE_RENAME};
-    struct storm *storm = worker->storm;
-    worker->idle = storm->ends;
-    if (storm->ends)
-        return;
-    for (size_t i = 0; i < 2; i++)
-        snprintf(worker->names[i], sizeof worker->names[i], "n%u", (unsigned)draw(storm, NAMES));
-    worker->call = (struct tree_call){
-        .on_done = on_worked, .kind = kinds[draw(storm, 6)], .mode = 0755, .exclusive = true};
-    worker->call.place = place_of(storm->directories[draw(storm, 4)], worker->names[0]);
-    worker->call.to_directory = storm->directories[draw(storm, 4)];
-    worker->call.to_name = slice_str(worker->names[1]);
-    tree_submit(storm->scene.stage->users[1].tree, &worker->call);
-}
-
-static bool all_idle(void *ctx)
-{
-    const struct storm *storm = ctx;
-    for (size_t i = 0; i < WORKERS; i++)
-        if (!storm->workers[i].idle)
-            return false;
-    return true;
-}
-
-static void nothing_is_found_while_others_work(void **state)
-{
-    (void)state;
-    struct storm storm = {.ends = false};
-    scene_open(&storm.scene, 7);
-    storm.directories[0] = TREE_ROOT;
-    storm.directories[1] = storm.scene.docs;
-    storm.directories[2] = storm.scene.sub;
-    storm.directories[3] = storm.scene.empty;
-    for (size_t i = 0; i < WORKERS; i++) {
-        storm.workers[i].storm = &storm;
-        work(&storm.workers[i]);
-    }
-    for (unsigned i = 0; i < 10; i++)
-        user_expect_no_alarm(storm.scene.user);
-    storm.ends = true;
-    assert_true(sim_run_until(storm.scene.stage->cluster->sim, all_idle, &storm,
-                              STAGE_LIMIT_MS * ENV_MS_NS));
-    user_expect_fits(storm.scene.user);
-    print_message("  %u creates, %u mkdirs, %u unlinks, %u rmdirs, %u renames\n",
-                  storm.done[TREE_CREATE], storm.done[TREE_MKDIR], storm.done[TREE_UNLINK],
-                  storm.done[TREE_RMDIR], storm.done[TREE_RENAME]);
-    assert_true(storm.done[TREE_RENAME] > 20 && storm.done[TREE_MKDIR] > 20);
-    stage_free(storm.scene.stage);
-}
-
 /* A directory of several pages is one of several looks at its shard. */
 static void a_large_directory_is_counted(void **state)
 {
@@ -658,7 +568,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_damage_is_found_and_repaired),
         cmocka_unit_test(all_damages_together),
-        cmocka_unit_test(nothing_is_found_while_others_work),
         cmocka_unit_test(a_large_directory_is_counted),
     };
     log_level_min = LOG_LEVEL_ERROR;
