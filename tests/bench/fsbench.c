@@ -2,9 +2,10 @@
  *
  *   fsbench DIR [FILES [MIB]]
  *
- * In a directory of its own below DIR: creates, stats, reads and unlinks FILES (1000) files of 100
- * bytes; then writes and reads MIB (256) MiB in pieces of 1 MiB, the fsync at the end counted.
- * Lines of `name value unit`. */
+ * In a directory of its own below DIR: creates, stats, lists with a stat of each, reads, renames and
+ * unlinks FILES (5000) files of 100 bytes; then writes and reads MIB (256) MiB in pieces of 1 MiB,
+ * the fsync at the end counted. Lines of `name value unit`. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
@@ -68,9 +69,18 @@ static void read_one(unsigned i)
     must(close(fd) == 0, "close");
 }
 
+static void rename_one(unsigned i)
+{
+    char old[sizeof path];
+    name("f", i);
+    memcpy(old, path, sizeof path);
+    name("renamed", i);
+    must(rename(old, path) == 0, "rename");
+}
+
 static void unlink_one(unsigned i)
 {
-    name("f", i);
+    name("renamed", i);
     must(unlink(path) == 0, "unlink");
 }
 
@@ -80,6 +90,21 @@ static void each(const char *what, void (*one)(unsigned i), unsigned count)
     for (unsigned i = 0; i < count; i++)
         one(i);
     printf("%s %.0f files/s\n", what, count / (now() - start));
+}
+
+static void list(unsigned count)
+{
+    double start = now();
+    unsigned listed = 0;
+    DIR *dir = opendir(base);
+    must(dir != NULL, "opendir");
+    for (const struct dirent *entry = readdir(dir); entry; entry = readdir(dir)) {
+        struct stat st;
+        must(fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0, "stat");
+        listed += S_ISREG(st.st_mode);
+    }
+    must(closedir(dir) == 0 && listed == count, "list");
+    printf("list %.0f files/s\n", count / (now() - start));
 }
 
 static void sequential(const char *what, int flags, unsigned mib)
@@ -102,7 +127,7 @@ static void sequential(const char *what, int flags, unsigned mib)
 int main(int argc, char **argv)
 {
     static char dir[4000];
-    unsigned files = argc > 2 ? (unsigned)atoi(argv[2]) : 1000;
+    unsigned files = argc > 2 ? (unsigned)atoi(argv[2]) : 5000;
     unsigned mib = argc > 3 ? (unsigned)atoi(argv[3]) : 256;
     if (argc < 2 || argc > 4 || files == 0 || mib == 0) {
         fputs("usage: fsbench DIR [FILES [MIB]]\n", stderr);
@@ -115,7 +140,9 @@ int main(int argc, char **argv)
     setvbuf(stdout, NULL, _IOLBF, 0);
     each("create", create_one, files);
     each("stat", stat_one, files);
+    list(files);
     each("read", read_one, files);
+    each("rename", rename_one, files);
     each("unlink", unlink_one, files);
     sequential("write_seq", O_WRONLY | O_CREAT, mib);
     sequential("read_seq", O_RDONLY, mib);
