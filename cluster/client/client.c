@@ -1,5 +1,6 @@
 #include "client/inner.h"
 #include "client/head_cache.h"
+#include "client/lease.h"
 #include "client/scan.h"
 #include "client/touch.h"
 #include "router/finish.h"
@@ -32,6 +33,7 @@ struct client *client_new(struct env *env, struct router *router)
     client->waiter.on_config = on_config;
     client->window = SF_SESSION_OPEN_MAX;
     env_timer_init(env, &client->sweep, on_sweep);
+    lease_init(client);
     id_pool_init(&client->ids, client);
     client->forgetter = forgetter_new(router);
     client->heads = head_cache_new();
@@ -45,6 +47,8 @@ void client_free(struct client *client)
     touch_free_all(client);
     id_pool_deinit(&client->ids);
     op_free_all(client);
+    lock_free_all(client);
+    lease_deinit(client);
     forgetter_free(client->forgetter);
     session_free_all(client);
     router_await_cancel(client->router, &client->waiter);

@@ -10,6 +10,7 @@
  *   head_cache.c, tail.c   what is known of heads; arithmetic on tails
  *   value*.c, fan.c        level 2
  *   scan.c      names of all groups
+ *   lock.c      locks on ranges; lease.c: the client's name, and what keeps its locks
  *   touch.c     lazy times of change
  *
  * Invariants of level 1:
@@ -38,6 +39,8 @@
 #define SESSION_IDLE_MS_MAX (30u * 60u * 1000u)
 #define SESSION_SWEEP_MS 60000u
 
+struct lease;
+struct lock_op;
 struct session;
 struct txn;
 struct txn_part;
@@ -90,6 +93,7 @@ struct op {
     uint64_t sequence;       /* SENT, SETTLING */
     uint64_t deadline_ms;    /* 0: none */
     int failure;             /* FAILING */
+    uint64_t epoch;          /* client->epoch, when it was submitted */
     struct router_call router_call;
     struct env_timer timer; /* the deadline until it is SENT, or of a TXN; the next try when
                                SETTLING */
@@ -142,6 +146,9 @@ void session_leave(struct op *op);
 void session_expire(struct session *session);
 uint64_t session_first_incomplete(const struct session *session);
 void session_sweep(struct client *client); /* drops those unused for long */
+/* The client has a new name: nothing more goes out in sessions of the old one, and what waits for
+ * them fails with FENCED. */
+void session_fence_all(struct client *client);
 void session_free_all(struct client *client);
 
 /* -- ids ------------------------------------------------------------------------------------- */
@@ -171,6 +178,7 @@ struct scan_op;
 struct head_cache;
 struct touch;
 void value_free_all(struct client *client);
+void lock_free_all(struct client *client);
 
 struct client {
     struct env *env;
@@ -190,6 +198,17 @@ struct client {
     struct touch *touches;   /* by key */
     struct value_op *values; /* all of level 2 */
     struct scan_op *scans;   /* all */
+    /* lock.h */
+    uint64_t holder;   /* its name, with which its sessions' ids begin; never 0 */
+    uint64_t epoch;    /* names that it had before */
+    uint64_t tickets;  /* drawn by requests for locks */
+    uint64_t lease_ms; /* as a server said last */
+    struct lease *leases;
+    struct env_timer renewal; /* runs while there are leases */
+    struct lock_op *locks;    /* requests under way */
+    size_t lock_count;
+    void (*on_fenced)(void *ctx); /* may be NULL */
+    void *fence_ctx;
 };
 
 #endif

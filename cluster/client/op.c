@@ -271,7 +271,9 @@ static void op_begin_mutation(struct op *op)
     enum txn_place place = TXN_ONE_SHARD;
     if (op->call->op->kind == KV_MINI)
         place = txn_place_of(op->call->op, router_config(op->client->router), &op->shard);
-    if (place == TXN_NOT_SUPPORTED) {
+    if (op->epoch != op->client->epoch) {
+        op_fail(op, SF_FENCED);
+    } else if (place == TXN_NOT_SUPPORTED) {
         op_fail(op, SF_UNSUPPORTED);
     } else if (hold) {
         SF_MARK("client: mutation waits until an earlier one is settled");
@@ -327,6 +329,7 @@ void client_submit(struct client *client, struct client_call *call)
     struct op *op = sf_calloc(1, sizeof *op);
     op->client = client;
     op->call = call;
+    op->epoch = client->epoch;
     if (call->timeout_ms != 0)
         op->deadline_ms = env_now_ms(client->env) + call->timeout_ms;
     env_timer_init(client->env, &op->timer, op_on_timer);

@@ -2,9 +2,11 @@
  *
  *   made on first use -> opening -> open -> expired, or dropped when unused for long, or closed
  *
- * An id is random for each opening: were it the client's for ever, a session that is opened again
- * could be one that still exists, with numbers that were used. */
+ * An id is the client's name and a random number for each opening: were it the client's for ever, a
+ * session that is opened again could be one that still exists, with numbers that were used. */
 #include "client/inner.h"
+
+#include "client/lease.h"
 
 static void pump(struct session *session);
 
@@ -17,9 +19,10 @@ static struct session *session_new(struct client *client, uint32_t shard)
     session->shard = shard;
     session->next_sequence = 1;
     session->current = true;
-    uint64_t id[2] = {env_random(client->env), env_random(client->env)};
+    uint64_t id[2] = {client->holder, env_random(client->env)};
     static_assert(sizeof id == CLIENT_ID_BYTES, "a client id is 128 bits");
-    memcpy(session->id, id, sizeof id);
+    for (size_t i = 0; i < sizeof id; i++)
+        session->id[i] = (uint8_t)(id[i / 8] >> (8 * (i % 8)));
     HASH_ADD(hh, client->current, shard, sizeof session->shard, session);
     DL_APPEND(client->sessions, session);
     if (!env_timer_is_armed(&client->sweep))
@@ -97,6 +100,29 @@ static struct session *session_of(struct client *client, uint32_t shard)
 
 /* -- opening ------------------------------------------------------------------------------- */
 
+static void fail_queue(struct session *session, int status)
+{
+    while (session->queue) {
+        struct op *op = session->queue;
+        DL_DELETE(session->queue, op);
+        op->session = NULL;
+        op_fail(op, status);
+    }
+}
+
+void session_fence_all(struct client *client)
+{
+    struct session *session, *next;
+    DL_FOREACH_SAFE(client->sessions, session, next)
+    {
+        session_retire(session);
+        router_cancel(&session->open_call);
+        fail_queue(session, SF_FENCED);
+        if (!session->flight)
+            session_free(session);
+    }
+}
+
 static void open_on_done(struct router_call *call, int status, const struct kv_reply *reply)
 {
     struct session *session = container_of(call, struct session, open_call);
@@ -109,11 +135,10 @@ static void open_on_done(struct router_call *call, int status, const struct kv_r
         pump(session);
         return;
     }
-    while (session->queue) {
-        struct op *op = session->queue;
-        DL_DELETE(session->queue, op);
-        op_fail(op, result);
-    }
+    if (result == SF_FENCED)
+        lease_fenced(session->client, session->client->epoch); /* that frees the session */
+    else
+        fail_queue(session, result);
 }
 
 static void session_open(struct session *session)

@@ -191,7 +191,11 @@ static void on_answer(struct finish *finish, size_t index, const struct kv_reply
 
 static void rest_on_timer(struct env_timer *timer)
 {
-    number_all(container_of(timer, struct txn, rest));
+    struct txn *txn = container_of(timer, struct txn, rest);
+    if (txn->op->epoch == txn->op->client->epoch)
+        number_all(txn);
+    else
+        op_answer(txn->op, SF_FENCED, NULL);
 }
 
 /* At once the first time: then it queues. */

@@ -28,6 +28,13 @@ static const char *const method_names[KV_KIND_LIMIT] = {
     [KV_OUTCOME] = "kv.outcome",
     [KV_FORGET] = "kv.forget",
     [KV_ASK] = "kv.ask",
+    [KV_LOCK] = "kv.lock",
+    [KV_LOCK_CANCEL] = "kv.lock_cancel",
+    [KV_LOCK_TEST] = "kv.lock_test",
+    [KV_LOCK_AWAIT] = "kv.lock_await",
+    [KV_RENEW] = "kv.renew",
+    [KV_FENCE] = "kv.fence",
+    [KV_RELEASE] = "kv.release",
 };
 
 const char *kv_method_name(enum kv_kind kind)
@@ -48,12 +55,56 @@ bool kv_kind_of_method(struct slice method, enum kv_kind *out)
 
 bool kv_is_read(enum kv_kind kind)
 {
-    return kind >= KV_GET && kind <= KV_SCAN;
+    return (kind >= KV_GET && kind <= KV_SCAN) || kind == KV_LOCK_TEST || kind == KV_LOCK_AWAIT;
+}
+
+bool kv_is_lock(enum kv_kind kind)
+{
+    return kind >= KV_LOCK && kind <= KV_LOCK_AWAIT;
+}
+
+bool kv_is_of_holder(enum kv_kind kind)
+{
+    return kind >= KV_RENEW && kind <= KV_RELEASE;
 }
 
 bool kv_is_of_txn(enum kv_kind kind)
 {
     return kind >= KV_PREPARE && kind <= KV_ASK;
+}
+
+void kv_lock_pack(struct buffer *b, const struct kv_lock *lock)
+{
+    buffer_put_u8(b, (uint8_t)lock->type);
+    buffer_put_u8(b, (uint8_t)lock->flags);
+    buffer_put_u64(b, lock->holder);
+    buffer_put_u64(b, lock->owner);
+    buffer_put_u64(b, lock->ticket);
+    buffer_put_u64(b, lock->first);
+    buffer_put_u64(b, lock->last);
+    buffer_put_u32(b, lock->pid);
+}
+
+int kv_lock_unpack(struct slice bytes, struct kv_lock *lock)
+{
+    const unsigned all = KV_LOCK_WAITS | KV_LOCK_PASSES | KV_LOCK_CONVERTS;
+    struct reader r = reader_of(bytes);
+    struct kv_lock got;
+    unsigned type = reader_u8(&r);
+    got.type = (enum kv_lock_type)type;
+    got.flags = reader_u8(&r);
+    got.holder = reader_u64(&r);
+    got.owner = reader_u64(&r);
+    got.ticket = reader_u64(&r);
+    got.first = reader_u64(&r);
+    got.last = reader_u64(&r);
+    got.pid = reader_u32(&r);
+    bool good = reader_done(&r) && type <= KV_LOCK_EXCLUSIVE && (got.flags & ~all) == 0 &&
+                got.holder != 0 && got.first <= got.last;
+    if (!good)
+        return SF_INVALID;
+    *lock = got;
+    return SF_OK;
 }
 
 static void put_big(uint8_t out[8], uint64_t value)
@@ -92,7 +143,7 @@ int kv_unnamed_unpack(struct slice data, struct kv_unnamed *out)
 
 uint32_t kv_op_shard(const struct kv_op *op, enum routing routing, uint32_t shard_count)
 {
-    if (kv_is_of_txn(op->kind) && op->kind != KV_PREPARE)
+    if ((kv_is_of_txn(op->kind) && op->kind != KV_PREPARE) || kv_is_of_holder(op->kind))
         return 0;
     if (op->kind == KV_MINI || op->kind == KV_PREPARE) {
         const struct kv_op *first = op->check_count > 0 ? op->checks : op->ops;

@@ -88,6 +88,22 @@ struct kv_pre {
  *  FORGET         numbers = some of this shard               -
  *  ASK            numbers = one of this shard                fate. What was not prepared so far
  *                                                            will not be from here on
+ *
+ *  Locks on ranges of an internal key (shardkv/range.h). data = a struct kv_lock:
+ *  LOCK           what is asked for                          old_length: how many locks and places
+ *                                                            in queues its holder has in the shard;
+ *                                                            ids_first: length of a lease in ms;
+ *                                                            QUEUED: it waits, under its ticket
+ *  LOCK_CANCEL    holder and ticket of what waits            the same; NOT_FOUND: it does not wait
+ *  LOCK_TEST      what would be asked for                    data: a lock in the way, if any
+ *  LOCK_AWAIT     holder and ticket                          when it waits no more; QUEUED: it
+ *                                                            still does, after KV_AWAIT_MS
+ *  Of a client as a whole. ids_first = its holder; no key:
+ *  RENEW          -                                          as LOCK's
+ *  FENCE          -                                          -: nothing that it sent before is
+ *                                                            executed here from now on
+ *  RELEASE        -                                          -: its locks are gone. Only after FENCE
+ *                                                            in every shard
  */
 enum kv_kind {
     KV_GET = 1,
@@ -115,6 +131,13 @@ enum kv_kind {
     KV_OUTCOME,
     KV_FORGET,
     KV_ASK,
+    KV_LOCK,
+    KV_LOCK_CANCEL,
+    KV_LOCK_TEST,
+    KV_LOCK_AWAIT,
+    KV_RENEW,
+    KV_FENCE,
+    KV_RELEASE,
     KV_KIND_LIMIT
 };
 
@@ -151,6 +174,7 @@ struct kv_add {
 /* Keys, data and attr of a MINI together: as a log entry it shares a message with others. */
 #define KV_MINI_BYTES_MAX (4u << 20)
 #define KV_NUMBERS_MAX 64u         /* of one FORGET */
+#define KV_AWAIT_MS 10000u         /* so long a LOCK_AWAIT is not answered */
 #define KV_SHARD_OF_KEY UINT32_MAX /* kv_target.shard: to be computed from the key */
 
 /* A participant of a transaction: a number of a session, which is used for nothing else. */
@@ -160,6 +184,30 @@ struct kv_number {
     uint64_t sequence;         /* from 1 */
     uint64_t first_incomplete; /* of the session, when the client sent this; <= sequence */
 };
+
+enum kv_lock_type { KV_LOCK_NONE, KV_LOCK_SHARED, KV_LOCK_EXCLUSIVE };
+
+enum kv_lock_flags {
+    KV_LOCK_WAITS = 1, /* it queues where it cannot be had; else LOCK_HELD */
+    /* Its owner holds locks already, of whatever: it stands behind holders, not behind those who
+     * wait, or fairness would make circles that locks alone do not. */
+    KV_LOCK_PASSES = 2,
+    /* As flock(2) has it: where it is to become another type and that cannot be at once, what its
+     * owner had is given back first. DEADLOCK is not looked for. */
+    KV_LOCK_CONVERTS = 4,
+};
+
+/* A lock on bytes first..last of a key, or one that is asked for. */
+struct kv_lock {
+    enum kv_lock_type type; /* NONE: to be unlocked */
+    unsigned flags;
+    uint64_t holder; /* the client: the first 8 bytes of its sessions' ids; not 0 */
+    uint64_t owner;  /* who, within the client; locks of one owner do not conflict */
+    uint64_t ticket; /* a number of the holder's for this request alone */
+    uint64_t first, last; /* first <= last */
+    uint32_t pid;         /* shown by LOCK_TEST */
+};
+#define KV_LOCK_BYTES 46u
 
 struct kv_op {
     enum kv_kind kind;
@@ -259,7 +307,9 @@ SF_MUST_CHECK bool kv_reference(struct slice bytes, enum kv_space *space, struct
 /* "kv.get" ... ; NULL for a number that is no kind. */
 const char *kv_method_name(enum kv_kind kind);
 bool kv_kind_of_method(struct slice method, enum kv_kind *out);
-bool kv_is_read(enum kv_kind kind); /* GET, GET_RANGE, STAT, SCAN */
+bool kv_is_read(enum kv_kind kind); /* GET, GET_RANGE, STAT, SCAN, LOCK_TEST, LOCK_AWAIT */
+bool kv_is_lock(enum kv_kind kind); /* the four that carry a struct kv_lock */
+bool kv_is_of_holder(enum kv_kind kind); /* RENEW, FENCE, RELEASE: about a client, without a session */
 /* PREPARE, OUTCOME, FORGET, ASK: what a transaction over shards needs to come to its end. */
 bool kv_is_of_txn(enum kv_kind kind);
 
@@ -303,6 +353,9 @@ void kv_extent_key(uint64_t data_id, uint64_t extent, uint8_t out[KV_EXTENT_KEY_
  *      a SCAN stays within the objects that one message may have
  */
 void kv_op_pack(struct buffer *b, const struct kv_op *op);
+/* A lock, little-endian: u8 type, u8 flags, u64 holder, owner, ticket, first, last, u32 pid. */
+void kv_lock_pack(struct buffer *b, const struct kv_lock *lock);
+SF_MUST_CHECK int kv_lock_unpack(struct slice bytes, struct kv_lock *lock); /* SF_INVALID */
 SF_MUST_CHECK int kv_op_unpack(struct cursor *c, struct kv_op *op);
 void kv_op_free(struct kv_op *op);
 /* The params array of a request; its kind travels as the method's name too. */

@@ -162,6 +162,15 @@ static int check_prepare(const struct kv_op *op, const char **what)
     return status ? status : check_mini(op, what);
 }
 
+static int check_lock(const struct kv_op *op, const char **what)
+{
+    struct kv_lock lock;
+    RULE(op->space == KV_INTERNAL, SF_INVALID, "key space");
+    RULE(kv_lock_unpack(op->data, &lock) == SF_OK, SF_INVALID, "lock");
+    RULE(op->kind != KV_LOCK_TEST || lock.type != KV_LOCK_NONE, SF_INVALID, "lock");
+    return SF_OK;
+}
+
 /* What holds for one kind. */
 static int check_kind(const struct kv_op *op, const char **what)
 {
@@ -193,6 +202,16 @@ static int check_kind(const struct kv_op *op, const char **what)
     case KV_OUTCOME:
     case KV_ASK:
         return check_numbers(op, 1, what);
+    case KV_LOCK:
+    case KV_LOCK_CANCEL:
+    case KV_LOCK_TEST:
+    case KV_LOCK_AWAIT:
+        return check_lock(op, what);
+    case KV_RENEW:
+    case KV_FENCE:
+    case KV_RELEASE:
+        RULE(op->ids_first != 0, SF_INVALID, "holder");
+        return SF_OK;
     case KV_GET:
     case KV_GET_RANGE:
     case KV_STAT:

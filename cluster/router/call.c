@@ -253,6 +253,8 @@ static void call_transmit(struct router_call *call, const struct group *group)
     }
     uint64_t bytes = params.n + bytes_wanted(&call->request.op);
     uint64_t patience_ms = router_try_ms(router, call->silences, bytes, call->deadline_ms);
+    if (call->request.op.kind == KV_LOCK_AWAIT)
+        patience_ms += KV_AWAIT_MS;
     call->state = ROUTER_CALL_SENT;
     call->sends++;
     rpc_call_start(router->rpc, &call->rpc_call, group->addresses[call->replica],

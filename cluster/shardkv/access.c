@@ -29,7 +29,8 @@ int access_open(struct access *access, const struct access_at *at)
                               .time_ns = at->time_ns,
                               .limits = at->limits,
                               .cache = at->cache,
-                              .txns = at->txns};
+                              .txns = at->txns,
+                              .ranges = at->ranges};
     draft_init(&access->draft, at->space, at->batch);
     int status = SF_OK;
     if (!cache_get_meta(at->cache, at->copy, &access->meta))

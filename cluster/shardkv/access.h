@@ -12,6 +12,7 @@
 
 struct access_chunk;
 struct cache;
+struct range_table;
 struct txn_table;
 
 struct access {
@@ -25,7 +26,8 @@ struct access {
     uint32_t held_intents;
     const struct shardkv_limits *limits; /* NULL in a read, as is: */
     struct cache *cache;
-    struct txn_table *txns; /* NULL also where nobody keeps one */
+    struct txn_table *txns; /* NULL also where nobody keeps one, as is: */
+    struct range_table *ranges;
     struct access_chunk *chunks;
 };
 
@@ -36,6 +38,7 @@ struct access_at {
     const struct shardkv_limits *limits;
     struct cache *cache;    /* NULL: none is kept */
     struct txn_table *txns; /* of `copy`; NULL: none is kept */
+    struct range_table *ranges; /* the same */
     struct shard_copy copy;
     uint64_t time_ns;
 };

@@ -4,6 +4,7 @@
 #include "shardkv/completion.h"
 #include "shardkv/mini.h"
 #include "shardkv/ops.h"
+#include "shardkv/range.h"
 #include "shardkv/session.h"
 #include "shardkv/txn.h"
 
@@ -12,6 +13,12 @@ static void execute(struct access *access, const struct kv_op *op, struct buffer
     struct kv_reply reply;
     if (op->kind == KV_MINI)
         mini_execute(access, op, &reply);
+    else if (kv_is_lock(op->kind) && access->ranges == NULL)
+        reply = (struct kv_reply){.status = SF_UNSUPPORTED};
+    else if (op->kind == KV_LOCK)
+        range_lock(access, op, &reply);
+    else if (op->kind == KV_LOCK_CANCEL)
+        range_cancel(access, op, &reply);
     else
         ops_execute(access, op, &reply);
     completion_pack(answer, &reply);
@@ -69,6 +76,18 @@ static void dispatch_txn(struct access *access, const struct request *request,
         txn_forget(access, op, answer);
 }
 
+static void dispatch_holder(struct access *access, const struct kv_op *op, struct buffer *answer)
+{
+    struct kv_reply reply = {.status = SF_UNSUPPORTED};
+    if (access->ranges != NULL && op->kind == KV_RENEW)
+        range_renew(access, op->ids_first, &reply);
+    else if (access->ranges != NULL && op->kind == KV_FENCE)
+        range_fence(access, op->ids_first, &reply);
+    else if (access->ranges != NULL)
+        range_release(access, op->ids_first, &reply);
+    completion_pack(answer, &reply);
+}
+
 static void dispatch(struct access *access, const struct request *request, struct buffer *answer)
 {
     const struct kv_op *op = &request->op;
@@ -79,6 +98,10 @@ static void dispatch(struct access *access, const struct request *request, struc
     }
     if (kv_is_of_txn(op->kind)) {
         dispatch_txn(access, request, answer);
+        return;
+    }
+    if (kv_is_of_holder(op->kind)) {
+        dispatch_holder(access, op, answer);
         return;
     }
     if (op->kind != KV_SESSION_OPEN && op->kind != KV_SESSION_CLOSE) {
@@ -121,8 +144,8 @@ int apply_wants_tick(const struct space *space, struct shard_copy copy, bool *wa
 int apply_tick(const struct access_at *at, size_t *limit)
 {
     struct access access;
-    bool wants = false;
-    int status = apply_wants_tick(at->space, at->copy, &wants);
+    bool wants = at->ranges != NULL && range_table_has_leases(at->ranges);
+    int status = wants ? SF_OK : apply_wants_tick(at->space, at->copy, &wants);
     if (status != SF_OK || !wants)
         return status;
     status = access_open(&access, at);

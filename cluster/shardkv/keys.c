@@ -70,6 +70,24 @@ void keys_completion(struct key *key, struct shard_copy copy, uint64_t session, 
     put_big(key, sequence, 8);
 }
 
+void keys_barred(struct key *key, struct shard_copy copy, uint64_t holder)
+{
+    keys_section(key, copy, 'f');
+    put_big(key, holder, 8);
+}
+
+void keys_lease(struct key *key, struct shard_copy copy, uint64_t holder)
+{
+    keys_section(key, copy, 'h');
+    put_big(key, holder, 8);
+}
+
+void keys_locks(struct key *key, struct shard_copy copy, struct slice user_key)
+{
+    keys_section(key, copy, 'l');
+    put_bytes(key, user_key);
+}
+
 void keys_client(struct key *key, struct shard_copy copy, struct slice client_id)
 {
     keys_section(key, copy, 'i');

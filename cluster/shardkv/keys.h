@@ -14,7 +14,10 @@
  *
  *   'b'  space, u16 key length, user key, u32 block   a block of a head; absent: zeros (head.h)
  *   'c'  u64 session, u64 sequence                    completion record (completion.h)
+ *   'f'  u64 holder                                   a client that is barred (range.h)
+ *   'h'  u64 holder                                   its lease
  *   'i'  client id, 16 bytes                          session number (session.h)
+ *   'l'  user key (internal)                          locks on its ranges (range.h)
  *   'm'                                               the shard's counters and age (shard.h)
  *   'n'  u64 data id                                  intent (trash.h)
  *   'p'  u64 session, u64 sequence                    prepared transaction (txn_record.h)
@@ -63,6 +66,9 @@ void keys_record(struct key *key, struct shard_copy copy, enum kv_space space,
 void keys_block(struct key *key, struct shard_copy copy, enum kv_space space, struct slice user_key,
                 uint32_t block);
 void keys_completion(struct key *key, struct shard_copy copy, uint64_t session, uint64_t sequence);
+void keys_barred(struct key *key, struct shard_copy copy, uint64_t holder);
+void keys_lease(struct key *key, struct shard_copy copy, uint64_t holder);
+void keys_locks(struct key *key, struct shard_copy copy, struct slice user_key);
 void keys_client(struct key *key, struct shard_copy copy, struct slice client_id);
 void keys_meta(struct key *key, struct shard_copy copy);
 void keys_intent(struct key *key, struct shard_copy copy, uint64_t data_id);

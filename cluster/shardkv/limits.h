@@ -15,6 +15,7 @@ struct shardkv_limits {
     uint64_t session_step_ns;  /* X3 of session.h */
     uint32_t sessions_max;     /* of a shard */
     uint64_t tick_ms;          /* a leader with something to expire lets time pass so often */
+    uint64_t lease_ns;         /* a client's locks are given to others, not renewed for so long */
     size_t pending_max;        /* requests of the process under way */
     size_t chunk_bytes;        /* of hand-off */
 };

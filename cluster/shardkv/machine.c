@@ -8,6 +8,7 @@
 #include "shardkv/apply.h"
 #include "shardkv/cache.h"
 #include "shardkv/completion.h"
+#include "shardkv/fence_worker.h"
 #include "shardkv/service.h"
 #include "shardkv/trash_worker.h"
 #include "shardkv/txn_worker.h"
@@ -48,6 +49,7 @@ static void on_lost(void *ctx, uint32_t shard, uint64_t home)
     struct kv_machine *machine = ctx;
     (void)home;
     txn_tables_drop(machine->txns, shard);
+    range_tables_drop(machine->ranges, shard);
     if (machine->service != NULL)
         service_shard_lost(machine, shard);
 }
@@ -80,6 +82,12 @@ int machine_txns(const struct kv_machine *machine, struct shard_copy copy, struc
     return txn_tables_at(machine->txns, &machine->space, copy, out);
 }
 
+int machine_ranges(const struct kv_machine *machine, struct shard_copy copy,
+                   struct range_table **out)
+{
+    return range_tables_at(machine->ranges, &machine->space, copy, out);
+}
+
 uint64_t machine_config_num(const struct kv_machine *machine)
 {
     return machine->shards != NULL ? shards_config_num(machine->shards) : 0;
@@ -98,12 +106,15 @@ struct applying {
 static struct access_at place(const struct applying *applying, struct shard_copy copy)
 {
     struct txn_table *txns = NULL;
+    struct range_table *ranges = NULL;
     check_store(applying->machine, machine_txns(applying->machine, copy, &txns));
+    check_store(applying->machine, machine_ranges(applying->machine, copy, &ranges));
     return (struct access_at){.space = &applying->machine->space,
                               .batch = applying->batch,
                               .limits = &applying->machine->limits,
                               .cache = applying->machine->cache,
                               .txns = txns,
+                              .ranges = ranges,
                               .copy = copy,
                               .time_ns = applying->entry->time_ns};
 }
@@ -183,6 +194,8 @@ static void on_applied(struct machine *base, uint64_t index)
     handoff_applied(machine->handoff);
     while (txn_tables_take_freed(machine->txns, &shard))
         service_locks_freed(machine, shard);
+    while (range_tables_take_moved(machine->ranges, &shard))
+        service_ranges_moved(machine, shard);
 }
 
 static void on_restored(struct machine *base, const struct space *space, uint64_t applied)
@@ -192,6 +205,7 @@ static void on_restored(struct machine *base, const struct space *space, uint64_
     machine->space = *space;
     cache_clear(machine->cache);
     txn_tables_clear(machine->txns);
+    range_tables_clear(machine->ranges);
     if (machine->shards == NULL)
         begin(machine);
     check_store(machine, shards_restored(machine->shards, space));
@@ -223,11 +237,15 @@ static void on_tick(struct env_timer *timer)
     struct tick_wish wish = {.machine = machine};
     env_timer_start_ms(timer, machine->limits.tick_ms);
     shards_each_serving(machine->shards, ask_shard, &wish);
-    if (!wish.wanted)
-        return;
+    if (wish.wanted)
+        machine_tick(machine);
+}
+
+void machine_tick(struct kv_machine *machine)
+{
     uint8_t body = ENTRY_TICK;
     int status = replica_propose(machine->base.replica, slice_of(&body, 1), NULL);
-    (void)status; /* the next minute tries again */
+    (void)status; /* who wants it tries again */
 }
 
 static void on_lead(struct machine *base, bool leads, uint64_t term)
@@ -245,6 +263,7 @@ static void on_lead(struct machine *base, bool leads, uint64_t term)
     handoff_lead(machine->handoff, leads);
     trash_worker_lead(machine->trash, leads);
     txn_worker_lead(machine->finisher, leads);
+    fence_worker_lead(machine->fencer, leads);
 }
 
 /* -- life ---------------------------------------------------------------------------------- */
@@ -263,6 +282,8 @@ void machine_detach(struct kv_machine *machine)
     machine->trash = NULL;
     txn_worker_free(machine->finisher);
     machine->finisher = NULL;
+    fence_worker_free(machine->fencer);
+    machine->fencer = NULL;
     machine->service = NULL;
 }
 
@@ -274,6 +295,7 @@ static void on_free(struct machine *base)
     shards_free(machine->shards);
     cache_free(machine->cache);
     txn_tables_free(machine->txns);
+    range_tables_free(machine->ranges);
     free(machine);
 }
 
@@ -298,6 +320,8 @@ struct kv_machine *machine_new(struct shardkv *service, group_id gid)
     machine->cache = cache_new();
     machine->txns = txn_tables_new();
     machine->finisher = txn_worker_new(machine);
+    machine->ranges = range_tables_new();
+    machine->fencer = fence_worker_new(machine);
     env_timer_init(shardkv_env(service), &machine->tick, on_tick);
     return machine;
 }

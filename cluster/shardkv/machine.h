@@ -13,9 +13,11 @@
 #include "shardkv/keys.h"
 #include "shardkv/limits.h"
 #include "shardkv/lock_queue.h"
+#include "shardkv/range_table.h"
 #include "shardkv/shards.h"
 
 struct shardkv;
+struct fence_worker;
 struct trash_worker;
 struct txn_worker;
 
@@ -28,11 +30,13 @@ struct kv_machine {
     struct space space;
     struct cache *cache;
     struct txn_tables *txns;
+    struct range_tables *ranges;
     struct lock_queues waiting; /* requests that wait for locks; empty unless it leads */
     struct shards *shards;      /* NULL until the state was restored */
     struct handoff *handoff;
     struct trash_worker *trash;
     struct txn_worker *finisher;
+    struct fence_worker *fencer;
     struct env_timer tick; /* armed while it leads */
 };
 
@@ -46,6 +50,11 @@ SF_MUST_CHECK bool machine_serves(const struct kv_machine *machine, uint32_t sha
 /* The transactions and locks of a copy that is served. SF_CORRUPT, SF_IO. */
 SF_MUST_CHECK int machine_txns(const struct kv_machine *machine, struct shard_copy copy,
                                struct txn_table **out);
+/* The locks on ranges of a copy that is served. SF_CORRUPT, SF_IO. */
+SF_MUST_CHECK int machine_ranges(const struct kv_machine *machine, struct shard_copy copy,
+                                 struct range_table **out);
+/* Sees to it that time passes in the shards. */
+void machine_tick(struct kv_machine *machine);
 uint64_t machine_config_num(const struct kv_machine *machine);
 
 #endif

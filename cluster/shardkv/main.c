@@ -9,6 +9,7 @@
 #include "replica/server.h"
 #include "shardkv/shardkv.h"
 
+#define LEASE_SECONDS_MAX 3600u
 #define GROUPS_MAX 64u /* replicas of one process, groups of a static placement */
 
 enum {
@@ -17,6 +18,7 @@ enum {
     OPTION_REPLICA,
     OPTION_MASTERS,
     OPTION_STATIC,
+    OPTION_LEASE,
     OPTION_HELP,
     OPTION_VERSION
 };
@@ -28,6 +30,7 @@ static const struct option long_options[] = {
     {"replica", required_argument, NULL, OPTION_REPLICA},
     {"masters", required_argument, NULL, OPTION_MASTERS},
     {"static", required_argument, NULL, OPTION_STATIC},
+    {"lease", required_argument, NULL, OPTION_LEASE},
     {"help", no_argument, NULL, OPTION_HELP},
     {"version", no_argument, NULL, OPTION_VERSION},
     {NULL, 0, NULL, 0},
@@ -47,6 +50,7 @@ struct kv_program {
     char **master_addresses;
     size_t master_count;
     struct config *config; /* static placement; else NULL */
+    struct shardkv_limits limits;
     struct shardkv *shardkv;
 };
 
@@ -63,7 +67,10 @@ static void print_help(void)
         "                       process holds a replica\n"
         "  --masters A,B,C      addresses of the shardmasters\n"
         "  --static N=A,B,C     in place of --masters, once for each group there is: the shards\n"
-        "                       are spread over them and never move\n" SERVER_HELP
+        "                       are spread over them and never move\n"
+        "  --lease SECONDS      a client that is not heard of for so long loses its file locks\n"
+        "                       (default 30); the same for every server of the cluster, for ever\n"
+        SERVER_HELP
         "  --help, --version\n",
         stdout);
 }
@@ -216,7 +223,8 @@ static int add(void *ctx, const struct server_options *options, struct env *env,
     struct kv_program *program = ctx;
     struct shardkv_options placement = {.masters = (const char *const *)program->master_addresses,
                                         .master_count = program->master_count,
-                                        .config = program->config};
+                                        .config = program->config,
+                                        .limits = &program->limits};
     program->shardkv = shardkv_new(env, host_rpc(host), &placement);
     for (size_t i = 0; i < program->group_count; i++) {
         struct replica *replica = NULL;
@@ -270,6 +278,16 @@ static bool add_text(struct group_texts *texts, const char *text)
     return true;
 }
 
+static bool take_lease(struct shardkv_limits *limits, const char *text)
+{
+    char *end = NULL;
+    unsigned long seconds = text[0] >= '0' && text[0] <= '9' ? strtoul(text, &end, 10) : 0;
+    if (seconds < 1 || seconds > LEASE_SECONDS_MAX || *end != 0)
+        return complain("--lease: this is not a number of seconds from 1 to 3600: ", text);
+    limits->lease_ns = seconds * ENV_SECOND_NS;
+    return true;
+}
+
 /* One option. False: what is wrong was said. */
 static bool take_option(struct server_options *options, struct kv_program *program, int option)
 {
@@ -287,6 +305,8 @@ static bool take_option(struct server_options *options, struct kv_program *progr
         return true;
     case OPTION_STATIC:
         return add_text(&program->fixed, optarg);
+    case OPTION_LEASE:
+        return take_lease(&program->limits, optarg);
     default:
         return server_take_option(options, option, optarg) == SERVER_TAKEN;
     }
@@ -295,7 +315,7 @@ static bool take_option(struct server_options *options, struct kv_program *progr
 int main(int argc, char **argv)
 {
     struct server_options options = {.program = "shardkv"};
-    struct kv_program program = {0};
+    struct kv_program program = {.limits = shardkv_limits_default};
     int option;
     opterr = 0; /* the line is ours */
     while ((option = getopt_long(argc, argv, ":", long_options, NULL)) != -1) {

@@ -170,8 +170,18 @@ static void read_here(struct pending *p)
     answer_status(p->rpc, p->machine, status);
 }
 
+void pending_answer(struct pending *p, struct buffer *reply)
+{
+    answer_packed(p->rpc, reply);
+    pending_free(p);
+}
+
 void pending_read(struct pending *p)
 {
+    if (kv_is_lock(p->request.op.kind)) {
+        pending_read_ranges(p);
+        return;
+    }
     if (p->request.op.kind == KV_SCAN)
         scan_here(p);
     else
@@ -251,6 +261,12 @@ void pending_propose(struct pending *p)
         pending_finish(p, status);
 }
 
+static bool unlocks(const struct kv_op *op)
+{
+    struct kv_lock lock;
+    return kv_lock_unpack(op->data, &lock) == SF_OK && lock.type == KV_LOCK_NONE;
+}
+
 /* What only frees space, or leads to that, is admitted also where there is none left. */
 static bool frees_space(const struct kv_op *op)
 {
@@ -273,7 +289,13 @@ static bool frees_space(const struct kv_op *op)
     case KV_FORGET:
     case KV_ASK:
     case KV_ADD: /* the counts of a directory, where an entry of it goes */
+    case KV_LOCK_CANCEL:
+    case KV_RENEW:
+    case KV_FENCE:
+    case KV_RELEASE:
         return true;
+    case KV_LOCK:
+        return unlocks(op);
     case KV_GET:
     case KV_GET_RANGE:
     case KV_STAT:
@@ -287,6 +309,8 @@ static bool frees_space(const struct kv_op *op)
     case KV_RESERVE:
     case KV_NEW_IDS:
     case KV_INTENT:
+    case KV_LOCK_TEST:
+    case KV_LOCK_AWAIT:
     case KV_KIND_LIMIT:
         return false;
     }
@@ -406,7 +430,7 @@ static void route(struct shardkv *service, struct rpc_request *rpc,
 /* Does the operation name a key, from which its shard follows? */
 static bool has_key(enum kv_kind kind)
 {
-    return kind <= KV_RESERVE && kind != KV_SCAN;
+    return (kind <= KV_RESERVE && kind != KV_SCAN) || kv_is_lock(kind);
 }
 
 /* A prefix of plain keys: they are in every shard, and the check is of those in this one. */
@@ -530,6 +554,7 @@ static void cancel(struct pending *p)
         break;
     case PENDING_WAITING:
     case PENDING_RETRYING:
+    case PENDING_PARKED:
         break; /* pending_free ends these */
     }
 }
@@ -539,7 +564,8 @@ static bool stands_in(const struct pending *p, uint32_t shard)
 {
     if (p->state == PENDING_WAITING)
         return p->waiter.shard == shard;
-    return p->shard == shard && (p->state == PENDING_READING || p->state == PENDING_RETRYING);
+    return p->shard == shard && (p->state == PENDING_READING || p->state == PENDING_RETRYING ||
+                                 p->state == PENDING_PARKED);
 }
 
 void pending_shard_lost(struct shardkv *service, struct kv_machine *machine, uint32_t shard)

@@ -8,7 +8,9 @@
  *             `kept` is its log entry
  *   RETRYING  it may not be refused and could not be proposed; `kept` is its log entry
  *
- *   READING -> WAITING -> (read at once)     WRITING <-> WAITING     WRITING <-> RETRYING
+ *   PARKED    a LOCK_AWAIT whose request still waits; `request` is a copy
+ *
+ *   READING -> WAITING -> (read at once)  READING -> PARKED     WRITING <-> WAITING     WRITING <-> RETRYING
  */
 #ifndef SHARDKV_PENDING_INSIDE_H
 #define SHARDKV_PENDING_INSIDE_H
@@ -21,7 +23,8 @@ enum pending_state {
     PENDING_PASSED,
     PENDING_ROUTED,
     PENDING_WAITING,
-    PENDING_RETRYING
+    PENDING_RETRYING,
+    PENDING_PARKED
 };
 
 struct routed {
@@ -49,7 +52,7 @@ struct pending {
     bool is_of_txn;            /* it is never refused as OVERLOADED */
     struct kv_session session; /* of a mutation */
     struct waiter waiter;      /* its place in a queue for locks */
-    struct env_timer timer;    /* WAITING: the end of it; RETRYING: the next try */
+    struct env_timer timer;    /* WAITING, PARKED: the end of it; RETRYING: the next try */
     uint64_t wait_until_ms;    /* of all its waiting; 0: it never waited */
 };
 
@@ -60,6 +63,13 @@ void pending_finish(struct pending *p, int status); /* answers, and frees */
 void pending_read(struct pending *p);
 /* Proposes p->kept. Answers and frees where that is refused. */
 void pending_propose(struct pending *p);
+
+/* -- pending_ranges.c ------------------------------------------------------------------------ */
+
+/* A read of locks whose barrier is passed: answers and frees, or parks. */
+void pending_read_ranges(struct pending *p);
+/* A packed reply, taken. */
+void pending_answer(struct pending *p, struct buffer *reply);
 
 /* -- pending_locks.c ----------------------------------------------------------------------- */
 

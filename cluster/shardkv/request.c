@@ -1,12 +1,13 @@
 #include "shardkv/request.h"
 
-/* Opening a session may drop another one, and the end of one looks for its intents. */
+/* Opening a session may drop another one, the end of one looks for its intents, and a fence for all
+ * of a client. */
 static bool iterates(const struct kv_op *op)
 {
     for (size_t i = 0; i < op->check_count; i++)
         if (op->checks[i].flags & KV_PREFIX_EMPTY)
             return true;
-    return op->kind == KV_SESSION_OPEN || op->kind == KV_SESSION_CLOSE;
+    return op->kind == KV_SESSION_OPEN || op->kind == KV_SESSION_CLOSE || op->kind == KV_FENCE;
 }
 
 void request_pack(struct buffer *b, const struct kv_request *request)

@@ -11,6 +11,7 @@ const struct shardkv_limits shardkv_limits_default = {
     .session_step_ns = 60 * ENV_SECOND_NS,
     .sessions_max = SF_SESSIONS_MAX,
     .tick_ms = 60000,
+    .lease_ns = 30 * ENV_SECOND_NS,
     .pending_max = 4096,
     .chunk_bytes = 512u << 10,
 };
@@ -79,6 +80,11 @@ void service_lead_lost(struct kv_machine *machine)
 void service_locks_freed(struct kv_machine *machine, uint32_t shard)
 {
     pending_locks_freed(machine, shard);
+}
+
+void service_ranges_moved(struct kv_machine *machine, uint32_t shard)
+{
+    pending_ranges_moved(machine, shard);
 }
 
 /* -- methods ------------------------------------------------------------------------------- */

@@ -40,6 +40,8 @@ void service_shard_lost(struct kv_machine *machine,
 void service_lead_lost(struct kv_machine *machine); /* who waits for locks is told so */
 /* Locks of the shard were given back: who waited for them goes on. */
 void service_locks_freed(struct kv_machine *machine, uint32_t shard);
+/* Somebody in the shard does not wait for a range any more. */
+void service_ranges_moved(struct kv_machine *machine, uint32_t shard);
 void service_forget(struct shardkv *service, struct kv_machine *machine); /* it is being freed */
 
 /* -- static_masters.c ---------------------------------------------------------------------- */
@@ -57,6 +59,7 @@ void pending_shard_lost(struct shardkv *service, struct kv_machine *machine, uin
 /* Answers those that wait for locks. */
 void pending_lead_lost(struct shardkv *service, struct kv_machine *machine);
 void pending_locks_freed(struct kv_machine *machine, uint32_t shard);
+void pending_ranges_moved(struct kv_machine *machine, uint32_t shard);
 /* Forgets them, of one machine or (NULL) of all; nothing is answered. */
 void pending_forget(struct shardkv *service, const struct kv_machine *machine);
 

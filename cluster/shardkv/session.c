@@ -5,6 +5,7 @@
 #include "env/mark.h"
 #include "shardkv/cache.h"
 #include "shardkv/completion.h"
+#include "shardkv/range.h"
 #include "shardkv/trash.h"
 #include "shardkv/txn_table.h"
 
@@ -209,6 +210,10 @@ void session_open(struct access *access, struct slice client_id, struct kv_reply
     struct key client;
     struct session session;
     *reply = (struct kv_reply){0};
+    if (range_is_barred(access, range_holder_of(client_id))) {
+        reply->status = SF_FENCED;
+        return;
+    }
     keys_client(&client, access->copy, client_id);
     uint64_t number = find_client(access, &client);
     if (number != 0 && load(access, number, &session)) {
@@ -228,6 +233,31 @@ void session_close(struct access *access, uint64_t number, struct kv_reply *repl
     *reply = (struct kv_reply){0};
     if (load(access, number, &session))
         drop(access, &session);
+}
+
+void session_close_all(struct access *access, uint64_t holder, struct buffer *numbers)
+{
+    struct key from, to;
+    struct buffer id = {0};
+    struct session session;
+    buffer_put_u64(&id, holder);
+    keys_client(&from, access->copy, buffer_slice(&id));
+    buffer_deinit(&id);
+    to = from;
+    keys_after_prefix(&to);
+    struct store_iter *iter =
+        store_iter_new(access->draft.space, NULL, key_slice(&from), key_slice(&to));
+    for (; store_iter_valid(iter); store_iter_next(iter)) {
+        struct reader r = reader_of(store_iter_value(iter));
+        uint64_t number = reader_u64(&r);
+        if (!load(access, number, &session)) {
+            draft_fail(&access->draft, SF_CORRUPT);
+            break;
+        }
+        buffer_put_u64(numbers, number);
+        drop(access, &session);
+    }
+    end_iteration(access, iter);
 }
 
 /* -- around a mutation --------------------------------------------------------------------- */

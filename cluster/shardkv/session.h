@@ -35,10 +35,13 @@ struct session {
 /* -- the requests about sessions; none of them leaves a completion record of its own --------- */
 
 /* The session of a client: the same number again for the same id. Where the shard has
- * limits.sessions_max, the one that was idle longest makes room. */
+ * limits.sessions_max, the one that was idle longest makes room. SF_FENCED: range.h. */
 void session_open(struct access *access, struct slice client_id, struct kv_reply *reply);
 /* Also of one that is not there: SF_OK. */
 void session_close(struct access *access, uint64_t session, struct kv_reply *reply);
+/* Closes every session of a client, whatever shard or life (range.h): those whose ids begin with
+ * these 8 bytes, little-endian. Appends their numbers. The entry is a SWEEP. */
+void session_close_all(struct access *access, uint64_t holder, struct buffer *numbers);
 /* The fate of a number: its completion record into `answer`; where there is none SF_ABANDONED,
  * which is recorded, so that the request does nothing when it comes. */
 void session_abandon(struct access *access, const struct kv_session *asked, uint64_t sequence,

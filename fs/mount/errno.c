@@ -60,6 +60,14 @@ int mount_errno(int status)
     case SF_IN_USE:
     case SF_SESSIONS_FULL:
         return EBUSY;
+    case SF_LOCK_HELD:
+        return EAGAIN;
+    case SF_DEADLOCK:
+        return EDEADLK;
+    case SF_LOCKS_FULL:
+        return ENOLCK;
+    case SF_FENCED: /* what this mount may do under a lock that it lost */
+        return EIO;
     case SF_BAD_ATTR:
     case SF_CORRUPT:
         return EUCLEAN;
@@ -72,6 +80,7 @@ int mount_errno(int status)
     case SF_GROUP_EXISTS:
     case SF_MISMATCH:
         return ENXIO;
+    case SF_QUEUED:
     case SF_STALE:
     case SF_SESSION_EXPIRED:
     case SF_INTENT_GONE:

@@ -26,6 +26,12 @@ static const struct kv_op slot_32 = {
 static const struct kv_number numbers[] = {{1, 1, 2, 1}, {2, 1, 1, 0}, {2, 9, 9, 9}};
 static const struct kv_number nobody = {.shard = 1, .sequence = 1};
 static const struct kv_number beyond = {1, 1, 2, 3};
+/* A lock of this type and these flags, of holder 1, on all bytes. */
+#define LOCKED(its_space, type_and_flags)                                                          \
+    .space = its_space, .key = {(const uint8_t *)"internal", 8}, .data = {                         \
+        (const uint8_t *)type_and_flags "\1\0\0\0\0\0\0\0........\1.......\0\0\0\0\0\0\0\0"              \
+                                        "\377\377\377\377\377\377\377\377....",                    \
+        KV_LOCK_BYTES}
 #define NUMBERS(count) .numbers = numbers, .number_count = (count)
 
 static const struct {
@@ -130,7 +136,41 @@ static const struct {
     {{.kind = KV_ASK, .numbers = &beyond, .number_count = 1}, SF_INVALID, "participants"},
     {{.kind = KV_FORGET, NUMBERS(3)}, SF_OK, NULL},
     {{.kind = KV_FORGET, NUMBERS(KV_NUMBERS_MAX + 1)}, SF_TOO_BIG, "participants"},
+    {{.kind = KV_LOCK, LOCKED(KV_INTERNAL, "\1\0")}, SF_OK, NULL},
+    {{.kind = KV_LOCK, LOCKED(KV_INTERNAL, "\0\1")}, SF_OK, NULL},
+    {{.kind = KV_LOCK, LOCKED(KV_PLAIN, "\1\0")}, SF_INVALID, "key space"},
+    {{.kind = KV_LOCK, LOCKED(KV_INTERNAL, "\3\0")}, SF_INVALID, "lock"},
+    {{.kind = KV_LOCK, LOCKED(KV_INTERNAL, "\1\10")}, SF_INVALID, "lock"},
+    {{.kind = KV_LOCK_TEST, LOCKED(KV_INTERNAL, "\0\0")}, SF_INVALID, "lock"},
+    {{.kind = KV_LOCK_AWAIT, .space = KV_INTERNAL, .key = {(const uint8_t *)"internal", 8}},
+     SF_INVALID,
+     "lock"},
+    {{.kind = KV_RENEW}, SF_INVALID, "holder"},
+    {{.kind = KV_FENCE, .ids_first = 1}, SF_OK, NULL},
 };
+
+/* first > last, and no holder: of an otherwise good lock. */
+static void test_locks_have_a_holder_and_bytes(void **state)
+{
+    (void)state;
+    struct kv_lock lock = {.type = KV_LOCK_SHARED, .holder = 1, .first = 5, .last = 5}, got;
+    struct buffer b = {0};
+    kv_lock_pack(&b, &lock);
+    assert_int_equal(b.n, KV_LOCK_BYTES);
+    assert_int_equal(kv_lock_unpack(buffer_slice(&b), &got), SF_OK);
+    assert_int_equal(got.last, 5);
+    assert_int_equal(kv_lock_unpack(slice_of(b.p, b.n - 1), &got), SF_INVALID);
+    lock.last = 4;
+    buffer_clear(&b);
+    kv_lock_pack(&b, &lock);
+    assert_int_equal(kv_lock_unpack(buffer_slice(&b), &got), SF_INVALID);
+    lock.last = 5;
+    lock.holder = 0;
+    buffer_clear(&b);
+    kv_lock_pack(&b, &lock);
+    assert_int_equal(kv_lock_unpack(buffer_slice(&b), &got), SF_INVALID);
+    buffer_deinit(&b);
+}
 
 static void test_each_rule(void **state)
 {
@@ -166,7 +206,7 @@ static void test_a_mini_is_limited_as_a_whole(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_each_rule),
+        cmocka_unit_test(test_each_rule), cmocka_unit_test(test_locks_have_a_holder_and_bytes),
         cmocka_unit_test(test_a_mini_is_limited_as_a_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

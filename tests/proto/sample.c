@@ -166,6 +166,29 @@ static void sample_txn(struct sample *s, struct kv_op *op)
         op->flags = one_in(s, 2) ? KV_COMMITS : 0;
 }
 
+static void sample_lock(struct sample *s, struct kv_op *op)
+{
+    static uint8_t pool[64][KV_LOCK_BYTES]; /* more than live at a time */
+    static size_t used;
+    struct buffer b = {0};
+    struct kv_lock lock = {.type = (enum kv_lock_type)(1 + sample_below(s, KV_LOCK_EXCLUSIVE)),
+                           .flags = (unsigned)sample_below(s, 8),
+                           .holder = 1 + sample_below(s, UINT64_MAX),
+                           .owner = sample_number(s),
+                           .ticket = sample_length_of_bits(s),
+                           .first = sample_below(s, 1000),
+                           .last = UINT64_MAX - sample_below(s, 1000),
+                           .pid = (uint32_t)sample_below(s, 1000)};
+    uint8_t *to = pool[used++ % 64];
+    kv_lock_pack(&b, &lock);
+    memcpy(to, b.p, KV_LOCK_BYTES);
+    buffer_deinit(&b);
+    op->data = slice_of(to, KV_LOCK_BYTES);
+    op->space = KV_INTERNAL;
+    if (op->key.n < 8)
+        op->key = slice_of("internal", 8);
+}
+
 /* The kinds that are neither a change of one key nor made of other operations. */
 static void sample_other(struct sample *s, struct kv_op *op)
 {
@@ -176,6 +199,10 @@ static void sample_other(struct sample *s, struct kv_op *op)
         op->offset = sample_below(s, SF_FILE_BYTES_MAX);
     if (op->kind == KV_GET_RANGE || op->kind == KV_NEW_IDS || op->kind == KV_ABANDON)
         op->length = 1 + sample_below(s, KV_IDS_MAX);
+    if (kv_is_lock(op->kind))
+        sample_lock(s, op);
+    if (kv_is_of_holder(op->kind))
+        op->ids_first = 1 + sample_below(s, UINT64_MAX);
     if (op->kind == KV_INTENT) {
         op->flags = one_in(s, 2) ? KV_HAS_INTENT : 0;
         op->ids_first = sample_number(s);

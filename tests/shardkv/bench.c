@@ -18,6 +18,7 @@ void bench_new(struct bench *b)
     b->store = store_memory_open(b->image);
     b->cache = cache_new();
     b->txns = txn_tables_new();
+    b->ranges = range_tables_new();
     b->space = (struct space){.store = b->store, .prefix = {7}};
     struct store_batch *batch = store_batch_new(&b->space);
     shard_create_empty(batch, b->copy.shard, b->copy.home);
@@ -49,6 +50,7 @@ void bench_free(struct bench *b)
     buffer_deinit(&b->answer);
     cache_free(b->cache);
     txn_tables_free(b->txns);
+    range_tables_free(b->ranges);
     store_close(b->store);
     store_image_free(b->image);
 }
@@ -75,10 +77,18 @@ void bench_restart(struct bench *b)
     assert_int_equal(store_flush(b->store), SF_OK);
     cache_clear(b->cache);
     txn_tables_clear(b->txns);
+    range_tables_clear(b->ranges);
     store_close(b->store);
     store_image_crash(b->image, 0);
     b->store = store_memory_open(b->image);
     b->space.store = b->store;
+}
+
+struct range_table *bench_ranges(struct bench *b)
+{
+    struct range_table *table;
+    assert_int_equal(range_tables_at(b->ranges, &b->space, b->copy, &table), SF_OK);
+    return table;
 }
 
 /* The place of the next entry, with a batch of its own. */
@@ -91,6 +101,7 @@ static struct access_at begin_entry(struct bench *b)
                               .limits = &shardkv_limits_default,
                               .cache = b->cache,
                               .txns = txns,
+                              .ranges = bench_ranges(b),
                               .copy = b->copy,
                               .time_ns = b->time_ns};
 }

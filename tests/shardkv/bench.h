@@ -8,6 +8,7 @@
 #define TESTS_SHARDKV_BENCH_H
 
 #include "shardkv/apply.h"
+#include "shardkv/range_table.h"
 #include "shardkv/scan.h"
 #include "shardkv/txn_table.h"
 
@@ -20,6 +21,7 @@ struct bench {
     struct shard_copy copy;
     struct cache *cache;
     struct txn_tables *txns;
+    struct range_tables *ranges;
     uint64_t time_ns;          /* of the next entry; each takes a microsecond */
     struct kv_session session; /* used by bench_do: the next number, opened by bench_new */
     struct buffer answer;      /* what the reply of bench_do points into */
@@ -46,6 +48,8 @@ const struct kv_reply *bench_do(struct bench *b, const struct kv_op *op);
 /* One with a session part of its own. */
 const struct kv_reply *bench_apply(struct bench *b, const struct kv_session *session,
                                    const struct kv_op *op);
+/* The table of locks on ranges; valid until a restart. */
+struct range_table *bench_ranges(struct bench *b);
 /* GET, GET_RANGE, STAT. */
 const struct kv_reply *bench_read(struct bench *b, const struct kv_op *op);
 const struct kv_reply *bench_scan(struct bench *b, const struct kv_op *op);
