@@ -10,16 +10,25 @@
 #include <unistd.h>
 
 #include "env/memory.h"
-#include "mount/request.h"
+#include "mount/locks.h"
 
 #define WRITE_COPY_MAX (64u << 10) /* a smaller write is copied, a larger one keeps the buffer */
 
+/* FLUSH comes at every close, also of who only reads: it may have locks. */
 static void set_file(struct request *r, struct node *node)
 {
-    struct fuse_file_info *file = &r->file;
     node->opens++;
-    file->direct_io = 1;
-    file->noflush = (file->flags & O_ACCMODE) == O_RDONLY; /* it has nothing to bring up to date */
+    r->file.direct_io = 1;
+    r->file.fh = locks_new_handle(r->mount);
+}
+
+/* May it not be changed by this mount any more? Then it has failed. */
+static bool is_lost(struct request *r)
+{
+    if (!locks_are_lost(r->mount, r->call.place.ino))
+        return false;
+    request_fail(r, SF_FENCED);
+    return true;
 }
 
 /* What a change of the bytes takes away (enum tree_set): by anybody but root the mode bits that run
@@ -197,6 +206,8 @@ static void handle_write(fuse_req_t fuse, fuse_ino_t node_id, const char *bytes,
     r->file = *file;
     r->call.offset = (uint64_t)offset;
     cut_at_limit(r);
+    if (is_lost(r))
+        return;
     r->call.set = drops(r);
     if (r->call.set != 0)
         request_submit(r, TREE_SETATTR, dropped_then);
@@ -225,6 +236,8 @@ static void handle_fallocate(fuse_req_t fuse, fuse_ino_t node_id, int mode, off_
     r->call.length = (uint64_t)length;
     r->call.allocate = (mode & zero ? TREE_ALLOCATE_ZERO : 0u) |
                        (mode & FALLOC_FL_KEEP_SIZE ? TREE_ALLOCATE_KEEP_SIZE : 0u);
+    if (is_lost(r))
+        return;
     request_submit(r, TREE_ALLOCATE, allocated_then);
 }
 
@@ -262,21 +275,37 @@ static void done_then(struct request *r, int status)
     request_fail(r, status == SF_STALE_FILE ? SF_OK : status);
 }
 
-/* What write(2) acknowledged is durable: only a lazy mtime is brought up to date. A file that is
- * gone has none. */
+static void sync_time(struct request *r)
+{
+    request_submit(r, TREE_FSYNC, done_then);
+}
+
+/* What write(2) acknowledged is durable: only a lazy mtime is brought up to date, where somebody
+ * wrote. A file that is gone has none. */
+static void flushed_then(struct request *r)
+{
+    if ((r->file.flags & O_ACCMODE) == O_RDONLY)
+        request_fail(r, SF_OK);
+    else
+        sync_time(r);
+}
+
 static void handle_flush(fuse_req_t fuse, fuse_ino_t node_id, struct fuse_file_info *file)
 {
     struct request *r = request_new(fuse);
-    (void)file;
+    r->file = *file;
     request_place(r, node_id);
-    request_submit(r, TREE_FSYNC, done_then);
+    locks_flush(r, file->lock_owner, flushed_then);
 }
 
 static void handle_fsync(fuse_req_t fuse, fuse_ino_t node_id, int data_only,
                          struct fuse_file_info *file)
 {
+    struct request *r = request_new(fuse);
     (void)data_only;
-    handle_flush(fuse, node_id, file);
+    (void)file;
+    request_place(r, node_id);
+    sync_time(r);
 }
 
 /* The last handle of an orphan: nobody can reach it any more. */
@@ -284,7 +313,7 @@ static void handle_release(fuse_req_t fuse, fuse_ino_t node_id, struct fuse_file
 {
     struct mount *mount = fuse_req_userdata(fuse);
     struct node *node = nodes_at(&mount->nodes, node_id);
-    (void)file;
+    locks_release(mount, file->fh);
     if (--node->opens > 0 || !node->is_orphan) {
         fuse_reply_err(fuse, 0);
         return;

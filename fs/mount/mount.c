@@ -1,4 +1,4 @@
-#include "mount/request.h"
+#include "mount/locks.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -48,7 +48,7 @@ static void fill_handlers(struct fuse_lowlevel_ops *ops)
     handlers_data(ops);
     handlers_dir(ops);
     handlers_xattr(ops);
-    handlers_refused(ops);
+    handlers_locks(ops);
     control_wrap(ops);
 }
 
@@ -111,6 +111,7 @@ int mount_start(struct mount *mount, struct env *env, struct uv_loop_s *loop, st
     nodes_init(&mount->nodes);
     control_start(mount);
     requests_init(mount);
+    locks_start(mount);
     mount->session = make_session(mount);
     if (!mount->session)
         return SF_IO;
@@ -132,6 +133,7 @@ void mount_stop(struct mount *mount)
     if (!mount->session)
         return;
     requests_abort(mount);
+    locks_stop(mount);
     fuse_session_exit(mount->session);
     loop_stop(mount);
     fuse_session_unmount(mount->session);

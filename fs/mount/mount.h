@@ -6,9 +6,9 @@
  *      an entry whose reply failed was not delivered (nodes.c).
  *  M3  Nothing blocks the loop: what needs the cluster waits in a struct request.
  *  M4  The root's attributes and statfs are answered from memory, so they never wait.
- *  M5  Nothing is answered as done that was not done. What is not there is refused
- *      (handlers_refused.c).
+ *  M5  Nothing is answered as done that was not done. What is not there is refused.
  *  M6  Attributes go to the kernel only in the reply to the request that read them.
+ *  M7, M8  Locks: locks.h.
  */
 #ifndef MOUNT_MOUNT_H
 #define MOUNT_MOUNT_H
@@ -22,7 +22,16 @@
 #include "tree/tree.h"
 
 struct uv_loop_s;
+struct lock_owner;
+struct lock_wait;
 struct request;
+
+struct locks {
+    struct lock_owner *owners; /* who may have locks */
+    struct lock_wait *waits;   /* requests about locks under way */
+    uint64_t opens;            /* files opened so far: the next one's handle */
+    size_t lost;               /* owners whose locks are */
+};
 
 /* What was asked of the tree so far, by kind (enum tree_kind), for .shardfs/stats. */
 struct mount_stats {
@@ -40,6 +49,7 @@ struct mount {
     struct mount_stats stats;
     struct control *control;      /* control.c */
     struct request *requests;     /* those that wait for the tree */
+    struct locks locks;           /* locks.h */
     struct dir_handle *dirs;      /* those that are open */
     struct env_timer dying_check; /* request.c; armed while some caller has a signal */
     struct fuse_buf receive;    /* the request that is being handled; a write may keep its memory */
@@ -63,7 +73,7 @@ void handlers_attr(struct fuse_lowlevel_ops *ops);
 void handlers_data(struct fuse_lowlevel_ops *ops);
 void handlers_dir(struct fuse_lowlevel_ops *ops);
 void handlers_xattr(struct fuse_lowlevel_ops *ops);
-void handlers_refused(struct fuse_lowlevel_ops *ops);
+void handlers_locks(struct fuse_lowlevel_ops *ops);
 /* -- control.c: the directory .shardfs -------------------------------------------------------- */
 
 #define CONTROL_NAME ".shardfs"

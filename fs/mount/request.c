@@ -21,6 +21,11 @@ static void on_interrupt(fuse_req_t fuse, void *data)
         request_fail(r, SF_INTERRUPTED);
         return;
     }
+    request_watch(r);
+}
+
+void request_watch(struct request *r)
+{
     r->interrupted = true;
     if (!env_timer_is_armed(&r->mount->dying_check))
         env_timer_start_ms(&r->mount->dying_check, DYING_CHECK_MS);

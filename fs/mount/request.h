@@ -53,6 +53,8 @@ void request_submit(struct request *r, enum tree_kind kind,
 void request_end(struct request *r);
 void request_fail(struct request *r, int status); /* replies the error, and ends */
 void request_interrupt(struct request *r);        /* the same with EINTR, whatever it waits for */
+/* Its caller has a signal: it ends with EINTR as soon as that turns out to be a SIGKILL. */
+void request_watch(struct request *r);
 /* Replies with the entry at r's place (it becomes a node), and ends. */
 void request_reply_entry(struct request *r, const struct tree_inode *inode);
 

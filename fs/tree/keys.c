@@ -5,6 +5,8 @@
 #define SECTION_DIRECTORY 'd'
 #define SECTION_ENTRY 'e'
 #define SECTION_INODE 'i'
+#define SECTION_LOCKS 'l' /* of fcntl(2); there is no record */
+#define SECTION_FLOCK 'f' /* of flock(2) */
 #define ID_COUNTER_BITS 48u /* of an id; above them stands the shard that issued it */
 
 static void internal_key(struct key *out, uint64_t id, uint8_t section, struct slice name)
@@ -51,11 +53,17 @@ void key_of_topology(struct key *out)
     memcpy(out->bytes, tag, out->n);
 }
 
-void key_of_inode(uint64_t ino, struct key *out)
+/* Where the number was issued. */
+static void key_of_number(struct key *out, uint64_t ino, uint8_t section)
 {
     struct key number;
-    internal_key(&number, ino, SECTION_INODE, slice_of(NULL, 0));
-    internal_key(out, ino >> ID_COUNTER_BITS, SECTION_INODE, slice_of(number.bytes, 8));
+    internal_key(&number, ino, section, slice_of(NULL, 0));
+    internal_key(out, ino >> ID_COUNTER_BITS, section, slice_of(number.bytes, 8));
+}
+
+void key_of_inode(uint64_t ino, struct key *out)
+{
+    key_of_number(out, ino, SECTION_INODE);
 }
 
 bool key_inode(enum kv_space space, struct slice key, uint64_t *ino)
@@ -71,6 +79,11 @@ bool key_is_of_inode(const struct key *key)
 {
     uint64_t ino;
     return key_inode(key->space, key_slice(key), &ino);
+}
+
+void key_of_locks(uint64_t ino, bool flock, struct key *out)
+{
+    key_of_number(out, ino, flock ? SECTION_FLOCK : SECTION_LOCKS);
 }
 
 struct slice key_reference(const struct key *key, uint8_t bytes[REFERENCE_BYTES_MAX])

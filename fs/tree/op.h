@@ -97,6 +97,8 @@ bool key_inode(enum kv_space space, struct slice key, uint64_t *ino); /* is it o
 bool key_is_of_inode(const struct key *key);
 /* The place that this key is: an entry, its name in `name`, or an inode's own record. */
 struct tree_place key_place(const struct key *key, char name[TREE_NAME_BYTES_MAX + 1]);
+/* What locks on a file are kept under, wherever its record is. */
+void key_of_locks(uint64_t ino, bool flock, struct key *out);
 struct slice key_slice(const struct key *key);
 /* What a reference to this key has as content, in `bytes`. */
 struct slice key_reference(const struct key *key, uint8_t bytes[REFERENCE_BYTES_MAX]);

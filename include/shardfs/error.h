@@ -56,7 +56,7 @@
     X(LINKS, -2046, "too many symbolic links")                                                     \
     X(NO_XATTR, -2047, "no such extended attribute")                                               \
     X(CONFLICT, -2048, "another transaction holds one of the keys")                                \
-    X(MANY_NAMES, -2049, "the file has too many names")                                               \
+    X(MANY_NAMES, -2049, "the file has too many names")                                            \
     X(LOCK_HELD, -2050, "another owner holds a lock on these bytes")                               \
     X(QUEUED, -2051, "it waits for a lock")                                                        \
     X(DEADLOCK, -2052, "it would wait for itself")                                                 \

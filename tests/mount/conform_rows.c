@@ -391,11 +391,22 @@ const struct row rows[] = {
     {'u', EPERM, "@d:x,1777", "setxattr x user.a 1"},
     {'r', 0, "f:x", "setxattr x trusted.a 1"},
 
-    /* What is refused today, and what the kernel says of it before it asks: flock(2), fcntl(2). */
-    {'a', EOPNOTSUPP, "f:x", "flock x"},
-    {'a', EOPNOTSUPP, "f:x", "setlk x"},
-    {'a', EOPNOTSUPP, "f:x", "getlk x"},
-    {'a', EOPNOTSUPP, "f:x", "ofd_setlk x"},
+    /* flock(2), fcntl(2); locks.sh has those that wait */
+    {'a', 0, "f:x", "flock x"},
+    {'a', 0, "f:x", "setlk x"},
+    {'a', 0, "f:x", "getlk x"},
+    {'a', 0, "f:x", "ofd_setlk x"},
+    {'a', EBADF, "f:x", "setlk_readonly x"},
+    {'a', EINVAL, "f:x", "setlk_bad x"},
+    {'a', EAGAIN, "f:x", "locked x setlk setlk"},
+    {'a', EAGAIN, "f:x", "locked x setlk ofd_setlk"},
+    {'a', EAGAIN, "f:x", "locked x ofd_setlk setlk"},
+    {'a', EAGAIN, "f:x", "locked x ofd_setlk ofd_setlk"},
+    {'a', EAGAIN, "f:x", "locked x flock flock_exclusive"},
+    {'a', EAGAIN, "f:x", "locked x flock_exclusive flock"},
+    {'a', 0, "f:x", "locked x flock flock"},
+    {'a', 0, "f:x", "locked x flock_exclusive setlk"},
+    {'a', 0, "f:x", "locked x setlk flock_exclusive"},
 };
 
 const size_t row_count = sizeof rows / sizeof rows[0];

@@ -81,12 +81,8 @@ call EFBIG truncate file 9223372036854775807
 call EFBIG write_at file 9223372036854775806
 is "the file" x "$(cat file)"
 
-say "refused: files without a name, locks"
+say "refused: files without a name"
 call EOPNOTSUPP tmpfile d
-call EOPNOTSUPP flock file
-call EOPNOTSUPP setlk file
-call EOPNOTSUPP getlk file
-call EOPNOTSUPP ofd_setlk file
 is "what there is" "d e file" "$(echo *)"
 is "the file" x "$(cat file)"
 

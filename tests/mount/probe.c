@@ -38,6 +38,7 @@ static const struct probe probes[] = {
     {"copy", 2, probe_copy},
     {"direct", 1, probe_direct},
     {"limit", 2, probe_limit},
+    {"locks", 1, probe_locks},
 };
 
 int main(int argc, char **argv)

@@ -45,6 +45,12 @@ int probe_capability(int argc, char **argv); /* FILE: gives it CAP_NET_RAW */
  * signals; its errno, or OK, on standard output. */
 int probe_interrupted(int argc, char **argv);
 
+/* -- probe_locks.c -------------------------------------------------------------------------- */
+
+/* FILE: opens it for reading and writing, and does what lines of standard input say; each one's
+ * errno, or OK, on standard output. */
+int probe_locks(int argc, char **argv);
+
 /* -- probe_dirs.c --------------------------------------------------------------------------- */
 
 int probe_fill(int argc, char **argv);   /* DIR COUNT: makes so many empty files */

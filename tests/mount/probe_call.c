@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/xattr.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* Each gets the arguments after the operation's name, and returns as the system call does. */
@@ -240,6 +241,66 @@ static int run_ofd_setlk(char **argv)
     return on_open(argv[0], O_RDWR, set_ofd_lock);
 }
 
+static int flock_exclusive(int fd)
+{
+    return flock(fd, LOCK_EX | LOCK_NB);
+}
+
+static int set_bad_lock(int fd)
+{
+    struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = -1, .l_len = 1};
+    return fcntl(fd, F_SETLK, &lock);
+}
+
+static int run_setlk_bad(char **argv)
+{
+    return on_open(argv[0], O_RDWR, set_bad_lock);
+}
+
+static int run_setlk_readonly(char **argv)
+{
+    return on_open(argv[0], O_RDONLY, set_lock);
+}
+
+static int (*way_to_lock(const char *name))(int fd)
+{
+    if (strcmp(name, "setlk") == 0)
+        return set_lock;
+    if (strcmp(name, "ofd_setlk") == 0)
+        return set_ofd_lock;
+    return strcmp(name, "flock") == 0 ? flock_shared : flock_exclusive;
+}
+
+/* PATH HOW HOW: a process has locked it one way, and another tries the other. */
+static int run_locked(char **argv)
+{
+    int ready[2], done[2], result = -1, error;
+    char byte = 0;
+    if (pipe(ready) != 0 || pipe(done) != 0)
+        return -1;
+    pid_t child = fork();
+    if (child == 0) {
+        int fd = open(argv[0], O_RDWR);
+        close(done[1]);
+        if (fd < 0 || way_to_lock(argv[1])(fd) != 0 || write(ready[1], "", 1) != 1)
+            _exit(1);
+        _exit(read(done[0], &byte, 1) == 0 ? 0 : 1);
+    }
+    close(ready[1]);
+    if (child > 0 && read(ready[0], &byte, 1) == 1)
+        result = on_open(argv[0], O_RDWR, way_to_lock(argv[2]));
+    else
+        errno = EPROTO;
+    error = errno;
+    close(ready[0]);
+    close(done[1]);
+    close(done[0]);
+    if (child > 0)
+        waitpid(child, NULL, 0);
+    errno = error;
+    return result;
+}
+
 static char **allocation; /* MODE OFFSET LENGTH */
 
 static int allocate(int fd)
@@ -349,6 +410,9 @@ static const struct operation operations[] = {
     {"setlk", 1, run_setlk},
     {"getlk", 1, run_getlk},
     {"ofd_setlk", 1, run_ofd_setlk},
+    {"setlk_bad", 1, run_setlk_bad},
+    {"setlk_readonly", 1, run_setlk_readonly},
+    {"locked", 3, run_locked},
     {"fallocate", 4, run_fallocate},
     {"fallocate_readonly", 4, run_fallocate_readonly},
     {"seek_data", 2, run_seek_data},

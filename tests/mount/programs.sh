@@ -107,11 +107,11 @@ if there vim; then
 fi
 
 if there sqlite3; then
-    say "sqlite, with a rollback journal; locks by directory, for records cannot be locked yet"
+    say "sqlite, with a rollback journal"
     for dir in "$L" "$W"; do
         got=0
         for mode in delete truncate persist; do
-            sqlite3 -vfs unix-dotfile "$dir/db" "pragma journal_mode=$mode; create table t$mode(a, b);
+            sqlite3 "$dir/db" "pragma journal_mode=$mode; create table t$mode(a, b);
                 begin; with recursive n(i) as (select 1 union all select i + 1 from n where i < 2000)
                 insert into t$mode select i, hex(i * i) from n; commit;
                 begin; delete from t$mode; rollback;

@@ -1,0 +1,78 @@
+/* locks: what the programs of this mount may have locked, so that it is given back when it should
+ * be, and known when it is lost.
+ *
+ * The kernel names owners: of a range lock (fcntl) the process's table of files, or, of an open file
+ * description's (OFD), that; it does not say which. So an owner is noted with the open file through
+ * which it asked:
+ *
+ *  M7  FLUSH of an owner gives back its range locks on the file, all of them, as POSIX says. RELEASE
+ *      of an open file gives back what was asked for through it and is still noted: flock's and
+ *      OFD locks. What is given back is tried until it is done; FLUSH waits for that, or the time
+ *      limit.
+ *  M8  A mount that was not heard of for a lease loses all its locks. From then on what it would
+ *      change of a file that had one fails with EIO, until who had it gives it back or closes the
+ *      file; what was under way fails, too.
+ */
+#ifndef MOUNT_LOCKS_H
+#define MOUNT_LOCKS_H
+
+#include "mount/request.h"
+#include "tree/locks.h"
+
+/* Who may have locks on a file, and how it came to them. */
+struct lock_name {
+    uint64_t ino;
+    bool flock;
+    uint64_t owner;  /* as the kernel names it */
+    uint64_t handle; /* of the open file through which it asked */
+    uint32_t pid;    /* of who asked first */
+};
+
+struct lock_owner {
+    struct lock_owner *prev, *next; /* in locks.owners */
+    struct lock_name name;
+    bool lost; /* M8 */
+};
+
+/* A request about locks under way. It may outlive the kernel's, whose caller was killed. */
+struct lock_wait {
+    struct lock_wait *prev, *next; /* in locks.waits */
+    struct mount *mount;
+    struct request *r; /* NULL: it has ended */
+    struct lock_name name;
+    struct tree_lock lock;
+    struct env_timer limit;          /* FLUSH */
+    void (*then)(struct request *r); /* FLUSH: when it is given back */
+    bool submitted;
+};
+
+void locks_start(struct mount *mount);
+void locks_stop(struct mount *mount);
+
+/* The handle of a file that is being opened. */
+uint64_t locks_new_handle(struct mount *mount);
+/* FLUSH by an owner: gives back its range locks, then calls `then`; at once where there are none.
+ * The request may end meanwhile. */
+void locks_flush(struct request *r, uint64_t owner, void (*then)(struct request *r));
+/* RELEASE: gives back what is left of the open file, in the background. */
+void locks_release(struct mount *mount, uint64_t handle);
+/* M8: may this mount not change the file any more? */
+bool locks_are_lost(const struct mount *mount, uint64_t ino);
+
+/* -- for handlers_locks.c ------------------------------------------------------------------- */
+
+void locks_note(struct mount *mount, const struct lock_name *name);
+/* Forgets all notes of the owner on the file. Had it any locks that are not lost? */
+bool locks_forget(struct mount *mount, const struct lock_name *name);
+/* Has this owner, or this process, locks of whatever file? */
+bool locks_has_any(const struct mount *mount, const struct lock_name *name);
+bool locks_is_lost(const struct mount *mount, const struct lock_name *name);
+/* r: may be NULL. */
+struct lock_wait *locks_wait_new(struct mount *mount, struct request *r);
+/* Its request, which is the caller's from here on; NULL: it has ended. Frees wait. */
+struct request *locks_wait_end(struct lock_wait *wait);
+/* Tried until it is done. */
+struct lock_wait *locks_give_back(struct mount *mount, struct request *r,
+                                  const struct lock_name *name, uint64_t first, uint64_t last);
+
+#endif
