@@ -9,8 +9,9 @@
 #include "shardkv/trash.h"
 
 #define LOOK_MS 10000u
-#define DELAY_MS 60000u /* that who reads under an old tail has left */
-#define WINDOW 8u       /* extents asked for at a time */
+/* Until then who reads under an old tail has left, and who writes (client/value.h, V3). */
+#define DELAY_MS 60000u
+#define WINDOW 8u /* extents asked for at a time */
 /* Extents beyond the recorded end that are not found in a row, after which none is expected; at
  * least a client's window of writes under way. */
 #define MISSES_MAX 32u

@@ -160,6 +160,8 @@ struct load *load_new(struct cluster *cluster, const struct load_options *option
     add_workers(load, load->options.registers, &load_register);
     add_workers(load, load->options.wide, &load_wide);
     add_workers(load, load->options.large, &load_large);
+    load->log.cutter = &load->workers[load->worker_count];
+    add_workers(load, load->options.log, &load_log);
     for (unsigned i = 0; i < load->options.clients; i++) {
         load->clients[i].load = load;
         begin_life(load, &load->clients[i]);

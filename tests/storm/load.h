@@ -5,6 +5,7 @@
  *   wide       workers that do everything that there is to do with one key, or several of one shard,
  *              and list names; the witness judges them
  *   large      workers, each with a long value of its own, which it writes, cuts and reads back
+ *   log        workers that append to the same long value, and one that cuts it
  *
  * Where the cluster has a witness, every answer to any of them is judged by the logs.
  */
@@ -23,11 +24,11 @@ struct load;
 
 /* 0: the default in brackets. */
 struct load_options {
-    unsigned clients;                /* [2] */
-    unsigned registers, wide, large; /* workers [6, 0, 0] */
-    unsigned window;                 /* client_limit_window [not called] */
-    uint64_t pause_ms_max;           /* between two operations of a worker */
-    unsigned timeouts;               /* per mille of operations that have a deadline of 1 to 3 s */
+    unsigned clients;                     /* [2] */
+    unsigned registers, wide, large, log; /* workers [6, 0, 0, 0] */
+    unsigned window;                      /* client_limit_window [not called] */
+    uint64_t pause_ms_max;                /* between two operations of a worker */
+    unsigned timeouts; /* per mille of operations that have a deadline of 1 to 3 s */
 };
 
 struct load *load_new(struct cluster *cluster, const struct load_options *options);

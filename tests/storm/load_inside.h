@@ -42,6 +42,25 @@ struct large {
     struct value_call call;
 };
 
+/* What load_log.c's workers share: the records of one value. */
+#define LOG_RECORDS_MAX 1000u
+struct logged {
+    enum { LOGGED_OPEN, LOGGED_DONE, LOGGED_NEVER } fate;
+    uint32_t bytes;
+    uint64_t at;        /* DONE: where in the value */
+    bool may_be_cut;    /* a cut to `at` or below began when it was there; or some cut was
+                        under way while it was appended */
+    unsigned cut_count; /* of the log, when it began */
+    bool seen;          /* in the end */
+};
+struct log {
+    struct logged records[LOG_RECORDS_MAX];
+    size_t count;
+    const struct worker *cutter;
+    bool cuts;          /* a cut is under way, or may be */
+    unsigned cut_count; /* begun */
+};
+
 struct worker {
     struct load *load;
     struct load_client *client;
@@ -60,7 +79,8 @@ struct worker {
     size_t event;       /* registers: number of the operation in the history */
     struct buffer data; /* wide */
     uint64_t seen_version, seen_created;
-    struct large large;
+    struct large large; /* log: its call alone */
+    uint32_t logged;    /* log: the number of its last record */
 };
 
 struct load {
@@ -70,12 +90,13 @@ struct load {
     uint64_t lives;
     struct worker workers[LOAD_WORKERS_MAX];
     unsigned worker_count;
+    struct log log;
     struct linear_history *history;
     uint64_t answered;
     bool running;
 };
 
-extern const struct role load_register, load_wide, load_large;
+extern const struct role load_register, load_wide, load_large, load_log;
 
 uint64_t worker_random(struct worker *w, uint64_t limit); /* of its client's process */
 /* A deadline, as the options want it; 0: none. */

@@ -69,6 +69,7 @@ static const struct dial {
     DIAL(busy, HALF, 1, 300),
     DIAL(storm_ms, ALWAYS, 8000, 40000),
     DIAL(left_out, HALF, 300, 1000),
+    DIAL(log, RARELY, 2, 4),
 #undef DIAL
 };
 #define DIALS (sizeof dials / sizeof dials[0])
@@ -170,8 +171,9 @@ static void set_limits(const struct mix *mix, struct shardkv_limits *limits)
 
 void mix_cluster(const struct mix *mix, struct cluster_options *options)
 {
-    uint32_t chunk = mix->large != 0 ? LARGE_CHUNK_BYTES : 1;
-    uint32_t slack = mix->large != 0 ? LARGE_SLACK_BYTES : 1;
+    bool is_large = mix->large != 0 || mix->log != 0;
+    uint32_t chunk = is_large ? LARGE_CHUNK_BYTES : 1;
+    uint32_t slack = is_large ? LARGE_SLACK_BYTES : 1;
     *options = (struct cluster_options){
         .masters = mix->masters,
         .groups = mix->groups,
@@ -205,6 +207,7 @@ void mix_load(const struct mix *mix, struct load_options *options)
                                      .registers = mix->registers,
                                      .wide = mix->wide,
                                      .large = mix->large,
+                                     .log = mix->log,
                                      .pause_ms_max = mix->pause_ms_max,
                                      .timeouts = mix->timeouts};
 }

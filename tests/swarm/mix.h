@@ -23,7 +23,7 @@ struct mix {
     uint32_t apply_bytes, inflight_max, inflight_bytes, proposals_max, log_bytes_max;
     uint32_t session_idle_ms, sessions_max, pending_max;
     /* The load. */
-    uint32_t clients, window, registers, wide, large, pause_ms_max, timeouts;
+    uint32_t clients, window, registers, wide, large, log, pause_ms_max, timeouts;
     /* Strokes: shares of all acts. */
     uint32_t machines; /* acts of sim/mix.h */
     uint32_t power_cut, blackout, transfer, crash_moving, fill_store, lose_store;

@@ -306,7 +306,7 @@ struct run_result run_long(uint64_t seed, uint64_t operations)
 {
     struct mix mix = mix_draw(seed, 0);
     struct run run = {.mix = &mix};
-    mix.proposals_max = mix.pending_max = mix.window = mix.large = mix.absent = 0;
+    mix.proposals_max = mix.pending_max = mix.window = mix.large = mix.log = mix.absent = 0;
     mix.clients = LOAD_CLIENTS_MAX;
     mix.registers = mix.wide = LOAD_WORKERS_MAX / 2;
     mix.pause_ms_max = 2;
