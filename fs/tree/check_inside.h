@@ -129,6 +129,12 @@ struct check {
     struct buffer text;
 };
 
+/* Kept bytes of a sighting. */
+static inline struct slice check_bytes(const struct check *check, size_t at, size_t n)
+{
+    return n > 0 ? slice_of(check->bytes.p + at, n) : slice_of(NULL, 0);
+}
+
 /* -- check_scan.c -------------------------------------------------------------------------- */
 
 /* Reads all shards once; each record goes to see_record. */

@@ -284,7 +284,7 @@ uint64_t judge_signature(const struct check *check, const struct group_of_facts 
         uint64_t parts[] = {signature, s->fact.kind, s->fact.value, s->fact.extra,
                             version_that_matters(s)};
         signature = bytes_hash(slice_of(parts, sizeof parts));
-        signature = bytes_hash_seed(slice_of(check->bytes.p + s->key_at, s->key_bytes), signature);
+        signature = bytes_hash_seed(check_bytes(check, s->key_at, s->key_bytes), signature);
     }
     return signature;
 }

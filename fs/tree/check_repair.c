@@ -42,14 +42,9 @@ void repair_leave(struct check *check, enum check_wrong wrong, const char *how)
     tell(check, wrong, NULL, how);
 }
 
-static struct slice bytes_at(const struct check *check, size_t at, size_t n)
-{
-    return slice_of(check->bytes.p + at, n);
-}
-
 static struct slice key_of(const struct check *check, const struct sighting *seen)
 {
-    return bytes_at(check, seen->key_at, seen->key_bytes);
+    return check_bytes(check, seen->key_at, seen->key_bytes);
 }
 
 static void say_name(struct check *check, const struct sighting *seen)
@@ -252,7 +247,7 @@ static void put_lost_directory(struct repair *r, uint64_t id)
 static int reparent(struct repair *r, const struct sighting *own, uint64_t parent)
 {
     struct attr attr;
-    int status = attr_decode(bytes_at(r->check, own->attr_at, own->attr_bytes), &attr);
+    int status = attr_decode(check_bytes(r->check, own->attr_at, own->attr_bytes), &attr);
     if (status != SF_OK)
         return status;
     attr.parent = parent;
@@ -432,7 +427,7 @@ static void mend_dead_names(struct check *check, const struct sighting *names, s
 static int set_links(struct repair *r, const struct sighting *inode, uint32_t links)
 {
     struct attr attr;
-    int status = attr_decode(bytes_at(r->check, inode->attr_at, inode->attr_bytes), &attr);
+    int status = attr_decode(check_bytes(r->check, inode->attr_at, inode->attr_bytes), &attr);
     if (status != SF_OK)
         return status;
     attr.links = links;
