@@ -1,5 +1,5 @@
-/* Directories are moved under one another by several users at once: whatever they do, every directory
- * stays on a way to the root, and is in the one above it.
+/* Directories are moved under one another by several users at once, in storms: whatever they do, every
+ * directory stays on a way to the root, and is in the one above it.
  *
  *   tree_loop_test [--seeds N] [--seed FIRST]
  */
@@ -101,6 +101,7 @@ static void run_round(struct forest *f)
 {
     struct waiting waiting[STAGE_USERS];
     bool all;
+    stage_maybe_storm(f->stage);
     for (unsigned u = 0; u < STAGE_USERS; u++) {
         unsigned which = draw(f, DIRECTORIES), to = draw(f, DIRECTORIES + 1);
         waiting[u].call = move(f, which, to == DIRECTORIES ? TREE_ROOT : f->at[to].id);
@@ -123,7 +124,20 @@ static void run_round(struct forest *f)
     check(f);
 }
 
-/* Each of two into the other: one goes, and then the other can't. */
+/* Of two moves that make a loop together one is done, and then the other can't. */
+static void fight(struct forest *f, struct waiting waiting[2])
+{
+    user_submit(&f->stage->users[0], &waiting[0]);
+    for (unsigned n = draw(f, 60); n > 0; n--)
+        assert_true(sim_step(f->stage->cluster->sim));
+    user_submit(&f->stage->users[1], &waiting[1]);
+    while (!waiting[0].done || !waiting[1].done)
+        assert_true(sim_step(f->stage->cluster->sim));
+    assert_true((waiting[0].status == SF_OK) != (waiting[1].status == SF_OK));
+    assert_true(waiting[0].status == SF_INVALID || waiting[1].status == SF_INVALID);
+}
+
+/* Each of two into the other. */
 static void run_duel(struct forest *f, unsigned a, unsigned b)
 {
     struct waiting waiting[2];
@@ -134,15 +148,50 @@ static void run_duel(struct forest *f, unsigned a, unsigned b)
         f->at[own].parent = TREE_ROOT;
         waiting[i].call = move(f, own, f->at[other].id);
     }
-    user_submit(&f->stage->users[0], &waiting[0]);
-    for (unsigned n = draw(f, 60); n > 0; n--)
-        assert_true(sim_step(f->stage->cluster->sim));
-    user_submit(&f->stage->users[1], &waiting[1]);
-    while (!waiting[0].done || !waiting[1].done)
-        assert_true(sim_step(f->stage->cluster->sim));
-    assert_true((waiting[0].status == SF_OK) != (waiting[1].status == SF_OK));
-    assert_true(waiting[0].status == SF_INVALID || waiting[1].status == SF_INVALID);
+    fight(f, waiting);
     check(f);
+}
+
+static void make(struct forest *f, uint64_t in, const char *name, struct tree_inode *made)
+{
+    assert_int_equal(user_do(&f->stage->users[2], TREE_MKDIR, in, name, made), SF_OK);
+}
+
+static void removes(struct forest *f, uint64_t in, const char *name)
+{
+    assert_int_equal(user_do(&f->stage->users[2], TREE_RMDIR, in, name, NULL), SF_OK);
+}
+
+/* a/x and b change places, and b/y and a at the same time: both would put each of a and b into the
+ * other. */
+static void run_exchange_duel(struct forest *f)
+{
+    struct tree_inode a, b, x, y;
+    make(f, TREE_ROOT, "a", &a);
+    make(f, TREE_ROOT, "b", &b);
+    make(f, a.ino, "x", &x);
+    make(f, b.ino, "y", &y);
+    struct waiting waiting[2] = {
+        {.call = {.place = place_of(a.ino, "x"), .to_name = slice_str("b")}},
+        {.call = {.place = place_of(b.ino, "y"), .to_name = slice_str("a")}}};
+    for (unsigned i = 0; i < 2; i++) {
+        waiting[i].call.kind = TREE_RENAME;
+        waiting[i].call.to_directory = TREE_ROOT;
+        waiting[i].call.exchange = true;
+    }
+    fight(f, waiting);
+    bool first = waiting[0].status == SF_OK;
+    struct tree_inode above;
+    assert_int_equal(user_stat_directory(&f->stage->users[2], first ? b.ino : a.ino, &above),
+                     SF_OK);
+    assert_int_equal(above.parent, first ? a.ino : b.ino);
+    assert_int_equal(user_stat_directory(&f->stage->users[2], first ? x.ino : y.ino, &above),
+                     SF_OK);
+    assert_int_equal(above.parent, TREE_ROOT);
+    removes(f, first ? b.ino : a.ino, first ? "y" : "x");
+    removes(f, first ? a.ino : b.ino, first ? "x" : "y");
+    removes(f, TREE_ROOT, "a");
+    removes(f, TREE_ROOT, "b");
 }
 
 static void no_loop_ever(void **state)
@@ -155,8 +204,11 @@ static void no_loop_ever(void **state)
         plant(&f, seed);
         for (unsigned i = 0; i < ROUNDS; i++)
             run_round(&f);
+        stage_await_calm(f.stage);
         for (unsigned i = 0; i < DUELS; i++)
             run_duel(&f, draw(&f, 2), 2 + draw(&f, DIRECTORIES - 2));
+        for (unsigned i = 0; i < DUELS; i++)
+            run_exchange_duel(&f);
         print_message("  %u moved, %u refused\n", f.moved, f.refused);
         assert_true(f.moved > 0 && f.refused > 0);
         user_expect_fits(&f.stage->users[0]);
