@@ -77,6 +77,11 @@ void consensus_compact(struct consensus *c, uint64_t index)
     c->ops->compact(c, index);
 }
 
+void consensus_unload(struct consensus *c, uint64_t index)
+{
+    c->ops->unload(c, index);
+}
+
 void consensus_connection_lost(struct consensus *c, replica_id peer)
 {
     c->ops->connection_lost(c, peer);

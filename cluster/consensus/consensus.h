@@ -35,6 +35,10 @@
  *      Paxos each entry for itself. So no entry may rest on an earlier one that is not committed.
  *  C5  An engine never lists an update that depends on the order in which the caller handles
  *      messages of one update to different peers.
+ *  C6  Payloads may be stubs in messages alone, and of entries alone that were unloaded
+ *      (consensus_unload) or restored so: the caller reads them in its WAL before it sends them,
+ *      and where they are not there any more, drops the message. Messages that are stepped have
+ *      none.
  */
 #ifndef CONSENSUS_CONSENSUS_H
 #define CONSENSUS_CONSENSUS_H
@@ -52,14 +56,16 @@
 struct payload {
     uint32_t references;
     uint32_t bytes;
+    bool is_stub; /* of an entry that stands in the own WAL alone: no data */
     uint8_t data[];
 };
 
 struct payload *payload_new(struct slice bytes); /* copies; one reference, the caller's */
 struct payload *payload_alloc(size_t bytes); /* unset content, to be filled before it is shared */
+struct payload *payload_new_stub(size_t bytes);
 struct payload *payload_ref(struct payload *payload);
-void payload_unref(struct payload *payload); /* NULL is allowed */
-struct slice payload_slice(const struct payload *payload);
+void payload_unref(struct payload *payload);               /* NULL is allowed */
+struct slice payload_slice(const struct payload *payload); /* of no stub */
 
 /* Replicas of a group are numbered 1..SF_REPLICAS_MAX; 0 means none. */
 typedef uint32_t replica_id;
@@ -187,7 +193,8 @@ struct consensus_restore {
     uint64_t base_index, base_term; /* the entry before the first of `entries` (snapshot or cut) */
     const struct entry *entries;    /* contiguous after base_index; refs are taken by the engine */
     size_t entry_count;
-    uint64_t applied; /* >= base_index: committed entries are listed after this */
+    uint64_t applied; /* >= base_index: committed entries are listed after this; up to here they
+                         may be stubs */
 };
 
 struct consensus; /* an engine's instance; the first member of each engine's own struct */
@@ -221,6 +228,9 @@ void consensus_tick(struct consensus *c);
 void consensus_persisted(struct consensus *c, uint64_t persist_mark);
 /* Forget entries up to and including index (<= applied); they are in the store. */
 void consensus_compact(struct consensus *c, uint64_t index);
+/* Let go of the payloads of entries up to and including index (<= applied): the WAL has them, for
+ * followers that lag (C6). They are committed, so the index alone says which they are. */
+void consensus_unload(struct consensus *c, uint64_t index);
 /* Hint: a connection to `peer` broke, so what is under way to it may be lost. It is sent again once
  * the peer answers a heartbeat, without waiting for a time-out. */
 void consensus_connection_lost(struct consensus *c, replica_id peer);

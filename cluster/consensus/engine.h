@@ -15,6 +15,7 @@ struct consensus_ops {
     void (*tick)(struct consensus *c);
     void (*persisted)(struct consensus *c, uint64_t persist_mark);
     void (*compact)(struct consensus *c, uint64_t index);
+    void (*unload)(struct consensus *c, uint64_t index);
     void (*connection_lost)(struct consensus *c, replica_id peer);
     int (*snapshot_msg)(const struct consensus *c, replica_id peer, uint64_t index, uint64_t term,
                         struct consensus_msg *msg);

@@ -13,6 +13,12 @@ static uint64_t smaller(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
+/* What it takes in memory. */
+static size_t held_bytes(const struct payload *payload)
+{
+    return payload->is_stub ? 0 : payload->bytes;
+}
+
 static struct entry *slot(const struct entry_log *log, size_t position)
 {
     return &log->ring[(log->start + position) & (log->ring_cap - 1)];
@@ -29,7 +35,10 @@ void entry_log_init(struct entry_log *log, const struct consensus_restore *resto
         const struct entry *entry = &restore->entries[i];
         sf_assert(entry->index == entry_log_last(log) + 1);
         entry_log_append(log, entry->term, payload_ref(entry->payload));
+        if (entry->payload->is_stub)
+            log->unloaded = entry->index;
     }
+    sf_assert(log->unloaded <= restore->applied);
     sf_assert(restore->applied >= log->base_index);
     sf_assert(restore->applied <= entry_log_last(log));
     log->listed = restore->applied;
@@ -98,7 +107,7 @@ void entry_log_append(struct entry_log *log, uint64_t term, struct payload *payl
     uint64_t index = entry_log_last(log) + 1;
     log->count++;
     *slot(log, log->count - 1) = (struct entry){index, term, payload};
-    log->bytes += payload->bytes;
+    log->bytes += held_bytes(payload);
     log->changed = index;
 }
 
@@ -107,7 +116,7 @@ static void drop_newest(struct entry_log *log, uint64_t from)
 {
     while (entry_log_last(log) >= from && log->count > 0) {
         struct payload *payload = slot(log, log->count - 1)->payload;
-        log->bytes -= payload->bytes;
+        log->bytes -= held_bytes(payload);
         payload_unref(payload);
         log->count--;
     }
@@ -120,7 +129,7 @@ static void drop_oldest(struct entry_log *log, uint64_t to)
         struct entry *entry = slot(log, 0);
         log->base_index = entry->index;
         log->base_term = entry->term;
-        log->bytes -= entry->payload->bytes;
+        log->bytes -= held_bytes(entry->payload);
         payload_unref(entry->payload);
         log->start = (log->start + 1) & (log->ring_cap - 1);
         log->count--;
@@ -179,6 +188,20 @@ void entry_log_compact(struct entry_log *log, uint64_t index)
     sf_assert(index <= log->listed);
     if (index > log->base_index)
         drop_oldest(log, index);
+}
+
+void entry_log_unload(struct entry_log *log, uint64_t index)
+{
+    sf_assert(index <= log->listed);
+    uint64_t first = log->unloaded > log->base_index ? log->unloaded : log->base_index;
+    for (uint64_t i = first + 1; i <= index; i++) {
+        struct entry *entry = slot(log, (size_t)(i - log->base_index - 1));
+        struct payload *payload = entry->payload;
+        log->bytes -= payload->bytes;
+        entry->payload = payload_new_stub(payload->bytes);
+        payload_unref(payload);
+        log->unloaded = i;
+    }
 }
 
 void entry_log_restart(struct entry_log *log, uint64_t index, uint64_t term, bool keeps)
@@ -292,6 +315,8 @@ bool entry_log_is_valid(const struct entry_log *log)
 {
     uint64_t last = entry_log_last(log);
     if (log->base_index > log->listed || log->listed > entry_log_listable(log))
+        return false;
+    if (log->unloaded > log->listed)
         return false;
     if (log->commit > last || log->persisted > log->taken)
         return false;

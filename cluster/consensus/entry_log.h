@@ -14,7 +14,8 @@
  * cut what older marks vouch for.
  *
  * Invariants
- *  L1  base <= listed <= min(commit, persisted); commit <= last; persisted <= taken <= last.
+ *  L1  base <= listed <= min(commit, persisted); commit <= last; persisted <= taken <= last;
+ *      unloaded <= listed.
  *  L2  All that the WAL has to be given lies in (taken, changed]; taken <= changed <= last.
  *  L3  Nothing at or below commit is ever truncated or replaced.
  *  L4  Marks rise, and what they vouch for lies within [persisted at the time, taken].
@@ -33,8 +34,9 @@ struct log_mark {
 struct entry_log {
     struct entry *ring; /* ring_cap is 0 or a power of two; the oldest entry is at start */
     size_t ring_cap, start, count;
-    size_t bytes; /* of the payloads held */
+    size_t bytes; /* of the payloads held; stubs have none */
     uint64_t base_index, base_term;
+    uint64_t unloaded;      /* entries up to here are stubs, later ones are not */
     uint64_t listed;        /* entries up to here were listed as committed */
     uint64_t commit;        /* known to be committed */
     uint64_t persisted;     /* durable in the own WAL */
@@ -69,6 +71,8 @@ void entry_log_replace(struct entry_log *log, uint64_t index, uint64_t term,
 void entry_log_commit(struct entry_log *log, uint64_t index); /* forward only; capped at last */
 /* Forgets entries up to index (<= listed). */
 void entry_log_compact(struct entry_log *log, uint64_t index);
+/* Entries up to index (<= listed) become stubs. */
+void entry_log_unload(struct entry_log *log, uint64_t index);
 /* The log begins after (index, term), a snapshot that is durable. keeps: what it holds above index
  * stays and has to be given to the WAL again; else nothing stays. index >= listed. */
 void entry_log_restart(struct entry_log *log, uint64_t index, uint64_t term, bool keeps);

@@ -213,6 +213,13 @@ static void paxos_compact(struct consensus *c, uint64_t index)
     paxos_check(x);
 }
 
+static void paxos_unload(struct consensus *c, uint64_t index)
+{
+    struct paxos *x = paxos_of(c);
+    entry_log_unload(&x->log, index);
+    paxos_check(x);
+}
+
 /* -- updates --------------------------------------------------------------------------------- */
 
 static bool leadership_changed(const struct paxos *x)
@@ -325,6 +332,7 @@ static const struct consensus_ops paxos_ops = {
     .tick = paxos_tick,
     .persisted = paxos_persisted,
     .compact = paxos_compact,
+    .unload = paxos_unload,
     .connection_lost = paxos_connection_lost,
     .snapshot_msg = paxos_snapshot_msg,
     .snapshot_ended = paxos_snapshot_ended,

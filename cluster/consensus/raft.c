@@ -205,6 +205,13 @@ static void raft_compact(struct consensus *c, uint64_t index)
     raft_check(r);
 }
 
+static void raft_unload(struct consensus *c, uint64_t index)
+{
+    struct raft *r = raft_of(c);
+    entry_log_unload(&r->log, index);
+    raft_check(r);
+}
+
 /* -- updates --------------------------------------------------------------------------------- */
 
 static bool leadership_changed(const struct raft *r)
@@ -314,6 +321,7 @@ static const struct consensus_ops raft_ops = {
     .tick = raft_tick,
     .persisted = raft_persisted,
     .compact = raft_compact,
+    .unload = raft_unload,
     .connection_lost = raft_connection_lost,
     .snapshot_msg = raft_snapshot_msg,
     .snapshot_ended = raft_snapshot_ended,

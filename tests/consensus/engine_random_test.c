@@ -122,6 +122,13 @@ static void act_compact(struct run *run)
         node_compact(node, node->flushed - random_below(&run->random, 4) % node->flushed);
 }
 
+static void act_unload(struct run *run)
+{
+    struct node *node = any_node(run);
+    if (node_is_up(node) && node->applied > 0)
+        node_unload(node, node->applied - random_below(&run->random, 4) % node->applied);
+}
+
 static void act_crash(struct run *run)
 {
     struct node *node = any_node(run);
@@ -234,6 +241,7 @@ static const struct {
     {act_silence, 4, false},
     {act_flush, 12, false},
     {act_compact, 8, false},
+    {act_unload, 8, false},
     {act_crash, 4, false},
     {act_cut, 3, false},
     {act_partition, 2, false},

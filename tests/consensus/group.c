@@ -42,9 +42,29 @@ static void add_flight(struct group *group, const struct consensus_msg *msg)
 }
 
 /* Takes the message. */
+/* C6. False: an entry is not on the disk any more. */
+static bool load_stubs(const struct node *node, struct consensus_msg *msg)
+{
+    for (size_t i = 0; i < msg->entry_count; i++) {
+        struct entry *entry = &msg->entries[i];
+        if (!entry->payload->is_stub)
+            continue;
+        const struct entry *found = disk_find(&node->disk, entry->index);
+        if (found == NULL)
+            return false;
+        payload_unref(entry->payload);
+        entry->payload = payload_ref(found->payload);
+    }
+    return true;
+}
+
 static void send(struct node *node, struct consensus_msg *msg)
 {
     struct group *group = node->group;
+    if (!load_stubs(node, msg)) {
+        consensus_msg_deinit(msg);
+        return;
+    }
     if (group->events.on_send != NULL)
         group->events.on_send(group->ctx, node, msg);
     msg->after_sync = false; /* not on the wire */
@@ -292,6 +312,14 @@ void node_compact(struct node *node, uint64_t index)
     sf_assert(held);
     consensus_compact(node->engine, index);
     disk_cut(&node->disk, index, term);
+}
+
+void node_unload(struct node *node, uint64_t index)
+{
+    if (index > node->applied)
+        index = node->applied;
+    if (!node->installing_stored)
+        consensus_unload(node->engine, index);
 }
 
 bool node_send_snapshot(struct node *node, replica_id peer)

@@ -79,6 +79,7 @@ bool node_sync(struct node *node);
 int node_propose(struct node *node, const char *text, uint64_t *index);
 void node_flush(struct node *node);                   /* flushed = applied */
 void node_compact(struct node *node, uint64_t index); /* capped at flushed */
+void node_unload(struct node *node, uint64_t index);  /* capped at applied */
 /* Sends the snapshot that the engine asked for to `peer`, as of what is applied now. False: it did
  * not ask, or does not lead. */
 bool node_send_snapshot(struct node *node, replica_id peer);

@@ -245,13 +245,27 @@ static void compare(const struct model *m)
     assert_true(entry_log_is_valid(&m->log));
     assert_int_equal(entry_log_last(&m->log), m->last);
     assert_int_equal(m->log.base_index, m->base);
-    assert_int_equal(m->log.bytes, 3 * (m->last - m->base));
+    uint64_t first = m->log.unloaded > m->base ? m->log.unloaded : m->base;
+    assert_int_equal(m->log.bytes, 3 * (m->last - first));
+    for (uint64_t index = m->base + 1; index <= m->last; index++)
+        assert_int_equal(entry_log_at(&m->log, index)->payload->is_stub, index <= first);
     for (uint64_t index = m->base; index <= m->last; index++) {
         assert_true(entry_log_term_at(&m->log, index, &term));
         assert_int_equal(term, m->terms[index]);
     }
     assert_false(entry_log_term_at(&m->log, m->last + 1, &term));
     assert_false(m->base > 0 && entry_log_term_at(&m->log, m->base - 1, &term));
+}
+
+static void compact_or_unload(struct model *m, struct random *random)
+{
+    if (m->log.listed == m->base)
+        return;
+    uint64_t index = m->base + 1 + random_below(random, (size_t)(m->log.listed - m->base));
+    if (random_below(random, 2) == 0)
+        entry_log_compact(&m->log, m->base = index);
+    else
+        entry_log_unload(&m->log, index);
 }
 
 static void the_log_is_a_plain_array(void **state)
@@ -275,10 +289,8 @@ static void the_log_is_a_plain_array(void **state)
                 entry_log_commit(&m.log, m.log.commit + random_below(&random, 4));
             else if (action == 8)
                 list(&m);
-            else if (m.log.listed > m.base)
-                entry_log_compact(&m.log,
-                                  m.base = m.base + 1 +
-                                           random_below(&random, (size_t)(m.log.listed - m.base)));
+            else
+                compact_or_unload(&m, &random);
             compare(&m);
         }
         entry_log_deinit(&m.log);
