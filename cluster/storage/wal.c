@@ -128,6 +128,25 @@ void wal_die(struct wal *wal, const char *why)
     env_fatal(wal->env, why);
 }
 
+int wal_read(struct wal *wal, uint64_t replica_key, uint64_t index, struct payload **out)
+{
+    struct wal_replica *replica = wal_replica_find(wal, replica_key);
+    if (replica == NULL || index <= replica->base_index || index > wal_replica_last(replica))
+        return SF_NOT_FOUND;
+    struct wal_place place = *wal_replica_place(replica, index);
+    if (wal->dead || place.position >= wal->synced)
+        return SF_BUSY;
+    struct buffer buffer = {0};
+    struct wal_record record;
+    int status = wal_segment_read(wal, place, &buffer, &record);
+    if (status == SF_OK && (record.replica_key != replica_key || record.a != index))
+        status = SF_CORRUPT;
+    if (status == SF_OK)
+        *out = payload_new(record.body);
+    buffer_deinit(&buffer);
+    return status;
+}
+
 /* -- what was found at open ---------------------------------------------------------------- */
 
 const struct wal_restored *wal_restored(const struct wal *wal, uint64_t replica_key)

@@ -28,6 +28,9 @@ struct wal_options {
     size_t segment_bytes;  /* of a new log, 0: 16 MiB; simulations use tiny ones, >= 64 KiB. A log
                               that is there keeps its own. A longer record gets a longer one. */
     size_t segments_spare; /* recycled segments kept ready; 0: 4 */
+    /* NULL, or: of that replica's log, entries up to which index are restored as stubs? */
+    uint64_t (*stubs_up_to)(void *ctx, uint64_t replica_key);
+    void *ctx;
 };
 
 /* One replica's log as found at start. */
@@ -62,6 +65,12 @@ void wal_remove(struct wal *wal, uint64_t replica_key); /* the replica is no mor
 /* Entries up to and including index are durable in the store: they need not be kept. Not a promise
  * to drop them: what still stands is found again at open, as long as it is contiguous. */
 void wal_cut(struct wal *wal, uint64_t replica_key, uint64_t index, uint64_t term);
+
+/* Reads the entry at an index again; *out: one reference, the caller's. Blocks. SF_NOT_FOUND: it is
+ * not in the log. SF_BUSY: it is not synced, or just being written again. SF_CORRUPT, SF_IO: what is
+ * still needed cannot be read. */
+SF_MUST_CHECK int wal_read(struct wal *wal, uint64_t replica_key, uint64_t index,
+                           struct payload **out);
 
 /* Position after the last record appended so far (synced or not). */
 uint64_t wal_position(const struct wal *wal);

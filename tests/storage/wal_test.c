@@ -110,6 +110,42 @@ static void reset_and_remove_empty_a_replica(void **state)
     assert_string_equal(rig_restored(rig, 1), "nothing");
 }
 
+/* -- reading again --------------------------------------------------------------------------- */
+
+static int read_again(struct rig *rig, uint64_t index, const char *content)
+{
+    struct payload *payload;
+    int status = wal_read(rig->wal, 1, index, &payload);
+    if (status != SF_OK)
+        return status;
+    assert_true(slice_equal(payload_slice(payload), slice_str(content)));
+    payload_unref(payload);
+    return SF_OK;
+}
+
+static void entries_are_read_again(void **state)
+{
+    struct rig *rig = *state;
+    assert_true(rig_open(rig));
+    rig_append(rig, 1, 1, 1, "one");
+    rig_append(rig, 1, 2, 1, "two");
+    rig_append(rig, 1, 3, 2, "three");
+    assert_int_equal(read_again(rig, 2, "two"), SF_BUSY);
+    assert_true(rig_commit(rig));
+    assert_int_equal(read_again(rig, 1, "one"), SF_OK);
+    assert_int_equal(read_again(rig, 3, "three"), SF_OK);
+    assert_int_equal(read_again(rig, 4, ""), SF_NOT_FOUND);
+    rig_append(rig, 1, 2, 3, "another two");
+    assert_int_equal(read_again(rig, 2, ""), SF_BUSY);
+    assert_true(rig_commit(rig));
+    assert_int_equal(read_again(rig, 2, "another two"), SF_OK);
+    wal_cut(rig->wal, 1, 2, 3);
+    assert_int_equal(read_again(rig, 2, ""), SF_NOT_FOUND);
+    reopen(rig);
+    wal_restored_free(rig->wal);
+    assert_int_equal(read_again(rig, 3, "three"), SF_OK);
+}
+
 /* -- group commit -------------------------------------------------------------------------- */
 
 static void what_is_added_during_a_sync_goes_with_the_next(void **state)
@@ -286,6 +322,7 @@ int main(void)
         TEST(appending_at_an_index_replaces_that_entry_alone),
         TEST(truncation_takes_the_suffix_and_a_cut_the_prefix),
         TEST(reset_and_remove_empty_a_replica),
+        TEST(entries_are_read_again),
         TEST(what_is_added_during_a_sync_goes_with_the_next),
         TEST(a_commit_of_nothing_writes_nothing),
         TEST(an_idle_log_vouches_once_for_its_last_batch),
