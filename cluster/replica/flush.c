@@ -1,6 +1,6 @@
 /* flush: makes the store durable on another thread, then cuts the logs on disk below what is. What
- * is applied goes from memory before: no reader needs it but a follower that lags, and the store
- * has it.
+ * is applied goes from memory before: no reader needs it but a follower that lags, which is sent it
+ * from disk. That costs less than a snapshot, and a snapshot takes a while in which the log grows on.
  *
  * A flush is asked for every flush_ms if anything was applied, when the log grew by flush_bytes,
  * and by a snapshot install. At most one runs; who asks while it runs waits for the next one, since
@@ -16,7 +16,7 @@
 #include "replica/inside.h"
 
 #define SAMPLES_PER_SLACK 64u
-#define LAGGING_SLACKS_MAX 6u /* a follower that lags keeps at most so many slacks of log */
+#define LAG_ENTRIES_MAX (256u << 10) /* what memory knows of one on disk takes some 80 bytes */
 
 /* -- how much log an index stands for ------------------------------------------------------ */
 
@@ -71,46 +71,58 @@ static size_t sample_at(const struct replica *r, uint64_t index)
 
 /* Leader: the lowest index that a follower is known to have, or will have by the snapshot that is
  * under way to it. UINT64_MAX: this replica does not lead, or has no followers. */
-static uint64_t slowest_follower(const struct replica *r, const struct consensus_status *log)
+static uint64_t slowest_follower(const struct replica *r)
 {
+    struct consensus_status log;
     uint64_t slowest = snapshot_send_floor(r);
-    for (size_t i = 0; log->leads && i < log->peer_count; i++)
-        if (!log->peers[i].snapshot && log->peers[i].match < slowest)
-            slowest = log->peers[i].match;
+    consensus_status(r->consensus, &log);
+    for (size_t i = 0; log.leads && i < log.peer_count; i++)
+        if (!log.peers[i].snapshot && log.peers[i].match < slowest)
+            slowest = log.peers[i].match;
     return slowest;
 }
 
-/* The newest sample that leaves the slack below what is applied, and more where a follower needs
- * it, within reason: a snapshot costs it, and the leader, far more than that. A group of one needs
- * no slack. */
-static size_t first_needed(const struct replica *r, const struct consensus_status *log)
+/* The newest sample that leaves the slack below what is applied. A group of one needs none. */
+static size_t newest_beyond_slack(const struct replica *r)
 {
     size_t slack = r->peer_count == 0 ? 0 : r->host->options.slack_bytes;
-    size_t more = log->log_bytes <= r->host->options.log_bytes_max ? LAGGING_SLACKS_MAX : 1;
     size_t i = r->sample_count - 1;
-    uint64_t newest = r->samples[i].bytes, floor = slowest_follower(r, log);
+    uint64_t newest = r->samples[i].bytes;
     while (i > 0 && newest - r->samples[i].bytes < slack)
-        i--;
-    while (i > 0 && r->samples[i].index > floor && newest - r->samples[i].bytes < slack * more)
         i--;
     return i;
 }
 
-static void compact_log(struct replica *r)
+/* Of those up to `i` the newest that leaves what a follower needs, within reason. */
+static size_t newest_not_needed(const struct replica *r, size_t i)
 {
-    struct consensus_status log;
+    const struct log_sample *newest = &r->samples[r->sample_count - 1];
+    uint64_t floor = slowest_follower(r);
+    if (replica_disk_is_low(r))
+        return i;
+    while (i > 0 && r->samples[i].index > floor &&
+           newest->bytes - r->samples[i].bytes < r->host->options.lag_bytes &&
+           newest->index - r->samples[i].index < LAG_ENTRIES_MAX)
+        i--;
+    return i;
+}
+
+static void shorten_log(struct replica *r)
+{
     uint64_t newest = r->samples[r->sample_count - 1].index;
-    if (install_holds_apply(r) || r->needs != 0)
+    if (newest == r->looked_at || install_holds_apply(r) || r->needs != 0)
         return;
-    consensus_status(r->consensus, &log);
-    if (newest == r->looked_at && log.log_bytes <= r->host->options.log_bytes_max)
-        return;
-    uint64_t index = r->samples[first_needed(r, &log)].index;
     r->looked_at = newest;
-    if (index <= r->compacted)
-        return;
-    consensus_compact(r->consensus, index);
-    r->compacted = index;
+    size_t i = newest_beyond_slack(r);
+    if (r->samples[i].index > r->unloaded) {
+        r->unloaded = r->samples[i].index;
+        consensus_unload(r->consensus, r->unloaded);
+    }
+    i = newest_not_needed(r, i);
+    if (r->samples[i].index > r->compacted) {
+        r->compacted = r->samples[i].index;
+        consensus_compact(r->consensus, r->compacted);
+    }
 }
 
 /* -- the log on disk ----------------------------------------------------------------------- */
@@ -262,7 +274,7 @@ void flush_turn(struct host *host)
 {
     struct flusher *f = &host->flusher;
     for (struct replica *r = host->replicas; r != NULL; r = r->next)
-        compact_log(r);
+        shorten_log(r);
     if (f->job == NULL && !f->full &&
         wal_live_bytes(host->wal) > f->live_bytes + host->options.flush_bytes)
         flush_request(host, NULL);

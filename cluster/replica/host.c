@@ -26,6 +26,7 @@
 #define DEFAULT_FLUSH_MS 5000u
 #define DEFAULT_FLUSH_BYTES (8u << 20)
 #define DEFAULT_SLACK_BYTES (4u << 20)
+#define DEFAULT_LAG_BYTES (512ull << 20)
 #define DEFAULT_RESERVE_BYTES (256ull << 20)
 #define DEFAULT_CHUNK_BYTES (1u << 20)
 #define DEFAULT_APPLY_BYTES (1u << 20)
@@ -165,6 +166,7 @@ static void set_defaults(struct host_options *o)
     o->flush_ms = o->flush_ms ? o->flush_ms : DEFAULT_FLUSH_MS;
     o->flush_bytes = o->flush_bytes ? o->flush_bytes : DEFAULT_FLUSH_BYTES;
     o->slack_bytes = o->slack_bytes ? o->slack_bytes : DEFAULT_SLACK_BYTES;
+    o->lag_bytes = o->lag_bytes ? o->lag_bytes : DEFAULT_LAG_BYTES;
     o->reserve_bytes = o->reserve_bytes ? o->reserve_bytes : DEFAULT_RESERVE_BYTES;
     o->chunk_bytes = o->chunk_bytes ? o->chunk_bytes : DEFAULT_CHUNK_BYTES;
     o->apply_bytes = o->apply_bytes ? o->apply_bytes : DEFAULT_APPLY_BYTES;
@@ -193,12 +195,24 @@ static int claim_directory(struct host *host, char **why)
     return identity_claim(host->env, o->dir, &wanted, o->create, &host->identity, why);
 }
 
+/* What the store has is read in the log again only for a follower that lags. Where the store cannot
+ * be read, opening the replica says so. */
+static uint64_t stored_up_to(void *ctx, uint64_t replica_key)
+{
+    const struct host *host = ctx;
+    struct applied applied;
+    int status = applied_read(host->options.store, replica_key, false, &applied);
+    return status == SF_OK ? applied.index : 0;
+}
+
 static int open_log(struct host *host, char **why)
 {
     uint64_t cluster_id = host->options.cluster_id;
     struct wal_options options = host->options.wal;
     char *dir = host_text("%s/wal", host->options.dir);
     options.cluster_hash = bytes_hash(slice_of(&cluster_id, sizeof cluster_id));
+    options.stubs_up_to = stored_up_to;
+    options.ctx = host;
     int status = wal_open(host->env, dir, &options, &host->wal, why);
     if (status == SF_OK) {
         wal_on_synced(host->wal, host_synced, host);

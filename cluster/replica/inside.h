@@ -13,7 +13,8 @@
  *      is, and nothing is added to it.
  *  R5  A message with after_sync, and consensus_persisted, are held until the WAL is synced up to
  *      the position that it had when their update was taken.
- *  R6  The log is cut only at or below the applied index that a crash would find in the store.
+ *  R6  The log is cut only at or below the applied index that a crash would find in the store, and
+ *      never above what the engine was told to forget: the rest is read there when it is sent.
  *  R7  The store is in the new generation only after all of that generation is durable.
  */
 #ifndef REPLICA_INSIDE_H
@@ -123,7 +124,8 @@ struct replica {
     struct space space;
     struct applied applied; /* R1 */
     uint64_t durable;       /* applied index that a crash would leave, as of the last flush */
-    uint64_t compacted;     /* the log in memory begins after this; <= applied.index */
+    uint64_t unloaded;      /* entries up to here are not in memory; <= applied.index */
+    uint64_t compacted;     /* the engine's log begins after this; <= unloaded */
     uint64_t cut;           /* the log on disk begins after this; <= durable, <= compacted */
     uint64_t needs;         /* the log begins after this, which is above applied; 0: it does not */
 

@@ -103,16 +103,18 @@ struct host_options {
     uint32_t heartbeat_ticks, election_ticks; /* 0: 5 and 50 (100 ms, 1 to 2 s) */
     uint64_t flush_ms, flush_bytes; /* flush the store every so often, or when the log grew so much;
                                        0: 5 s and 8 MiB */
-    size_t slack_bytes;     /* log kept below the applied index for slow followers; 0: 4 MiB */
+    size_t slack_bytes; /* log kept in memory below the applied index for slow followers; 0: 4 MiB
+                         */
+    uint64_t lag_bytes; /* log kept on disk below the durable applied index for a follower that
+                           lacks it, or gets a snapshot; 0: 512 MiB */
     uint64_t reserve_bytes; /* free disk space below which NO_SPACE is answered; 0: 256 MiB */
     size_t chunk_bytes;     /* of a snapshot; 0: 1 MiB */
     size_t apply_bytes;     /* applied in one turn, and what may wait to be written; 0: 1 MiB */
     size_t inflight_max, inflight_bytes; /* messages and bytes under way to a follower; 0: 128, 4
                                             MiB */
     size_t proposals_max;                /* open; above it a leader admits nothing; 0: 8,192 */
-    size_t log_bytes_max; /* of entries in memory: above it a follower that lags gets no more than
-                             the slack, and while entries wait to be applied a leader admits nothing
-                             and a follower takes no more; 0: 20 MiB */
+    size_t log_bytes_max; /* of entries in memory: above it, while entries wait to be applied, a
+                             leader admits nothing and a follower takes no more; 0: 20 MiB */
 };
 
 /* A replica to be hosted. The group's identity is in the directory; on a directory that is another

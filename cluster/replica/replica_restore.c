@@ -87,7 +87,8 @@ static void note_log_time(struct replica *r, const struct consensus_restore *log
 {
     r->log_time_ns = r->applied.time_ns;
     for (size_t i = 0; i < log->entry_count; i++)
-        leader_note_time(r, log->entries[i].payload);
+        if (!log->entries[i].payload->is_stub)
+            leader_note_time(r, log->entries[i].payload);
 }
 
 int restore_read(struct replica *r, struct consensus_restore *log, char **why)
@@ -107,6 +108,7 @@ int restore_read(struct replica *r, struct consensus_restore *log, char **why)
     log->applied = r->needs != 0 ? r->needs : r->applied.index;
     r->durable = r->applied.index;
     r->compacted = r->cut = log->base_index;
+    r->unloaded = r->needs != 0 ? log->base_index : r->applied.index;
     note_log_time(r, log);
     if (r->needs != 0)
         log_warn("replica",

@@ -36,9 +36,31 @@ rpc_peer transport_way(struct replica *r, const struct peer *peer)
     return rpc_way_to(r->host->rpc, peer->address, peer->has_back ? peer->back : 0);
 }
 
+/* What is not in memory of the entries. False: it is not to be had, or not now. */
+static bool load_entries(struct replica *r, const struct consensus_msg *msg)
+{
+    for (size_t i = 0; i < msg->entry_count; i++) {
+        struct entry *entry = &msg->entries[i];
+        struct payload *stub = entry->payload;
+        if (!stub->is_stub)
+            continue;
+        int status = wal_read(r->host->wal, r->identity.key, entry->index, &entry->payload);
+        if (status != SF_OK && status != SF_NOT_FOUND && status != SF_BUSY)
+            host_fatal(r->host, "entry %" PRIu64 " in the log of %s cannot be read: %s",
+                       entry->index, r->host->options.dir, sf_error_text(status));
+        if (status != SF_OK)
+            return false;
+        payload_unref(stub);
+        SF_MARK("replica: entry sent that was not in memory");
+    }
+    return true;
+}
+
 void transport_send(struct replica *r, const struct consensus_msg *msg)
 {
     const struct peer *peer = replica_peer(r, msg->to);
+    if (r->host->dead || !load_entries(r, msg))
+        return;
     struct rpc *rpc = r->host->rpc;
     struct buffer params = {0};
     sf_assert(peer != NULL);

@@ -78,7 +78,7 @@ static void begin_log_after(struct replica *r)
     consensus_status(r->consensus, &log);
     restore_begin_log(r, log.last);
     consensus_snapshot_installed(r->consensus, a->index, a->term);
-    r->compacted = r->cut = a->index;
+    r->unloaded = r->compacted = r->cut = a->index;
 }
 
 static struct applied flipped(const struct replica *r)

@@ -138,7 +138,8 @@ static void boot(void *ctx, struct sim_node *node, struct env *env)
                                          .store = p->store,
                                          .wal = {.segment_bytes = 64u << 10},
                                          .flush_ms = 200,
-                                         .slack_bytes = 64};
+                                         .slack_bytes = 64,
+                                         .lag_bytes = 384};
     int result = host_new(env, &options, &p->host, &s->refusal);
     for (size_t g = 0; g < s->group_count && result == SF_OK; g++)
         result = add_group(s, p, g, address);

@@ -468,21 +468,64 @@ static void a_restart_keeps_the_log_for_a_follower_that_lags(void **state)
     stage_free(stage);
 }
 
-/* A follower that lags keeps more of the log in its leader's memory, but within its bound. */
+/* A follower that was away is sent the log from its leader's disk: memory keeps the slack. */
+static void a_follower_away_gets_the_log_from_disk(void **state)
+{
+    struct stage_options options = calm_options(3);
+    options.slack_bytes = 1u << 20;
+    options.lag_bytes = 64u << 20;
+    struct stage *stage = stage_up(20, &options);
+    struct stage_node *leader = stage_leader(stage), *away = some_follower(stage);
+    (void)state;
+    isolate(stage, away);
+    for (int i = 0; i < 20; i++) {
+        propose_megabytes(stage, leader, 1, 50);
+        assert_true(log_bytes(leader) <= 4u << 20);
+    }
+    run_ms(stage, 1000);
+    assert_true(wal_live_bytes(leader->host->wal) > 20u << 20);
+    sim_heal_all(stage->sim);
+    settle(stage);
+    assert_int_equal(stage->installs, 0);
+    run_ms(stage, 2000);
+    assert_true(wal_live_bytes(leader->host->wal) < 5u << 20);
+    stage_free(stage);
+}
+
+/* The same after everybody has begun again: what is in the store is not read into memory. */
+static void a_restart_leaves_the_log_on_disk(void **state)
+{
+    struct stage_options options = calm_options(3);
+    options.slack_bytes = 1u << 20;
+    options.lag_bytes = 64u << 20;
+    struct stage *stage = stage_up(22, &options);
+    struct stage_node *leader = stage_leader(stage), *away = some_follower(stage);
+    (void)state;
+    isolate(stage, away);
+    propose_megabytes(stage, leader, 20, 50);
+    run_ms(stage, 1000);
+    sim_node_crash(leader->node);
+    sim_node_start(leader->node);
+    assert_true(log_bytes(leader) <= 1u << 20);
+    assert_true(wal_live_bytes(leader->host->wal) > 20u << 20);
+    sim_heal_all(stage->sim);
+    settle(stage);
+    stage_free(stage);
+}
+
+/* But within a bound. */
 static void the_log_for_a_follower_away_is_bounded(void **state)
 {
     struct stage_options options = calm_options(3);
     options.slack_bytes = 1u << 20;
-    options.log_bytes_max = 5u << 20;
+    options.lag_bytes = 5u << 20;
     struct stage *stage = stage_up(20, &options);
     struct stage_node *leader = stage_leader(stage);
     (void)state;
     isolate(stage, some_follower(stage));
-    propose_megabytes(stage, leader, 3, 50);
-    assert_true(log_bytes(leader) >= 3u << 20);
     for (int i = 0; i < 20; i++) {
-        propose_megabytes(stage, leader, 1, 50);
-        assert_true(log_bytes(leader) <= 6u << 20);
+        propose_megabytes(stage, leader, 1, 1000);
+        assert_true(wal_live_bytes(leader->host->wal) <= 8u << 20);
     }
     sim_heal_all(stage->sim);
     settle(stage);
@@ -642,6 +685,8 @@ int main(void)
         cmocka_unit_test(who_led_with_a_long_log_follows_again),
         cmocka_unit_test(what_is_applied_need_not_stand_in_memory),
         cmocka_unit_test(a_restart_keeps_the_log_for_a_follower_that_lags),
+        cmocka_unit_test(a_follower_away_gets_the_log_from_disk),
+        cmocka_unit_test(a_restart_leaves_the_log_on_disk),
         cmocka_unit_test(the_log_for_a_follower_away_is_bounded),
         cmocka_unit_test(who_has_a_full_disk_gives_the_lead_away),
         cmocka_unit_test(nobody_looks_at_a_store_that_is_ahead),

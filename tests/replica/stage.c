@@ -133,6 +133,8 @@ static int open_host(struct stage_node *n, struct env *env)
                                          .wal = {.segment_bytes = 64u << 10},
                                          .flush_ms = o->flush_ms,
                                          .slack_bytes = o->slack_bytes,
+                                         .lag_bytes =
+                                             o->lag_bytes ? o->lag_bytes : 6 * o->slack_bytes,
                                          .log_bytes_max = o->log_bytes_max,
                                          .chunk_bytes = o->chunk_bytes,
                                          .reserve_bytes = o->reserve_bytes};

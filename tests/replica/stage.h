@@ -39,6 +39,7 @@ struct stage_options {
     void (*halting)(struct stage_node *node); /* may be NULL: before host_free, env may be dead */
     void (*before_start)(struct stage_node *node); /* may be NULL: before host_start */
     uint64_t flush_ms, slack_bytes, chunk_bytes, log_bytes_max;
+    uint64_t lag_bytes; /* 0: six slacks, so that who is away for long needs a snapshot */
     uint32_t shard_count;
     uint64_t reserve_bytes;
     uint32_t busy; /* per mille of writes to the store answer SF_BUSY */

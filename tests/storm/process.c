@@ -30,6 +30,8 @@ static int open_host(struct cluster_node *n, struct env *env)
         .wal = {.segment_bytes = SEGMENT_BYTES, .segments_spare = o->spares},
         .flush_ms = o->flush_ms,
         .slack_bytes = o->slack_bytes,
+        .lag_bytes =
+            6 * o->slack_bytes, /* so that some followers get the log, and some a snapshot */
         .reserve_bytes = 1,
         .chunk_bytes = o->snapshot_bytes,
         .apply_bytes = o->apply_bytes,

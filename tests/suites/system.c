@@ -148,6 +148,7 @@ static int open_host(struct server *server, struct env *env, char **why)
                                          .flush_bytes =
                                              limited ? (uint64_t)server->log_limit : UINT64_MAX / 2,
                                          .slack_bytes = limited ? 1 : 0,
+                                         .lag_bytes = limited ? 6 : 0,
                                          .reserve_bytes = 1};
     return host_new(env, &options, &server->host, why);
 }
