@@ -273,7 +273,12 @@ void txn_begin(struct op *op)
 
 void txn_admitted(struct txn *txn)
 {
-    number_all(txn);
+    if (txn->op->epoch == txn->op->client->epoch) {
+        number_all(txn);
+        return;
+    }
+    txn->phase = TXN_RESTING; /* has no numbers */
+    op_fail(txn->op, SF_FENCED);
 }
 
 void txn_free(struct txn *txn, bool leave)

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "client/client.h"
+#include "client/lease.h"
 #include "env/memory.h"
 #include "proto/pack.h"
 #include "txn/asker.h"
@@ -305,6 +306,25 @@ static void who_waits_for_a_lost_group_leaves_room_for_others(void **state)
         assert_int_equal(finish(&stuck[i]), SF_OK);
 }
 
+/* Who waits for room while the client is barred is not sent under its next name. */
+static void who_waited_when_the_client_was_barred_is_never_sent(void **state)
+{
+    (void)state;
+    struct transfer open[2], waits;
+    const char *const *keys = three_keys();
+    client_limit_window(stage.client, 8);
+    cluster_group_crash(asker_owner(CLUSTER_SHARDS - 1));
+    for (size_t i = 0; i < 2; i++)
+        start(&open[i], keys, 3, 0);
+    start(&waits, keys, 3, 0);
+    cluster_run_ms(asker.cluster, 1000);
+    lease_fenced(stage.client, stage.client->epoch);
+    cluster_group_start(asker_owner(CLUSTER_SHARDS - 1));
+    for (size_t i = 0; i < 2; i++)
+        (void)finish(&open[i]);
+    assert_int_equal(finish(&waits), SF_FENCED);
+}
+
 /* Whatever the order in which shards are named: nothing waits for what waits for it. */
 static void full_windows_make_no_circle(void **state)
 {
@@ -347,6 +367,7 @@ int main(void)
         STAGE_TEST(a_deadline_that_leaves_doubt_is_unknown),
         STAGE_TEST(a_deadline_before_anything_was_sent_is_a_timeout),
         STAGE_TEST(who_waits_for_a_lost_group_leaves_room_for_others),
+        STAGE_TEST(who_waited_when_the_client_was_barred_is_never_sent),
         STAGE_TEST(full_windows_make_no_circle),
         STAGE_TEST(a_plain_prefix_cannot_be_checked_over_shards),
     };
