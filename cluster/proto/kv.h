@@ -158,7 +158,11 @@ enum kv_flags {
     KV_WAITS = 2048,   /* PREPARE: queues for its locks; without it a lock makes it vote no */
     KV_COMMITS = 4096, /* OUTCOME: commit, else abort */
     KV_REFUSED = 8192, /* PREPARE: votes no, CONFLICT. A leader sets it, for who came out of turn */
-    KV_UNNAMED = 16384 /* SCAN of one of `shards`: intents and trash (shardkv/trash.h), no records */
+    KV_UNNAMED =
+        16384, /* SCAN of one of `shards`: intents and trash (shardkv/trash.h), no records */
+    /* PUT, SET_ATTR: the record goes with the session that asks, at the latest; a SET_ATTR of nothing
+     * else changes nothing else. DELETE: of such a record */
+    KV_OWNED = 32768,
 };
 
 /* ADD: the value is an array of 64-bit little-endian slots (absent: 0); each commutes. */

@@ -22,6 +22,7 @@ struct access {
     struct shard_meta held_meta; /* the meta as it was when changes began to be held */
     uint64_t time_ns;            /* the entry's; 0 in a read */
     uint64_t session;            /* who asks; 0: nobody that has a session here */
+    uint64_t owner;              /* to whom it gives records (orphan.h) */
     uint32_t intents;            /* that this session owns (trash.h) */
     uint32_t held_intents;
     const struct shardkv_limits *limits; /* NULL in a read, as is: */

@@ -4,9 +4,12 @@
 #include "shardkv/completion.h"
 #include "shardkv/mini.h"
 #include "shardkv/ops.h"
+#include "shardkv/orphan.h"
 #include "shardkv/range.h"
 #include "shardkv/session.h"
 #include "shardkv/txn.h"
+
+#define ORPHANS_A_TICK_MAX 1024u /* of a shard that one tick reclaims */
 
 static void execute(struct access *access, const struct kv_op *op, struct buffer *answer)
 {
@@ -134,11 +137,10 @@ int apply_wants_tick(const struct space *space, struct shard_copy copy, bool *wa
     struct access access;
     access_open_read(&access, space, NULL, copy);
     int status = access_load_meta(&access);
+    if (status == SF_OK)
+        *wants = access.meta.session_count > 0 || orphan_is_there(&access);
     int closed = access_close(&access);
-    if (status != SF_OK || closed != SF_OK)
-        return status != SF_OK ? status : closed;
-    *wants = access.meta.session_count > 0;
-    return SF_OK;
+    return status != SF_OK ? status : closed;
 }
 
 int apply_tick(const struct access_at *at, size_t *limit)
@@ -152,6 +154,7 @@ int apply_tick(const struct access_at *at, size_t *limit)
     if (status != SF_OK)
         return status;
     *limit -= session_drop_idle(&access, *limit);
+    orphan_reclaim(&access, ORPHANS_A_TICK_MAX);
     return access_close(&access);
 }
 

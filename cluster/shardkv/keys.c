@@ -53,6 +53,13 @@ void keys_record(struct key *key, struct shard_copy copy, enum kv_space space,
     put_bytes(key, user_key);
 }
 
+void keys_owner(struct key *key, struct shard_copy copy, enum kv_space space, struct slice user_key)
+{
+    keys_section(key, copy, 'o');
+    put_big(key, (uint64_t)space, 1);
+    put_bytes(key, user_key);
+}
+
 void keys_block(struct key *key, struct shard_copy copy, enum kv_space space, struct slice user_key,
                 uint32_t block)
 {

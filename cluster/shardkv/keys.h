@@ -20,6 +20,7 @@
  *   'l'  user key (internal)                          locks on its ranges (range.h)
  *   'm'                                               the shard's counters and age (shard.h)
  *   'n'  u64 data id                                  intent (trash.h)
+ *   'o'  space, user key                              owner of a record (orphan.h)
  *   'p'  u64 session, u64 sequence                    prepared transaction (txn_record.h)
  *   'q'  u64 session, u64 sequence, u32 block         its operation
  *   'r'  space, user key                              record header (record.h), in key order
@@ -72,6 +73,8 @@ void keys_locks(struct key *key, struct shard_copy copy, struct slice user_key);
 void keys_client(struct key *key, struct shard_copy copy, struct slice client_id);
 void keys_meta(struct key *key, struct shard_copy copy);
 void keys_intent(struct key *key, struct shard_copy copy, uint64_t data_id);
+void keys_owner(struct key *key, struct shard_copy copy, enum kv_space space,
+                struct slice user_key);
 void keys_prepared(struct key *key, struct shard_copy copy, uint64_t session, uint64_t sequence);
 void keys_prepared_block(struct key *key, struct shard_copy copy, uint64_t session,
                          uint64_t sequence, uint32_t block);

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "shardkv/ops.h"
+#include "shardkv/orphan.h"
 
 int ops_put(struct subject *subject, struct kv_reply *reply)
 {
@@ -19,6 +20,8 @@ int ops_put(struct subject *subject, struct kv_reply *reply)
     subject_set_tail(subject, op->tail, op->flags & KV_HAS_TAIL ? op->tail_count : 0);
     if (op->flags & KV_HAS_ATTR)
         record->attr = op->attr;
+    if (op->flags & KV_OWNED)
+        orphan_note(subject->access, op);
     subject_save(subject, CHANGE_BYTES);
     return SF_OK;
 }

@@ -1,11 +1,17 @@
 #include "shardkv/ops.h"
+#include "shardkv/orphan.h"
 
 #define SLOT_BYTES 8u
 
 int ops_set_attr(struct subject *subject, struct kv_reply *reply)
 {
+    unsigned flags = subject->op->flags;
     (void)reply;
-    if (subject->op->flags & KV_HAS_ATTR)
+    if (flags & KV_OWNED)
+        orphan_note(subject->access, subject->op);
+    if ((flags & KV_OWNED) && !(flags & (KV_HAS_ATTR | KV_HAS_MTIME)))
+        return SF_OK;
+    if (flags & KV_HAS_ATTR)
         subject->record.attr = subject->op->attr;
     subject_save(subject, CHANGE_ATTRIBUTES);
     return SF_OK;
@@ -52,6 +58,8 @@ int ops_add(struct subject *subject, struct kv_reply *reply)
 int ops_delete(struct subject *subject, struct kv_reply *reply)
 {
     (void)reply;
+    if (subject->op->flags & KV_OWNED)
+        orphan_note(subject->access, subject->op);
     subject_remove(subject, true);
     return SF_OK;
 }

@@ -5,6 +5,7 @@
 #include "env/mark.h"
 #include "shardkv/cache.h"
 #include "shardkv/completion.h"
+#include "shardkv/orphan.h"
 #include "shardkv/range.h"
 #include "shardkv/trash.h"
 #include "shardkv/txn_table.h"
@@ -143,11 +144,12 @@ static bool load_idle(struct access *access, const struct store_iter *iter, stru
     return false;
 }
 
-/* Intents, or locks of a transaction that it prepared. */
-static bool owns_something(const struct access *access, const struct session *session)
+/* Intents, locks of a transaction that it prepared, or orphans. */
+static bool owns_something(struct access *access, const struct session *session)
 {
     return session->intents > 0 ||
-           (access->txns != NULL && txn_table_has_session(access->txns, session->number));
+           (access->txns != NULL && txn_table_has_session(access->txns, session->number)) ||
+           orphan_is_of(access, session->number);
 }
 
 /* Makes room: of those idle longest, the first that owns nothing; else the very first. */
@@ -319,7 +321,7 @@ enum session_verdict session_begin(struct access *access, const struct kv_sessio
 {
     if (!enter(access, asked, asked->sequence, session, answer))
         return SESSION_ANSWERED;
-    access->session = session->number;
+    access->session = access->owner = session->number;
     access->intents = session->intents;
     return SESSION_EXECUTE;
 }
@@ -383,6 +385,12 @@ bool session_take_intent(struct access *access, uint64_t number)
     session.intents++;
     save(access, &session);
     return true;
+}
+
+bool session_is_there(struct access *access, uint64_t number)
+{
+    struct session session;
+    return load(access, number, &session);
 }
 
 /* -- time ---------------------------------------------------------------------------------- */

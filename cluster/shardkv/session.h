@@ -58,6 +58,8 @@ void session_replace_completion(struct access *access, uint64_t session, uint64_
 /* The session owns one intent more; false: there is no such session. */
 SF_MUST_CHECK bool session_take_intent(struct access *access, uint64_t session);
 
+bool session_is_there(struct access *access, uint64_t session);
+
 /* -- around a mutation --------------------------------------------------------------------- */
 
 enum session_verdict {

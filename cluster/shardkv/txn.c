@@ -162,6 +162,7 @@ static void commit(struct access *access, struct txn_entry *entry, const struct 
     struct kv_op unchecked = *op;
     unchecked.check_count = 0;
     access->session = HOLDER;
+    access->owner = entry->record.session;
     access->intents = (uint32_t)count_intents(op);
     mini_execute(access, &unchecked, &reply);
     if (reply.status != SF_OK)

@@ -141,7 +141,7 @@ static void count_down(struct op *op, struct drop *drop)
     } else {
         kv = op_mini_add(op, KV_SET_ATTR, &drop->inode);
         kv->attr = attr_with(drop, is_last ? 0 : drop->attr.links - 1);
-        kv->flags = KV_HAS_ATTR;
+        kv->flags = KV_HAS_ATTR | (is_last ? KV_OWNED : 0u);
     }
     kv->pre = (struct kv_pre){KV_PRE_VERSION, drop->version};
     op->call->orphan = is_last && drop->is_open ? drop->ino : 0;
@@ -156,7 +156,7 @@ static void drop_file(struct op *op, struct drop *drop)
         return;
     struct kv_stat stat = drop->stat;
     stat.attr = attr_with(drop, 0);
-    op_mini_put_moved(op, &drop->inode, &stat, drop->head);
+    op_mini_put_moved(op, &drop->inode, &stat, drop->head)->flags |= KV_OWNED;
     op->call->orphan = drop->ino;
 }
 
@@ -229,6 +229,8 @@ int reclaim_start(struct op *op)
     key_of_inode(op->call->place.ino, &op->entry);
     op_kv(&op->kv, KV_DELETE, &op->entry);
     op->kv.pre = (struct kv_pre){KV_PRE_CREATED, op->call->place.ino};
+    op->kv.flags = KV_OWNED;
+    orphan_forget(op->tree, op->call->place.ino);
     op_send(op, on_reclaimed);
     return SF_OK;
 }

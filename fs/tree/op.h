@@ -77,6 +77,8 @@ struct tree {
     struct op *ops;
     struct buffer answer;                   /* what the call that ends just now answers with */
     struct root *root;                      /* the root's own attributes (root.c) */
+    struct orphan *orphans;                 /* that this tree keeps (orphan.c) */
+    struct env_timer renewal;               /* of these; armed while there are any */
     struct space_poll *space;               /* free space of the cluster (space.c) */
     char name_now[TREE_NAME_BYTES_MAX + 1]; /* of the call that ends just now: place_now */
 };
@@ -205,6 +207,13 @@ void rename_free(struct rename *rename);
 
 /* readdir.c */
 void scan_free(struct op *op);
+
+/* orphan.c: files without a name belong to this client's sessions, which live as long as they are
+ * used: so each is renewed from time to time. */
+void orphan_keep(struct tree *tree, uint64_t ino);
+void orphan_forget(struct tree *tree, uint64_t ino); /* also one that is not kept */
+void orphans_init(struct tree *tree);
+void orphans_deinit(struct tree *tree); /* they go when the sessions end */
 
 /* space.c */
 struct space_poll *space_poll_new(struct tree *tree);

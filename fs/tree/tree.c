@@ -13,6 +13,7 @@ struct tree *tree_new(struct env *env, struct client *client, const struct tree_
     tree->client = client;
     tree->options = *options;
     tree->root = root_new(tree);
+    orphans_init(tree);
     tree->space = space_poll_new(tree);
     return tree;
 }
@@ -66,6 +67,7 @@ void tree_free(struct tree *tree)
         op_stop(tree->ops);
         op_drop(tree->ops);
     }
+    orphans_deinit(tree);
     space_poll_free(tree->space);
     root_free(tree->root);
     buffer_deinit(&tree->answer);
@@ -76,6 +78,8 @@ void op_finish(struct op *op, int status)
 {
     struct tree_call *call = op->call;
     sf_assert(op->waits == OP_NOTHING);
+    if (status == SF_OK && call->orphan != 0)
+        orphan_keep(op->tree, call->orphan);
     call->state = NULL;
     op_drop(op);
     call->on_done(call, status);

@@ -45,7 +45,8 @@
  *      of which are references. It goes with the last.
  *
  *  T7  An orphan is a file without a name that the mount which took the last one away has open. It
- *      lives in its inode's record, with 0 links.
+ *      lives in its inode-tagged record, with 0 links, which belongs to the mount's session in that
+ *      shard (KV_OWNED): it goes with that, should RECLAIM never come.
  *
  * All calls are asynchronous on the client's loop: on_done fires exactly once and never before
  * return, unless cancelled. Errors are SF_*; fs/mount translates them to errno.
@@ -60,11 +61,14 @@
 #define TREE_TARGET_BYTES_MAX 4095u /* of a symlink */
 #define TREE_LINKS_MAX 40u          /* symlinks on the way of one path */
 
+#define TREE_RENEW_MS 600000u /* well below the hour after which a session is dropped */
+
 struct tree;
 
 struct tree_options {
     uint32_t uid, gid;   /* owner of files whose record has no attr */
     uint64_t timeout_ms; /* of each operation; 0: none ("hard") */
+    uint64_t renew_ms;   /* orphans are renewed so often; 0: TREE_RENEW_MS */
     struct rpc *rpc;     /* for the free space of the groups; NULL: STATFS stays unknown */
 };
 

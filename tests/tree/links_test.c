@@ -513,6 +513,110 @@ static void run_crashes(uint64_t seed)
     stage_free(m.stage);
 }
 
+/* -- files that are open and have no name ------------------------------------------------------- */
+
+static bool is_open(struct tree_call *call, uint64_t ino)
+{
+    (void)call;
+    (void)ino;
+    return true;
+}
+
+/* User 0 has the file at place 0 open, and takes its only name away. */
+static struct tree_place make_orphan(struct model *m)
+{
+    struct waiting unlink = {
+        .call = {.kind = TREE_UNLINK, .place = place_at(m, 0), .is_open = is_open}};
+    m->user = &m->stage->users[0];
+    struct tree_place place = m->entries[0]->place;
+    assert_int_equal(user_call(m->user, &unlink), SF_OK);
+    assert_int_equal(unlink.call.orphan, place.ino);
+    assert_int_equal(user_do(m->user, TREE_LOOKUP, place.directory, names[0], NULL), SF_NOT_FOUND);
+    m->entries[0] = NULL;
+    return place;
+}
+
+static void expect_orphan(struct model *m, struct tree_place place)
+{
+    struct tree_place to = place_at(m, 0);
+    struct waiting stat = {.call = {.kind = TREE_GETATTR, .place = place}};
+    assert_int_equal(user_call(m->user, &stat), SF_OK);
+    assert_int_equal(stat.call.inode.links, 0);
+    struct waiting append = {
+        .call = {.kind = TREE_APPEND, .place = place, .data = slice_str("more")}};
+    assert_int_equal(user_call(m->user, &append), SF_OK);
+    assert_int_equal(append.call.old_length, stat.call.inode.size);
+    struct waiting link = linking(&place, &to);
+    assert_int_equal(user_call(m->user, &link), SF_NOT_FOUND);
+}
+
+static void expect_gone(struct model *m, struct tree_place place)
+{
+    struct waiting stat = {.call = {.kind = TREE_GETATTR, .place = place}};
+    m->user = &m->stage->users[1];
+    assert_int_equal(user_call(m->user, &stat), SF_STALE_FILE);
+    assert_false(has_inode_record(m->user, place.ino));
+}
+
+static void reclaim(struct model *m, struct tree_place place)
+{
+    struct waiting reclaim = {.call = {.kind = TREE_RECLAIM, .place = {.ino = place.ino}}};
+    assert_int_equal(user_call(m->user, &reclaim), SF_OK);
+    expect_gone(m, place);
+}
+
+/* In whatever shape it was when it lost its name. */
+static void prepare(struct model *m, unsigned shape)
+{
+    struct tree_place to = place_at(m, 0);
+    m->user = &m->stage->users[1];
+    do_create(m, shape == 0 ? 0 : NAMES);
+    struct file *file = &m->files[m->file_count - 1];
+    if (shape == 1) {
+        struct waiting link = linking(&file->place, &to);
+        assert_int_equal(user_call(m->user, &link), SF_OK);
+        assert_int_equal(user_do(m->user, TREE_UNLINK, m->directories[1], names[0], NULL), SF_OK);
+    } else if (shape == 2) {
+        struct waiting rename = {.call = {.kind = TREE_RENAME,
+                                          .place = place_at(m, NAMES),
+                                          .to_directory = to.directory,
+                                          .to_name = to.name}};
+        assert_int_equal(user_call(m->user, &rename), SF_OK);
+    }
+    m->entries[NAMES] = NULL;
+    m->entries[0] = file;
+    file->place = to;
+    file->place.ino = file->ino;
+}
+
+#define IDLE_MS 160000u
+
+static void run_orphans(uint64_t seed)
+{
+    struct model m = {.stage = stage_new_forgetful(seed, 3, IDLE_MS), .directories = {TREE_ROOT}};
+    struct tree_inode made;
+    m.user = &m.stage->users[1];
+    assert_int_equal(user_do(m.user, TREE_MKDIR, TREE_ROOT, "first", &made), SF_OK);
+    m.directories[1] = made.ino;
+    for (unsigned shape = 0; shape < 3; shape++) {
+        prepare(&m, shape);
+        struct tree_place place = make_orphan(&m);
+        expect_orphan(&m, place);
+        reclaim(&m, place);
+        prepare(&m, shape);
+        place = make_orphan(&m);
+        for (unsigned i = 0; i < 3; i++) { /* nothing but the tree itself uses its session */
+            stage_run_ms(m.stage, IDLE_MS);
+            assert_true(has_inode_record(&m.stage->users[1], place.ino));
+        }
+        expect_orphan(&m, place);
+        user_crash(&m.stage->users[0]);
+        stage_run_ms(m.stage, 2 * IDLE_MS);
+        expect_gone(&m, place);
+    }
+    stage_free(m.stage);
+}
+
 /* -- what it costs ------------------------------------------------------------------------------ */
 
 static unsigned cost_of(struct model *m, struct waiting *waiting)
@@ -582,6 +686,12 @@ static void crashes_leave_true_counts(void **state)
     for_each_seed(run_crashes);
 }
 
+static void a_file_without_a_name_goes_with_its_user(void **state)
+{
+    (void)state;
+    for_each_seed(run_orphans);
+}
+
 static void a_further_name_costs_one_read_more(void **state)
 {
     (void)state;
@@ -595,6 +705,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_file_lives_as_long_as_it_has_a_name),
         cmocka_unit_test(races_leave_true_counts),
         cmocka_unit_test(crashes_leave_true_counts),
+        cmocka_unit_test(a_file_without_a_name_goes_with_its_user),
     };
     seeds = seeds_parse(argc, argv, 2);
     program_name = argv[0];

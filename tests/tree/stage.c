@@ -14,8 +14,8 @@
 static void user_boot(void *ctx, struct sim_node *node, struct env *env)
 {
     static const struct rpc_options options = {.role = "client"};
-    static const struct tree_options tree_options = {.uid = 7, .gid = 8};
     struct user *user = ctx;
+    const struct tree_options tree_options = {.uid = 7, .gid = 8, .renew_ms = user->renew_ms};
     const char *masters[CLUSTER_MASTERS];
     (void)node;
     for (unsigned i = 0; i < CLUSTER_MASTERS; i++)
@@ -36,10 +36,16 @@ static void user_halt(void *ctx, struct sim_node *node)
     rpc_free(user->rpc);
 }
 
-struct stage *stage_new(uint64_t seed, unsigned groups)
+struct stage *stage_new_forgetful(uint64_t seed, unsigned groups, uint64_t idle_ms)
 {
-    static const struct cluster_options options = {
+    struct cluster_options options = {
         .chunk_bytes = 20000, .flush_ms = 300, .slack_bytes = 1u << 20, .snapshot_bytes = 100000};
+    if (idle_ms != 0) {
+        options.limits = shardkv_limits_default;
+        options.limits.session_idle_ns = idle_ms * ENV_MS_NS;
+        options.limits.session_step_ns = idle_ms * ENV_MS_NS / 16;
+        options.limits.tick_ms = idle_ms / 8;
+    }
     struct stage *stage = sf_calloc(1, sizeof *stage);
     stage->cluster = cluster_new(seed, &options);
     cluster_start(stage->cluster, (1u << CLUSTER_GROUPS) - 1);
@@ -50,10 +56,16 @@ struct stage *stage_new(uint64_t seed, unsigned groups)
         char name[8];
         snprintf(name, sizeof name, "u%u", i);
         user->cluster = stage->cluster;
+        user->renew_ms = idle_ms / 4;
         user->node = sim_node_new(stage->cluster->sim, name, &program);
         sim_node_start(user->node);
     }
     return stage;
+}
+
+struct stage *stage_new(uint64_t seed, unsigned groups)
+{
+    return stage_new_forgetful(seed, groups, 0);
 }
 
 void stage_free(struct stage *stage)

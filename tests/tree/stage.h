@@ -17,6 +17,7 @@ struct user {
     struct router *router;
     struct client *client;
     struct tree *tree;
+    uint64_t renew_ms; /* of its orphans */
 };
 
 struct stage {
@@ -28,6 +29,8 @@ struct stage {
 
 /* Masters and all groups run; these have joined (bits by position). */
 struct stage *stage_new(uint64_t seed, unsigned groups);
+/* The same, with sessions that are dropped when they were idle for so long. */
+struct stage *stage_new_forgetful(uint64_t seed, unsigned groups, uint64_t idle_ms);
 void stage_free(struct stage *stage);
 void stage_run_ms(struct stage *stage, uint64_t ms);
 /* Perhaps a storm begins, if there is none: faults and moving shards, for some seconds. It ends
