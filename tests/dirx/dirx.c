@@ -37,6 +37,7 @@
 #include "linear/linear.h"
 
 #define STEPS_MAX 5000000u /* of the search of one round */
+#define IDLE_MAX 8u        /* renames in a round that are tried as idle */
 #define EVENTS_MAX (WORKERS_MAX * WORKER_EVENTS_MAX + 1)
 
 struct options {
@@ -61,7 +62,7 @@ struct dirx {
     struct event *events[EVENTS_MAX]; /* of the round, in the order of their calls */
     unsigned event_count;
     struct event walk;
-    uint64_t events_total;
+    uint64_t events_total, idle_rounds;
 };
 
 static struct dirx dirx;
@@ -348,13 +349,12 @@ static void describe_state(const void *state, struct buffer *out)
     tree_describe(state, out);
 }
 
-static void judge_at_once(struct dirx *x)
+static enum linear_verdict check_round(const struct dirx *x, struct buffer *report)
 {
     static const struct linear_model model = {start_of_round, ref_state,     unref_state,
                                               step_state,     equal_states,  hash_state,
                                               describe_op,    describe_state};
     struct linear_history *history = linear_history_new();
-    struct buffer report = {0};
     for (unsigned i = 0; i < x->event_count; i++) {
         const struct event *e = x->events[i];
         const struct linear_call call = {
@@ -362,11 +362,37 @@ static void judge_at_once(struct dirx *x)
         const struct linear_return ret = {.time_ns = e->returned, .number = i};
         linear_returned(history, linear_called(history, &call), &ret);
     }
-    enum linear_verdict verdict = linear_check(history, &model, STEPS_MAX, &report);
-    if (verdict != LINEAR_LEGAL)
-        give_up(x, linear_verdict_name(verdict), &report);
-    buffer_deinit(&report);
+    enum linear_verdict verdict = linear_check(history, &model, STEPS_MAX, report);
     linear_history_free(history);
+    return verdict;
+}
+
+/* Is there an order where some of the renames that may be idle are? */
+static bool some_are_idle(struct dirx *x)
+{
+    struct event *may[IDLE_MAX];
+    unsigned count = 0;
+    for (unsigned i = 0; i < x->event_count && count < IDLE_MAX; i++) {
+        if (event_may_be_idle(x->events[i], &x->options.rules))
+            may[count++] = x->events[i];
+    }
+    for (unsigned chosen = 1; chosen < 1u << count; chosen++) {
+        for (unsigned i = 0; i < count; i++)
+            may[i]->idle = chosen >> i & 1;
+        if (check_round(x, NULL) == LINEAR_LEGAL)
+            return true;
+    }
+    return false;
+}
+
+static void judge_at_once(struct dirx *x)
+{
+    struct buffer report = {0};
+    enum linear_verdict verdict = check_round(x, &report);
+    if (verdict != LINEAR_LEGAL && !some_are_idle(x))
+        give_up(x, linear_verdict_name(verdict), &report);
+    x->idle_rounds += verdict != LINEAR_LEGAL;
+    buffer_deinit(&report);
 }
 
 static void judge_in_turns(struct dirx *x)

@@ -364,18 +364,16 @@ static bool may_be_earlier(const struct tree *tree, const struct event *e)
 
 static bool rename_may_say(const struct tree *tree, const struct event *e)
 {
-    unsigned to = at(tree, e->dir2, e->name2);
-    if (e->error == EINVAL || e->error == ENOTEMPTY) {
-        if (may_be_earlier(tree, e))
-            return true;
-    }
+    unsigned from = at(tree, e->dir, e->name), to = at(tree, e->dir2, e->name2);
+    if ((e->error == EINVAL || e->error == ENOTEMPTY) && may_be_earlier(tree, e))
+        return true;
+    if (from != NO_OBJECT && to != NO_OBJECT && loop_error(tree, e, from, to) != 0 &&
+        e->error == replace_error(tree, from, to))
+        return true; /* a kernel asked no further */
     if (!e->contended || to == NO_OBJECT)
         return false;
     bool onto_dir = tree->objects[to].type == TYPE_DIRECTORY;
     switch (e->error) {
-    case 0: /* both names showed one file, one after the other */
-        return !(e->flags & RENAME_NOREPLACE) && at(tree, e->dir, e->name) == NO_OBJECT &&
-               (tree->objects[to].been & place_bit(e->dir, e->name));
     case EEXIST:
         return e->flags & RENAME_NOREPLACE;
     case EISDIR:
@@ -436,6 +434,8 @@ static bool may_say(const struct tree *tree, const struct event *e, const struct
         return may_be_stale(tree, e);
     if (e->error == ELOOP)
         return was_above(tree, e);
+    if (e->kind == EVENT_LINK && e->error == EPERM && is_dead(tree, e->dir2))
+        return type_at(tree, e->dir, e->name) == TYPE_DIRECTORY; /* a kernel asked no further */
     return e->kind == EVENT_RENAME && rename_may_say(tree, e);
 }
 
@@ -609,8 +609,27 @@ static bool apply(struct tree *tree, const struct event *e, const struct rules *
     return false;
 }
 
+bool event_may_be_idle(const struct event *e, const struct rules *rules)
+{
+    return rules->several && e->contended && e->kind == EVENT_RENAME && e->error == 0 &&
+           !(e->flags & RENAME_NOREPLACE);
+}
+
+/* What the new name leads to had the old one, too. */
+static bool looked_like_one(const struct tree *tree, const struct event *e)
+{
+    unsigned to = at(tree, e->dir2, e->name2);
+    return to != NO_OBJECT && (tree->objects[to].been & place_bit(e->dir, e->name));
+}
+
 struct tree *model_step(struct tree *tree, const struct event *event, const struct rules *rules)
 {
+    if (event->idle) {
+        if (!looked_like_one(tree, event))
+            return NULL;
+        tree_ref(tree);
+        return tree;
+    }
     int error = event_error(tree, event);
     if (event->error != error || error != 0) {
         if (event->error != error && !may_say(tree, event, rules))

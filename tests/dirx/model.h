@@ -18,10 +18,11 @@
  *
  *   - A kernel judges a rename, too, by names that it looked up one after the other. So EEXIST,
  *     EISDIR, ENOTDIR and ENOTEMPTY need only the target to be so at some moment, where something
- *     else changed the tree meanwhile; and a rename of two names that it took for one file, because
- *     another mount moved it, is 0 and changes nothing.
+ *     else changed the tree meanwhile. A rename of two names that it took for one file, because
+ *     another mount moved it from the one to the other, is 0 and changes nothing (`idle`).
  *   - A kernel remembers where directories were. Where another mount has moved one, a rename may be
- *     EINVAL or ENOTEMPTY, and a look-up ELOOP, by what was true earlier in the round.
+ *     EINVAL or ENOTEMPTY, and a look-up ELOOP, by what was true earlier in the round; and of two
+ *     errors that are true, it may be the one that a local file system would not look for.
  *   - ESTALE: of a file whose last name another mount took away; in a directory that is gone; where
  *     something changed the tree meanwhile; and where a name leads to a directory that was moved, for
  *     a kernel that remembers it elsewhere must take locks that it may not wait for.
@@ -95,6 +96,7 @@ struct event {
     uint8_t dir, name, dir2, name2; /* dir2, name2: the new ones of RENAME and LINK */
     unsigned flags;                 /* of renameat2 */
     bool contended;                 /* another worker changed the tree meanwhile */
+    bool idle;                      /* it is taken as one that event_may_be_idle allows */
     uint64_t call, returned;        /* by a clock that never stands still */
     int error;                      /* 0 or an errno; the rest is valid where it is 0 */
     uint64_t ino;                   /* 0: unknown */
@@ -121,6 +123,9 @@ uint64_t tree_hash(const struct tree *tree);
 void tree_begin(struct tree *tree);
 /* How many names an object has; of a directory 2 and those of directories in it. */
 unsigned tree_links(const struct tree *tree, unsigned object);
+
+/* May it have answered 0 and done nothing? Then it is tried both ways. */
+bool event_may_be_idle(const struct event *event, const struct rules *rules);
 
 /* The tree after the event, with a reference for the caller (it may be `tree` itself); NULL where it
  * cannot have happened in `tree`. */
