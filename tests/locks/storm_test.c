@@ -155,6 +155,11 @@ static void read_first(struct asked *asked)
         return;
     }
     worker->seen = asked->number;
+    if (has_lost_its_lock(worker)) { /* under its client's new name it could write */
+        worker->storm->lost++;
+        begin(worker);
+        return;
+    }
     if (worker->type == KV_LOCK_SHARED) {
         look_again(worker);
         return;

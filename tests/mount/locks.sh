@@ -185,6 +185,23 @@ answers y OK
 does y OK "posix unlock 0 0"
 end z
 
+say "who is killed while the cluster is away ends, and is granted nothing after that"
+start z "$B/d/moved"
+for name in $(server_names | grep group); do
+    kill -STOP "$(server_pid "$name")"
+done
+tell z "posix-wait write 0 0"
+sleep 0.5
+kill -9 "$pid_z"
+wait_for 10 sh -c "! kill -0 $pid_z 2>/dev/null" || wait_for 1 grep -q "^State:.Z" "/proc/$pid_z/status" ||
+    fail "a killed process waits for the cluster"
+end z
+for name in $(server_names | grep group); do
+    kill -CONT "$(server_pid "$name")"
+done
+does x OK "posix-wait write 0 0"
+does x OK "posix unlock 0 0"
+
 say "a mount that sleeps past its lease has lost its locks, and writes nothing under them"
 does x OK "posix write 0 0"
 does x OK "put first"
@@ -231,6 +248,21 @@ if command -v sqlite3 >/dev/null; then
     is "rows" 75 "$(sqlite3 "$B/db" 'select count(*) from t')"
     is "different rows" 75 "$(sqlite3 "$A/db" 'select count(*) from (select distinct who, n from t)')"
     is "integrity_check" ok "$(sqlite3 "$A/db" 'pragma integrity_check')"
+
+    say "sqlite with a write-ahead log, within one mount"
+    is "journal_mode" wal "$(sqlite3 "$A/wal" 'pragma journal_mode=wal')"
+    sqlite3 "$A/wal" "create table t(who, n);" || fail "sqlite3 makes no table"
+    for who in a b; do
+        i=0
+        while [ $i -lt 10 ]; do
+            echo "insert into t values('$who', $i);"
+            i=$((i + 1))
+        done | sqlite3 -cmd ".timeout 60000" "$A/wal" &
+        eval "wal_$who=\$!"
+    done
+    wait "$wal_a" && wait "$wal_b" || fail "an insert failed"
+    is "rows" 20 "$(sqlite3 "$A/wal" 'select count(*) from t')"
+    is "integrity_check" ok "$(sqlite3 "$A/wal" 'pragma integrity_check')"
     unmount "$A" "$pid_a"
 fi
 unmount "$B" "$pid_b"
