@@ -2,6 +2,7 @@
  * can fail by: no answer in time; then those who wait are told and it stays marked. */
 #include "client/touch.h"
 
+#include "client/head_cache.h"
 #include "client/inner.h"
 
 struct touch_waiter {
@@ -18,6 +19,7 @@ struct touch {
     struct kv_op op;
     struct env_timer timer; /* armed unless `sent` */
     struct touch_waiter *waiters;
+    uint64_t sent_ms;
     bool marked; /* the head is behind; false: it only tells its waiters */
     bool sent;   /* call is open, for what was marked before */
     UT_hash_handle hh;
@@ -79,7 +81,9 @@ static void touch_on_done(struct client_call *call, int status, const struct kv_
 {
     struct touch *touch = container_of(call, struct touch, call);
     touch->sent = false;
-    (void)reply;
+    if (status == SF_OK) /* an append names the version that this has made */
+        head_cache_put(touch->client->heads, touch->op.space, touch->op.key, &reply->stat,
+                       touch->sent_ms);
     if (status == SF_TIMEOUT || status == SF_UNKNOWN || status == SF_NO_SPACE)
         touch->marked = true; /* any other answer: done, or the value is another by now */
     touch_end(touch);
@@ -102,6 +106,7 @@ static void touch_on_timer(struct env_timer *timer)
         .on_done = touch_on_done, .op = &touch->op, .timeout_ms = TOUCH_TRY_MS};
     touch->marked = false;
     touch->sent = true;
+    touch->sent_ms = env_now_ms(touch->client->env);
     client_submit(touch->client, &touch->call);
 }
 

@@ -942,7 +942,8 @@ static void the_usual_operations_take_no_more_requests_than_they_must(void **sta
     struct value_call append = {.kind = VALUE_APPEND, .data = kib};
     assert_true(end % MIB <= MIB - 1024);
     /* A vote and an outcome of the head's shard, and of the extent's; or one entry, of both. */
-    assert_int_equal(requests_of(&stage, append), extent_is_with_head(&stage, end / MIB) ? 1 : 4);
+    uint64_t requests = requests_of(&stage, append);
+    assert_int_equal(requests, extent_is_with_head(&stage, end / MIB) ? 1 : 4);
     stage_free(&stage);
 }
 
