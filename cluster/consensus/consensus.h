@@ -261,7 +261,8 @@ struct consensus_status {
     bool leads;
     replica_id leader;                             /* 0: unknown */
     uint64_t term, first, last, commit, persisted; /* indices; first: oldest entry still held */
-    size_t log_bytes;                              /* payload bytes held in memory */
+    uint64_t listed;  /* entries up to here were in an update's `committed` */
+    size_t log_bytes; /* payload bytes held in memory */
     /* Leader: how far each member is, by position in config.peers. */
     struct {
         replica_id id;

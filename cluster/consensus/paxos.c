@@ -292,6 +292,7 @@ static void paxos_status(const struct consensus *c, struct consensus_status *out
         .last = entry_log_last(&x->log),
         .commit = x->log.commit,
         .persisted = x->log.persisted,
+        .listed = x->log.listed,
         .log_bytes = x->log.bytes,
         .peer_count = x->peer_count,
     };

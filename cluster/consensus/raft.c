@@ -282,6 +282,7 @@ static void raft_status(const struct consensus *c, struct consensus_status *out)
         .last = entry_log_last(&r->log),
         .commit = r->log.commit,
         .persisted = r->log.persisted,
+        .listed = r->log.listed,
         .log_bytes = r->log.bytes,
         .peer_count = r->peer_count,
     };

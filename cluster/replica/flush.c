@@ -107,10 +107,18 @@ static size_t newest_not_needed(const struct replica *r, size_t i)
     return i;
 }
 
+/* The engine has listed it. An install may have gone past that. */
+static bool is_listed(const struct replica *r, uint64_t index)
+{
+    struct consensus_status log;
+    consensus_status(r->consensus, &log);
+    return index <= log.listed;
+}
+
 static void shorten_log(struct replica *r)
 {
     uint64_t newest = r->samples[r->sample_count - 1].index;
-    if (newest == r->looked_at || install_holds_apply(r) || r->needs != 0)
+    if (newest == r->looked_at || install_holds_apply(r) || r->needs != 0 || !is_listed(r, newest))
         return;
     r->looked_at = newest;
     size_t i = newest_beyond_slack(r);
