@@ -139,17 +139,19 @@ static inline struct slice check_bytes(const struct check *check, size_t at, siz
 
 /* Reads all shards once; each record goes to see_record. */
 SF_MUST_CHECK int check_scan(struct check *check);
-/* One operation, blocking. *stat, *data (may be NULL): of the reply; stat without attr. failed: of a
- * MINI: what did not hold; may be NULL. */
+/* One operation, blocking. *stat, *data (may be NULL): of the reply; stat without attr. */
 SF_MUST_CHECK int check_ask(struct check *check, const struct kv_op *op, struct kv_stat *stat,
                             struct buffer *data);
+/* The counts of a directory, and its entries as far as one page shows them. */
+SF_MUST_CHECK int check_recount(struct check *check, uint64_t directory, struct tally *tally);
 SF_MUST_CHECK int check_new_id(struct check *check, uint64_t *id);
 void check_pause(struct check *check, uint64_t ms);
 
 /* -- check_see.c --------------------------------------------------------------------------- */
 
 void see_record(struct lane *lane, const struct kv_entry *entry);
-void see_page_end(struct lane *lane); /* another page follows */
+void see_directory(struct tally *tally, const struct kv_reply *page); /* names without the tag */
+void see_page_end(struct lane *lane);                                 /* another page follows */
 void see_stage_end(struct lane *lane);
 /* Appends what a person calls the record. */
 void see_name(struct buffer *to, enum kv_space space, struct slice key);

@@ -7,6 +7,7 @@
 
 #define PARTS_MAX 12u
 #define NAMES_CHECKED_MAX 24u /* of a file: further ones are not checked once more */
+#define RECOUNTS_MAX 20u      /* of a directory that changes while its counts are set right */
 #define RESCUED_MODE 0700u    /* of a directory whose record is made anew, and of /lost+found */
 
 /* A minitransaction, and what its operations point to. */
@@ -163,12 +164,10 @@ static int transact(struct repair *r)
     return check_ask(r->check, &mini, NULL, NULL);
 }
 
-/* Sends it and tells of it. What has changed meanwhile is looked at again. */
-static void mend(struct repair *r, int status, enum check_wrong wrong, const char *how)
+/* Tells of it. What has changed meanwhile is looked at again. */
+static void conclude(struct repair *r, int status, enum check_wrong wrong, const char *how)
 {
     struct check *check = r->check;
-    if (status == SF_OK && check->host->repair)
-        status = transact(r);
     bool has_changed = status == SF_PRECONDITION || status == SF_NOT_FOUND ||
                        status == SF_NOT_EMPTY || status == SF_EXISTS;
     if (has_changed && check->counts.look < CHECK_LOOKS_MAX)
@@ -176,6 +175,13 @@ static void mend(struct repair *r, int status, enum check_wrong wrong, const cha
     else
         tell(check, wrong, status == SF_OK ? how : NULL, sf_error_text(status));
     buffer_deinit(&r->attr);
+}
+
+static void mend(struct repair *r, int status, enum check_wrong wrong, const char *how)
+{
+    if (status == SF_OK && r->check->host->repair)
+        status = transact(r);
+    conclude(r, status, wrong, how);
 }
 
 /* -- /lost+found --------------------------------------------------------------------------- */
@@ -392,20 +398,47 @@ static void mend_parent(struct check *check, const struct sighting *own,
     mend(&r, reparent(&r, own, entry->fact.value), CHECK_PARENT, "it says so no more");
 }
 
+/* What the directory has now. A busy one changes between a look and its repair: where one page shows
+ * all of it, it is counted anew. */
+static struct tally count_again(struct check *check, const struct sighting *counts)
+{
+    struct tally now, seen = {.has_own = true, .version = counts->version};
+    memcpy(seen.counted, counts->counted, sizeof seen.counted);
+    memcpy(seen.found, counts->found, sizeof seen.found);
+    bool is_known = counts->is_snapshot && check->host->repair &&
+                    check_recount(check, counts->fact.id, &now) == SF_OK && now.one_page &&
+                    now.has_own;
+    return is_known ? now : seen;
+}
+
+static int set_counts(struct repair *r, const struct sighting *counts)
+{
+    struct check *check = r->check;
+    int status = SF_PRECONDITION;
+    for (unsigned i = 0; status == SF_PRECONDITION && i < RECOUNTS_MAX; i++) {
+        struct tally now = count_again(check, counts);
+        r->op_count = r->key_count = 0;
+        struct kv_op *op = add_own(r, KV_ADD, counts->fact.id);
+        op->pre = (struct kv_pre){KV_PRE_VERSION, now.version};
+        op->add_count = 2;
+        for (uint32_t slot = 0; slot < 2; slot++)
+            op->adds[slot] =
+                (struct kv_add){.slot = slot, .value = now.found[slot] - now.counted[slot]};
+        status = check->host->repair ? transact(r) : SF_OK;
+    }
+    return status;
+}
+
 static void mend_counts(struct check *check, const struct sighting *counts)
 {
     struct repair r = {.check = check};
+    int status = set_counts(&r, counts);
     say_subject(check, "directory", counts->fact.id);
     text_add(&check->text,
              ": it counts %llu entries, %llu of them directories; there are %llu and %llu",
              (unsigned long long)counts->counted[0], (unsigned long long)counts->counted[1],
              (unsigned long long)counts->found[0], (unsigned long long)counts->found[1]);
-    struct kv_op *op = add_own(&r, KV_ADD, counts->fact.id);
-    op->pre = (struct kv_pre){KV_PRE_VERSION, counts->version};
-    op->add_count = 2;
-    for (uint32_t i = 0; i < 2; i++)
-        op->adds[i] = (struct kv_add){.slot = i, .value = counts->found[i] - counts->counted[i]};
-    mend(&r, SF_OK, CHECK_COUNTS, "the counts were set right");
+    conclude(&r, status, CHECK_COUNTS, "the counts were set right");
 }
 
 /* -- inodes -------------------------------------------------------------------------------- */

@@ -82,6 +82,7 @@ struct ask {
     int status;
     struct kv_stat *stat;
     struct buffer *data;
+    struct tally *tally;
 };
 
 static void on_asked(struct client_call *call, int status, const struct kv_reply *reply)
@@ -95,18 +96,37 @@ static void on_asked(struct client_call *call, int status, const struct kv_reply
     }
     if (status == SF_OK && ask->data)
         buffer_set(ask->data, reply->data);
+    if (status == SF_OK && ask->tally)
+        see_directory(ask->tally, reply);
+}
+
+static int await(struct check *check, struct ask *ask, const struct kv_op *op)
+{
+    const struct check_host *host = check->host;
+    ask->call = (struct client_call){.on_done = on_asked, .op = op, .timeout_ms = host->timeout_ms};
+    client_submit(host->client, &ask->call);
+    host->wait(host->ctx, &ask->done);
+    return ask->status;
 }
 
 int check_ask(struct check *check, const struct kv_op *op, struct kv_stat *stat,
               struct buffer *data)
 {
-    const struct check_host *host = check->host;
-    struct ask ask = {.call = {.on_done = on_asked, .op = op, .timeout_ms = host->timeout_ms},
-                      .stat = stat,
-                      .data = data};
-    client_submit(host->client, &ask.call);
-    host->wait(host->ctx, &ask.done);
-    return ask.status;
+    struct ask ask = {.stat = stat, .data = data};
+    return await(check, &ask, op);
+}
+
+int check_recount(struct check *check, uint64_t directory, struct tally *tally)
+{
+    struct key key;
+    key_of_directory(directory, &key);
+    struct kv_op op = {.kind = KV_SCAN,
+                       .space = KV_INTERNAL,
+                       .key = slice_of(key.bytes, sizeof directory),
+                       .length = SF_SCAN_MAX};
+    struct ask ask = {.tally = tally};
+    *tally = (struct tally){.id = directory};
+    return await(check, &ask, &op);
 }
 
 struct ask_id {

@@ -364,21 +364,31 @@ static struct tally *tally_of(struct lane *lane, uint64_t id)
     return &lane->tally;
 }
 
-static void tally_own(struct lane *lane, const struct seen *seen, uint64_t id)
+static void tally_own(struct tally *tally, const struct kv_entry *own)
 {
-    struct tally *tally = tally_of(lane, id);
-    struct reader r = reader_of(seen->entry->data);
+    struct reader r = reader_of(own->data);
     tally->has_own = true;
-    tally->version = seen->entry->stat.version;
+    tally->version = own->stat.version;
     tally->counted[DIRECTORY_SLOT_ENTRIES] = reader_u64(&r); /* absent: 0 */
     tally->counted[DIRECTORY_SLOT_SUBDIRECTORIES] = reader_u64(&r);
 }
 
-static void tally_entry(struct lane *lane, const struct seen *seen, uint64_t id)
+static void tally_entry(struct tally *tally, const struct kv_entry *entry)
 {
-    struct tally *tally = tally_of(lane, id);
     tally->found[DIRECTORY_SLOT_ENTRIES]++;
-    tally->found[DIRECTORY_SLOT_SUBDIRECTORIES] += seen->entry->stat.kind == RECORD_DIRECTORY;
+    tally->found[DIRECTORY_SLOT_SUBDIRECTORIES] += entry->stat.kind == RECORD_DIRECTORY;
+}
+
+void see_directory(struct tally *tally, const struct kv_reply *page)
+{
+    for (size_t i = 0; i < page->entry_count; i++) {
+        struct slice name = page->entries[i].name;
+        if (name.n == 1 && name.p[0] == 'd')
+            tally_own(tally, &page->entries[i]);
+        else if (name.n > 1 && name.p[0] == 'e')
+            tally_entry(tally, &page->entries[i]);
+    }
+    tally->one_page = !page->more;
 }
 
 void see_page_end(struct lane *lane)
@@ -407,10 +417,10 @@ static void see_internal(struct lane *lane, const struct seen *seen)
     bool has_name = key.n > SECTION_AT + 1;
     uint64_t ino;
     if (section == 'd' && !has_name) {
-        tally_own(lane, seen, id);
+        tally_own(tally_of(lane, id), seen->entry);
         see_own(seen, id);
     } else if (section == 'e' && has_name) {
-        tally_entry(lane, seen, id);
+        tally_entry(tally_of(lane, id), seen->entry);
         see_entry(seen, id);
     } else if (key_inode(KV_INTERNAL, key, &ino)) {
         see_inode(seen, ino);
