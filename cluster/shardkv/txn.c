@@ -125,7 +125,6 @@ void txn_prepare(struct access *access, const struct request *request, struct bu
     bool refused = request->op.flags & KV_REFUSED;
     bool locked = refused || txn_is_locked(access, &request->op);
     if (locked && !refused && (request->op.flags & KV_WAITS)) {
-        SF_MARK("txn: Prepare waits for a lock");
         session_leave_open(access, &session);
         answer_with(answer, SF_LOCKED, KV_FATE_NONE);
         return;
