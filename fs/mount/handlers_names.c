@@ -15,11 +15,18 @@ static void entry_then(struct request *r, int status)
         request_reply_entry(r, &r->call.inode);
 }
 
+static void looked_up_then(struct request *r, int status)
+{
+    if (status == SF_NOT_FOUND)
+        nodes_vacate(&r->mount->nodes, r->call.place.directory, r->call.place.name);
+    entry_then(r, status);
+}
+
 static void handle_lookup(fuse_req_t fuse, fuse_ino_t parent, const char *name)
 {
     struct request *r = request_new(fuse);
     if (request_entry(r, parent, name))
-        request_submit(r, TREE_LOOKUP, entry_then);
+        request_submit(r, TREE_LOOKUP, looked_up_then);
 }
 
 static void forget_one(struct mount *mount, fuse_ino_t node_id, uint64_t lookups)
@@ -178,18 +185,29 @@ static void handle_unlink(fuse_req_t fuse, fuse_ino_t parent, const char *name)
     request_submit(r, TREE_UNLINK, dropped_then);
 }
 
+/* Another mount may have moved the directory that the kernel has looked up at this name. The kernel
+ * takes that one for removed now, and would let nobody list it for as long as it knows its node. */
+static void note_removed(struct request *r, uint64_t ino)
+{
+    nodes_removed(&r->mount->nodes, ino, env_wall_ns(r->mount->env));
+    if (r->replaced != 0 && r->replaced != ino)
+        nodes_give_up(&r->mount->nodes, r->replaced);
+}
+
 static void removed_then(struct request *r, int status)
 {
     if (status == SF_OK)
-        nodes_removed(&r->mount->nodes, r->call.inode.ino, env_wall_ns(r->mount->env));
+        note_removed(r, r->call.inode.ino);
     done_then(r, status);
 }
 
 static void handle_rmdir(fuse_req_t fuse, fuse_ino_t parent, const char *name)
 {
     struct request *r = request_new(fuse);
-    if (request_entry(r, parent, name))
-        request_submit(r, TREE_RMDIR, removed_then);
+    if (!request_entry(r, parent, name))
+        return;
+    r->replaced = nodes_directory_at(&r->mount->nodes, r->call.place.directory, r->call.place.name);
+    request_submit(r, TREE_RMDIR, removed_then);
 }
 
 static void renamed_then(struct request *r, int status)
@@ -205,7 +223,7 @@ static void renamed_then(struct request *r, int status)
         if (call->exchange)
             nodes_moved(nodes, call->target_ino, &from);
         else
-            nodes_removed(nodes, call->target_ino, env_wall_ns(r->mount->env));
+            note_removed(r, call->target_ino);
     }
     dropped_then(r, status);
 }
@@ -223,6 +241,7 @@ static void handle_rename(fuse_req_t fuse, fuse_ino_t parent, const char *name,
     r->call.no_replace = flags & RENAME_NOREPLACE;
     r->call.exchange = flags & RENAME_EXCHANGE;
     r->call.is_open = is_open;
+    r->replaced = nodes_directory_at(&r->mount->nodes, r->call.to_directory, r->call.to_name);
     request_submit(r, TREE_RENAME, renamed_then);
 }
 

@@ -18,9 +18,75 @@ void nodes_init(struct nodes *nodes)
     nodes->root.name = no_name;
 }
 
+static void leave_place(struct nodes *nodes, struct node *node)
+{
+    if (!node->place)
+        return;
+    HASH_DELETE(hh_place, nodes->by_place, node);
+    free(node->place);
+    node->place = NULL;
+}
+
+static size_t place_bytes(struct slice name)
+{
+    return sizeof(uint64_t) + name.n;
+}
+
+static void place_write(char *to, uint64_t directory, struct slice name)
+{
+    memcpy(to, &directory, sizeof directory);
+    memcpy(to + sizeof directory, name.p, name.n);
+}
+
+static struct node *find_place(const struct nodes *nodes, uint64_t directory, struct slice name)
+{
+    char place[sizeof directory + TREE_NAME_BYTES_MAX];
+    struct node *node = NULL;
+    place_write(place, directory, name);
+    HASH_FIND(hh_place, nodes->by_place, place, place_bytes(name), node);
+    return node;
+}
+
+void nodes_vacate(struct nodes *nodes, uint64_t directory, struct slice name)
+{
+    struct node *node = find_place(nodes, directory, name);
+    if (node)
+        leave_place(nodes, node);
+}
+
+static void take_place(struct nodes *nodes, struct node *node)
+{
+    struct slice name = slice_str(node->name);
+    leave_place(nodes, node);
+    nodes_vacate(nodes, node->directory, name);
+    if (!node->is_directory || name.n == 0)
+        return;
+    node->place = sf_malloc(place_bytes(name));
+    place_write(node->place, node->directory, name);
+    HASH_ADD_KEYPTR(hh_place, nodes->by_place, node->place, place_bytes(name), node);
+}
+
+uint64_t nodes_directory_at(const struct nodes *nodes, uint64_t directory, struct slice name)
+{
+    const struct node *node = find_place(nodes, directory, name);
+    return node ? node->ino : 0;
+}
+
+void nodes_give_up(struct nodes *nodes, uint64_t ino)
+{
+    struct node *node = nodes_find(nodes, ino);
+    if (!node)
+        return;
+    leave_place(nodes, node);
+    HASH_DEL(nodes->by_ino, node);
+    node->is_given_up = true;
+}
+
 static void node_free(struct nodes *nodes, struct node *node)
 {
-    HASH_DEL(nodes->by_ino, node);
+    leave_place(nodes, node);
+    if (!node->is_given_up)
+        HASH_DEL(nodes->by_ino, node);
     free(node->name);
     free(node);
 }
@@ -51,21 +117,23 @@ struct node *nodes_find(const struct nodes *nodes, uint64_t ino)
     return node;
 }
 
-static void set_place(struct node *node, const struct node_place *place)
+static void set_place(struct nodes *nodes, struct node *node, const struct node_place *place)
 {
     sf_assert(place->name.n <= TREE_NAME_BYTES_MAX);
     node->is_apart = node->is_apart || place->is_apart; /* that never ends */
     if (place->asked < node->placed || (place->name.n == 0 && node->name))
         return;
     node->placed = place->asked;
-    node->directory = place->directory;
-    if (node->name && slice_equal(place->name, slice_str(node->name)))
+    bool is_same = node->name && slice_equal(place->name, slice_str(node->name));
+    if (is_same && node->directory == place->directory && (node->place || !node->is_directory))
         return;
+    node->directory = place->directory;
     char *name = sf_malloc(place->name.n + 1); /* place->name may be the node's own */
     memcpy(name, place->name.p, place->name.n);
     name[place->name.n] = 0;
     free(node->name);
     node->name = name;
+    take_place(nodes, node);
 }
 
 void nodes_see(struct node *node, const struct tree_inode *inode)
@@ -94,7 +162,7 @@ struct node *nodes_remember(struct nodes *nodes, const struct tree_inode *inode,
     }
     node->lookups++;
     nodes_see(node, inode);
-    set_place(node, place);
+    set_place(nodes, node, place);
     return node;
 }
 
@@ -112,15 +180,17 @@ void nodes_moved(struct nodes *nodes, uint64_t ino, const struct node_place *pla
     struct node *node = nodes_find(nodes, ino);
     if (!node)
         return;
-    set_place(node, place);
+    set_place(nodes, node, place);
     node->parent = place->directory;
 }
 
 void nodes_removed(struct nodes *nodes, uint64_t ino, uint64_t time_ns)
 {
     struct node *node = nodes_find(nodes, ino);
-    if (node && node->is_directory)
-        node->removed_ns = time_ns;
+    if (!node || !node->is_directory)
+        return;
+    leave_place(nodes, node);
+    node->removed_ns = time_ns;
 }
 
 struct tree_inode nodes_removed_inode(const struct node *node)

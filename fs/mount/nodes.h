@@ -21,6 +21,7 @@ struct node {
     uint64_t placed;    /* number of the request that placed it */
     uint64_t lookups;   /* entries delivered and not yet forgotten */
     char *name;         /* of its entry; owned, with a 0 */
+    char *place;        /* of a directory: its key in `by_place`; owned */
     bool is_directory;
     bool is_apart;  /* a file that has had several names: the last two are one of them */
     bool is_orphan; /* it has no name any more: to be reclaimed when nobody has it open */
@@ -32,11 +33,13 @@ struct node {
     uint32_t mode, uid, gid;
     uint64_t parent;     /* of a directory: the id of the one above it */
     uint64_t removed_ns; /* when this mount removed the directory; 0: it did not */
-    UT_hash_handle hh;
+    bool is_given_up;    /* not in by_ino: see nodes_give_up */
+    UT_hash_handle hh, hh_place;
 };
 
 struct nodes {
     struct node *by_ino;
+    struct node *by_place; /* directories, those that were found there last */
     struct node root;
     uint64_t sent; /* requests so far */
 };
@@ -65,6 +68,12 @@ void nodes_see(struct node *node, const struct tree_inode *inode);
 void nodes_moved(struct nodes *nodes, uint64_t ino, const struct node_place *place);
 /* NULL: the kernel does not know it. */
 struct node *nodes_find(const struct nodes *nodes, uint64_t ino);
+/* No directory is found at this place any more. */
+void nodes_vacate(struct nodes *nodes, uint64_t directory, struct slice name);
+/* The directory that was found last at this place, which the kernel takes to be there; 0: none. */
+uint64_t nodes_directory_at(const struct nodes *nodes, uint64_t directory, struct slice name);
+/* The kernel takes the directory for removed, which it is not: it will get another node id. */
+void nodes_give_up(struct nodes *nodes, uint64_t ino);
 /* This mount removed the inode; of a directory it is remembered, if the kernel knows it. */
 void nodes_removed(struct nodes *nodes, uint64_t ino, uint64_t time_ns);
 /* A directory that this mount removed, as one in which somebody still stands sees it. */

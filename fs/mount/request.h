@@ -25,6 +25,7 @@ struct request {
     bool submitted;   /* on_interrupt may cancel it */
     bool interrupted; /* its caller has a signal, and waits for what was sent */
     fuse_ino_t node_id;
+    uint64_t replaced; /* RENAME, RMDIR: the directory that the kernel takes for removed by it, or 0 */
     size_t size;
     off_t offset;
     void *kept; /* memory that call.data points into; freed with the request */

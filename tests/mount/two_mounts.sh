@@ -74,6 +74,22 @@ got=$(mount_probe call create new)
 [ "$got" = ENOENT ] || [ "$got" = ESTALE ] || fail "a create in a removed directory: $got"
 cd /
 
+say "directories: one that the other moved is not the one that was removed"
+# A kernel that keeps names for a minute, and has the old directory of that name open.
+mkdir "$STAGE/c" "$A/d/moving"
+mount_on "$STAGE/c" -o entry_timeout=60
+echo there >"$A/d/moving/file"
+exec 3<"$STAGE/c/d/moving"
+mv "$A/d/moving" "$A/d/moved"
+mkdir "$A/d/moving"
+call OK rmdir "$STAGE/c/d/moving"
+is "the directory that was moved" file "$(ls "$STAGE/c/d/moved")"
+call OK create "$STAGE/c/d/moved/more"
+exec 3<&-
+unmount "$STAGE/c" "$mount_pid"
+is "what is in it" "file more" "$(ls "$A/d/moved" | paste -sd ' ')"
+rm -r "$A/d/moved"
+
 say "a file that the other mount replaced"
 echo first >"$A/d/swap"
 exec 3<"$A/d/swap"
