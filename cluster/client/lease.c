@@ -41,10 +41,10 @@ static void lease_renew(struct lease *lease)
     if (lease->renew.open)
         return;
     lease->used = false;
-    lease->renew = (struct router_call){
-        .on_done = renewed_on_done,
-        .request.op = {.kind = KV_RENEW, .ids_first = lease->client->holder},
-        .shard = lease->shard};
+    lease->renew =
+        (struct router_call){.on_done = renewed_on_done,
+                             .request.op = {.kind = KV_RENEW, .ids_first = lease->client->holder},
+                             .shard = lease->shard};
     router_send(lease->client->router, &lease->renew);
 }
 

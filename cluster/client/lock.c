@@ -37,8 +37,7 @@ static void op_end(struct lock_op *op, int status)
 }
 
 static void ask(struct lock_op *op, enum kv_kind kind, uint64_t timeout_ms,
-                void (*on_done)(struct client_call *call, int status,
-                                const struct kv_reply *reply))
+                void (*on_done)(struct client_call *call, int status, const struct kv_reply *reply))
 {
     op->op = (struct kv_op){.kind = kind,
                             .space = KV_INTERNAL,
@@ -105,10 +104,10 @@ static void await(struct lock_op *op)
     const struct config *config = router_config(client->router);
     op->state = LOCK_AWAITING;
     op->op.kind = KV_LOCK_AWAIT;
-    op->await = (struct router_call){
-        .on_done = awaited_on_done,
-        .request.op = op->op,
-        .shard = kv_op_shard(&op->op, config->routing, config->shard_count)};
+    op->await =
+        (struct router_call){.on_done = awaited_on_done,
+                             .request.op = op->op,
+                             .shard = kv_op_shard(&op->op, config->routing, config->shard_count)};
     router_send(client->router, &op->await);
 }
 

@@ -30,7 +30,7 @@ struct lock_call {
     struct slice key;    /* lent until on_done or drop */
     struct kv_lock lock; /* holder and ticket are filled in */
     bool test;
-    uint64_t timeout_ms; /* until it is in the queue; 0: none */
+    uint64_t timeout_ms;   /* until it is in the queue; 0: none */
     struct lock_op *state; /* the client's own */
 };
 

@@ -205,9 +205,9 @@ enum kv_lock_flags {
 struct kv_lock {
     enum kv_lock_type type; /* NONE: to be unlocked */
     unsigned flags;
-    uint64_t holder; /* the client: the first 8 bytes of its sessions' ids; not 0 */
-    uint64_t owner;  /* who, within the client; locks of one owner do not conflict */
-    uint64_t ticket; /* a number of the holder's for this request alone */
+    uint64_t holder;      /* the client: the first 8 bytes of its sessions' ids; not 0 */
+    uint64_t owner;       /* who, within the client; locks of one owner do not conflict */
+    uint64_t ticket;      /* a number of the holder's for this request alone */
     uint64_t first, last; /* first <= last */
     uint32_t pid;         /* shown by LOCK_TEST */
 };
@@ -311,9 +311,9 @@ SF_MUST_CHECK bool kv_reference(struct slice bytes, enum kv_space *space, struct
 /* "kv.get" ... ; NULL for a number that is no kind. */
 const char *kv_method_name(enum kv_kind kind);
 bool kv_kind_of_method(struct slice method, enum kv_kind *out);
-bool kv_is_read(enum kv_kind kind); /* GET, GET_RANGE, STAT, SCAN, LOCK_TEST, LOCK_AWAIT */
-bool kv_is_lock(enum kv_kind kind); /* the four that carry a struct kv_lock */
-bool kv_is_of_holder(enum kv_kind kind); /* RENEW, FENCE, RELEASE: about a client, without a session */
+bool kv_is_read(enum kv_kind kind);      /* GET, GET_RANGE, STAT, SCAN, LOCK_TEST, LOCK_AWAIT */
+bool kv_is_lock(enum kv_kind kind);      /* the four that carry a struct kv_lock */
+bool kv_is_of_holder(enum kv_kind kind); /* RENEW, FENCE, RELEASE: they have no session */
 /* PREPARE, OUTCOME, FORGET, ASK: what a transaction over shards needs to come to its end. */
 bool kv_is_of_txn(enum kv_kind kind);
 

@@ -37,8 +37,8 @@ struct access_at {
     const struct space *space;
     struct store_batch *batch;
     const struct shardkv_limits *limits;
-    struct cache *cache;    /* NULL: none is kept */
-    struct txn_table *txns; /* of `copy`; NULL: none is kept */
+    struct cache *cache;        /* NULL: none is kept */
+    struct txn_table *txns;     /* of `copy`; NULL: none is kept */
     struct range_table *ranges; /* the same */
     struct shard_copy copy;
     uint64_t time_ns;

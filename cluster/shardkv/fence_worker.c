@@ -153,8 +153,7 @@ static void look_in_shard(void *ctx, uint32_t shard, uint64_t home)
 
 static void look_at_all(struct fence_worker *worker, bool begins)
 {
-    struct look look = {
-        .worker = worker, .now_ms = env_now_ms(env_of(worker)), .begins = begins};
+    struct look look = {.worker = worker, .now_ms = env_now_ms(env_of(worker)), .begins = begins};
     shards_each_serving(worker->machine->shards, look_in_shard, &look);
     if (look.wants_time && !begins)
         machine_tick(worker->machine);

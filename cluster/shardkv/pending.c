@@ -465,7 +465,8 @@ static bool belongs(const struct kv_machine *machine, const struct kv_op *op, ui
     for (size_t i = 0; i < op->number_count; i++)
         if (op->numbers[i].shard != shard)
             return false;
-    bool routes = has_key(op->kind) || (op->kind == KV_SCAN && op->space == KV_INTERNAL && op->shard_count == 0);
+    bool routes = has_key(op->kind) ||
+                  (op->kind == KV_SCAN && op->space == KV_INTERNAL && op->shard_count == 0);
     return shard < count && (!routes || kv_op_shard(op, routing, count) == shard);
 }
 

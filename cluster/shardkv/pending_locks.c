@@ -220,9 +220,8 @@ void pending_lead_lost(struct shardkv *service, struct kv_machine *machine)
     struct pending *p, *next;
     DL_FOREACH_SAFE(service->pending, p, next)
     {
-        if (p->machine == machine &&
-            (p->state == PENDING_WAITING || p->state == PENDING_RETRYING ||
-             p->state == PENDING_PARKED))
+        if (p->machine == machine && (p->state == PENDING_WAITING || p->state == PENDING_RETRYING ||
+                                      p->state == PENDING_PARKED))
             pending_finish(p, SF_NOT_LEADER);
     }
 }

@@ -186,8 +186,8 @@ void range_release(struct access *access, uint64_t holder, struct kv_reply *repl
 
 /* -- reads --------------------------------------------------------------------------------- */
 
-static void test(struct access *access, const struct range_file *file,
-                 const struct kv_lock *wanted, struct kv_reply *reply)
+static void test(struct access *access, const struct range_file *file, const struct kv_lock *wanted,
+                 struct kv_reply *reply)
 {
     struct buffer b = {0};
     const struct kv_lock *found =

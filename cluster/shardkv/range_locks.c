@@ -122,7 +122,7 @@ static bool splits(const struct range_locks *locks, const struct kv_lock *wanted
 static bool cut(struct range_list *held, size_t at, const struct kv_lock *wanted)
 {
     struct kv_lock before = held->locks[at], after = before;
-    bool has_before = before.first < wanted->first, has_after = after.last > wanted->last;
+    bool has_before = before.first<wanted->first, has_after = after.last> wanted->last;
     before.last = wanted->first - 1;
     after.first = wanted->last + 1;
     if (has_before)

@@ -309,8 +309,7 @@ static bool load_file(struct range_table *table, struct slice key, struct slice 
             return false;
         range_locks_restore(&file->locks, &lock, i < held);
     }
-    return reader_ok(&r) && file->locks.held.count == held &&
-           !range_locks_is_empty(&file->locks);
+    return reader_ok(&r) && file->locks.held.count == held && !range_locks_is_empty(&file->locks);
 }
 
 static bool load_lease(struct range_table *table, struct slice key, struct slice value)

@@ -121,12 +121,12 @@ struct request *locks_wait_end(struct lock_wait *wait)
 static void on_given_back(struct tree_lock *lock, int status)
 {
     struct lock_wait *wait = container_of(lock, struct lock_wait, lock);
-    void (*then)(struct request *r) = wait->then;
+    void (*then)(struct request * r) = wait->then;
     uint64_t ino = lock->ino;
     struct request *r = locks_wait_end(wait);
     if (status != SF_OK && status != SF_FENCED)
-        log_error("mount", "locks on inode %llu were not given back: %s",
-                  (unsigned long long)ino, sf_error_text(status));
+        log_error("mount", "locks on inode %llu were not given back: %s", (unsigned long long)ino,
+                  sf_error_text(status));
     if (r)
         then(r);
 }

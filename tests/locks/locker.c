@@ -131,10 +131,8 @@ int locker_wait(struct locker *locker, struct asked *asked)
 
 struct kv_lock locker_whole(enum kv_lock_type type, uint64_t owner, bool waits)
 {
-    return (struct kv_lock){.type = type,
-                            .flags = waits ? KV_LOCK_WAITS : 0,
-                            .owner = owner,
-                            .last = UINT64_MAX};
+    return (struct kv_lock){
+        .type = type, .flags = waits ? KV_LOCK_WAITS : 0, .owner = owner, .last = UINT64_MAX};
 }
 
 /* -- what is left -------------------------------------------------------------------------- */

@@ -39,8 +39,8 @@ static _Noreturn void failed(const char *condition, const char *file, int line)
 struct storm {
     struct cluster *cluster;
     struct locker lockers[CLIENTS];
-    uint64_t lives[CLIENTS]; /* how often it was started */
-    bool written[FILES][COUNTS]; /* this count was acknowledged to somebody */
+    uint64_t lives[CLIENTS];      /* how often it was started */
+    bool written[FILES][COUNTS];  /* this count was acknowledged to somebody */
     uint64_t acknowledged[FILES]; /* the largest */
     uint64_t writes, sections, lost;
     bool ends;

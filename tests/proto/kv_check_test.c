@@ -28,10 +28,10 @@ static const struct kv_number nobody = {.shard = 1, .sequence = 1};
 static const struct kv_number beyond = {1, 1, 2, 3};
 /* A lock of this type and these flags, of holder 1, on all bytes. */
 #define LOCKED(its_space, type_and_flags)                                                          \
-    .space = its_space, .key = {(const uint8_t *)"internal", 8}, .data = {                         \
-        (const uint8_t *)type_and_flags "\1\0\0\0\0\0\0\0........\1.......\0\0\0\0\0\0\0\0"              \
-                                        "\377\377\377\377\377\377\377\377....",                    \
-        KV_LOCK_BYTES}
+    .space = its_space, .key = {(const uint8_t *)"internal", 8},                                   \
+    .data = {(const uint8_t *)type_and_flags "\1\0\0\0\0\0\0\0........\1.......\0\0\0\0\0\0\0\0"   \
+                                             "\377\377\377\377\377\377\377\377....",               \
+             KV_LOCK_BYTES}
 #define NUMBERS(count) .numbers = numbers, .number_count = (count)
 
 static const struct {
@@ -206,7 +206,8 @@ static void test_a_mini_is_limited_as_a_whole(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_each_rule), cmocka_unit_test(test_locks_have_a_holder_and_bytes),
+        cmocka_unit_test(test_each_rule),
+        cmocka_unit_test(test_locks_have_a_holder_and_bytes),
         cmocka_unit_test(test_a_mini_is_limited_as_a_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

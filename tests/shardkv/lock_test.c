@@ -31,10 +31,8 @@ static const struct kv_reply *put_in(enum kv_kind kind, const char *key, const s
 {
     struct buffer data = {0};
     kv_lock_pack(&data, lock);
-    struct kv_op op = {.kind = kind,
-                       .space = KV_INTERNAL,
-                       .key = slice_str(key),
-                       .data = buffer_slice(&data)};
+    struct kv_op op = {
+        .kind = kind, .space = KV_INTERNAL, .key = slice_str(key), .data = buffer_slice(&data)};
     const struct kv_reply *reply = bench_do(&bench, &op);
     buffer_deinit(&data);
     assert_true(range_table_is_valid(bench_ranges(&bench)));
@@ -61,10 +59,8 @@ static int look(enum kv_kind kind, const char *key, struct kv_lock lock, struct 
     struct access access;
     struct kv_reply reply;
     kv_lock_pack(&data, &lock);
-    struct kv_op op = {.kind = kind,
-                       .space = KV_INTERNAL,
-                       .key = slice_str(key),
-                       .data = buffer_slice(&data)};
+    struct kv_op op = {
+        .kind = kind, .space = KV_INTERNAL, .key = slice_str(key), .data = buffer_slice(&data)};
     access_open_read(&access, &bench.space, NULL, bench.copy);
     bool answered = range_read(&access, bench_ranges(&bench), &op, &reply);
     assert_int_equal(answered, reply.status != SF_QUEUED);
@@ -105,8 +101,8 @@ static void test_shows_who_is_in_the_way(void **state)
     (void)state;
     struct kv_lock found = {.pid = 1};
     assert_int_equal(ask(FILE_A, want(KV_LOCK_EXCLUSIVE, ALICE, 10, 19)), SF_OK);
-    assert_int_equal(
-        look(KV_LOCK_TEST, FILE_A, want(KV_LOCK_SHARED, ALICE, 0, UINT64_MAX), &found), SF_OK);
+    assert_int_equal(look(KV_LOCK_TEST, FILE_A, want(KV_LOCK_SHARED, ALICE, 0, UINT64_MAX), &found),
+                     SF_OK);
     assert_int_equal(found.pid, 1); /* its own are not */
     assert_int_equal(look(KV_LOCK_TEST, FILE_A, want(KV_LOCK_SHARED, BOB, 0, UINT64_MAX), &found),
                      SF_OK);
@@ -219,13 +215,9 @@ static void test_fence_awaits_what_is_prepared(void **state)
     (void)state;
     uint64_t own = holder_of_bench();
     struct kv_op put = bench_put_op("key", "value");
-    struct kv_number numbers[2] = {
-        {bench.copy.shard, bench.session.session, 1, 1}, {9, 4, 1, 1}};
-    struct kv_op prepare = {.kind = KV_PREPARE,
-                            .ops = &put,
-                            .op_count = 1,
-                            .numbers = numbers,
-                            .number_count = 2};
+    struct kv_number numbers[2] = {{bench.copy.shard, bench.session.session, 1, 1}, {9, 4, 1, 1}};
+    struct kv_op prepare = {
+        .kind = KV_PREPARE, .ops = &put, .op_count = 1, .numbers = numbers, .number_count = 2};
     struct kv_op outcome = {
         .kind = KV_OUTCOME, .flags = KV_COMMITS, .numbers = numbers, .number_count = 1};
     assert_int_equal(bench_do(&bench, &prepare)->fate, KV_FATE_PREPARED);
@@ -262,10 +254,14 @@ static void test_is_executed_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        BENCH_TEST(test_excludes_and_grants_in_order), BENCH_TEST(test_shows_who_is_in_the_way),
-        BENCH_TEST(test_leaves_the_queue),             BENCH_TEST(test_finds_circles),
-        BENCH_TEST(test_converts_as_flock_does),       BENCH_TEST(test_has_a_lease_while_it_has_locks),
-        BENCH_TEST(test_fenced_is_for_ever),           BENCH_TEST(test_fence_awaits_what_is_prepared),
+        BENCH_TEST(test_excludes_and_grants_in_order),
+        BENCH_TEST(test_shows_who_is_in_the_way),
+        BENCH_TEST(test_leaves_the_queue),
+        BENCH_TEST(test_finds_circles),
+        BENCH_TEST(test_converts_as_flock_does),
+        BENCH_TEST(test_has_a_lease_while_it_has_locks),
+        BENCH_TEST(test_fenced_is_for_ever),
+        BENCH_TEST(test_fence_awaits_what_is_prepared),
         BENCH_TEST(test_is_executed_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
