@@ -1,8 +1,10 @@
 #!/bin/sh
 # System calls by operation and errno, below the root: as whoever runs this, and as an ordinary user.
+#
+#   conform.sh [OPTIONS of shardctl up, as --engine paxos]
 . "$(dirname "$0")/lib.sh"
 
-cluster_up
+cluster_up "$@"
 user=
 if [ "$(id -u)" = 0 ]; then
     user=65534

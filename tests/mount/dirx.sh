@@ -2,13 +2,14 @@
 # The directory stress tester: in one mount, where each result must be exactly the model's; in three at
 # once, below the root and in it.
 #
-#   dirx.sh [SEED [SECONDS]]: of each of the four
+#   dirx.sh [SEED [SECONDS [OPTIONS of shardctl up, as --engine paxos]]]: seconds of each of the four
 . "$(dirname "$0")/lib.sh"
 
 SEED=${1-1} SECONDS_EACH=${2-7}
+if [ $# -ge 2 ]; then shift 2; else shift $#; fi
 D=$STAGE/d
 mkdir "$D"
-cluster_up
+cluster_up "$@"
 mount_on "$A"
 pid_a=$mount_pid
 mount_on "$B"
