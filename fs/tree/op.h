@@ -211,6 +211,9 @@ void scan_free(struct op *op);
 /* orphan.c: files without a name belong to this client's sessions, which live as long as they are
  * used: so each is renewed from time to time. */
 void orphan_keep(struct tree *tree, uint64_t ino);
+/* Is this record of an inode's own that of a file without a name? SF_BAD_ATTR: nobody can tell. */
+SF_MUST_CHECK int orphan_judge(const struct tree *tree, const struct kv_stat *stat,
+                               bool *is_orphan);
 void orphan_forget(struct tree *tree, uint64_t ino); /* also one that is not kept */
 void orphans_init(struct tree *tree);
 void orphans_deinit(struct tree *tree); /* they go when the sessions end */

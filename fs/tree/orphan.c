@@ -19,26 +19,63 @@ static uint64_t renew_ms(const struct tree *tree)
     return tree->options.renew_ms != 0 ? tree->options.renew_ms : TREE_RENEW_MS;
 }
 
-static void on_renewed(struct client_call *call, int status, const struct kv_reply *reply)
+int orphan_judge(const struct tree *tree, const struct kv_stat *stat, bool *is_orphan)
 {
-    struct orphan *orphan = container_of(call, struct orphan, call);
-    bool is_gone = status == SF_NOT_FOUND || status == SF_PRECONDITION;
-    (void)reply;
-    orphan->is_asking = false;
-    if (is_gone)
-        orphan_forget(orphan->tree, orphan->ino);
+    struct attr attr;
+    *is_orphan = false;
+    if (stat->kind != RECORD_VALUE)
+        return SF_OK; /* it says at which name the file lives */
+    int status = attr_of_file(stat, tree->options.uid, tree->options.gid, &attr);
+    *is_orphan = status == SF_OK && attr.links == 0;
+    return status;
 }
 
 /* It has no time limit: what cannot be reached is asked for until it can be. */
+static void ask(struct orphan *orphan, enum kv_kind kind,
+                void (*then)(struct client_call *call, int status, const struct kv_reply *reply))
+{
+    op_kv(&orphan->kv, kind, &orphan->key);
+    orphan->call = (struct client_call){.on_done = then, .op = &orphan->kv};
+    orphan->is_asking = true;
+}
+
+static void renew(struct orphan *orphan);
+
+static void on_renewed(struct client_call *call, int status, const struct kv_reply *reply)
+{
+    struct orphan *orphan = container_of(call, struct orphan, call);
+    (void)reply;
+    orphan->is_asking = false;
+    if (status == SF_NOT_FOUND)
+        orphan_forget(orphan->tree, orphan->ino);
+    else if (status == SF_PRECONDITION)
+        renew(orphan);
+}
+
+/* What has a name must not go with this mount's session. */
+static void on_found(struct client_call *call, int status, const struct kv_reply *reply)
+{
+    struct orphan *orphan = container_of(call, struct orphan, call);
+    bool is_orphan = false;
+    bool is_gone = status == SF_NOT_FOUND;
+    orphan->is_asking = false;
+    if (status == SF_OK)
+        is_gone = orphan_judge(orphan->tree, &reply->stat, &is_orphan) == SF_OK && !is_orphan;
+    if (is_gone)
+        orphan_forget(orphan->tree, orphan->ino);
+    if (!is_orphan)
+        return;
+    ask(orphan, KV_SET_ATTR, on_renewed);
+    orphan->kv.pre = (struct kv_pre){KV_PRE_VERSION, reply->stat.version};
+    orphan->kv.flags = KV_OWNED;
+    client_submit(orphan->tree->client, &orphan->call);
+}
+
 static void renew(struct orphan *orphan)
 {
     if (orphan->is_asking)
         return;
-    op_kv(&orphan->kv, KV_SET_ATTR, &orphan->key);
-    orphan->kv.pre = (struct kv_pre){KV_PRE_CREATED, orphan->ino};
-    orphan->kv.flags = KV_OWNED;
-    orphan->call = (struct client_call){.on_done = on_renewed, .op = &orphan->kv};
-    orphan->is_asking = true;
+    ask(orphan, KV_STAT, on_found);
     client_submit(orphan->tree->client, &orphan->call);
 }
 

@@ -137,7 +137,6 @@ int rename_make(struct op *op)
 {
     struct rename *r = op->rename;
     op_mini_begin(op);
-    op->call->orphan = 0; /* an earlier try may have had one */
     r->from.located = r->to.located = NULL;
     int status = op->call->exchange ? exchange(op) : replace(op);
     if (status == SF_OK && !rename_stays_in_directory(r))

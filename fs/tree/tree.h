@@ -46,7 +46,8 @@
  *
  *  T7  An orphan is a file without a name that the mount which took the last one away has open. It
  *      lives in its inode-tagged record, with 0 links, which belongs to the mount's session in that
- *      shard (KV_OWNED): it goes with that, should RECLAIM never come.
+ *      shard (KV_OWNED): it goes with that, should RECLAIM never come. Nothing else is ever owned or
+ *      reclaimed: both read the record first, and change that version alone.
  *
  * All calls are asynchronous on the client's loop: on_done fires exactly once and never before
  * return, unless cancelled. Errors are SF_*; fs/mount translates them to errno.

@@ -36,7 +36,9 @@ static const char *const names[NAMES] = {"a", "b", "c", "e%2F"};
 
 /* -- what is asked of the cluster ------------------------------------------------------------- */
 
-static unsigned submitted; /* requests of clients */
+static unsigned submitted;          /* requests of clients */
+static struct client *holds;        /* its next minitransaction stays behind ... */
+static struct client_call *is_held; /* ... as this one, until it is let go */
 
 void __real_client_submit(struct client *client, struct client_call *call);
 void __wrap_client_submit(struct client *client, struct client_call *call);
@@ -44,7 +46,10 @@ void __wrap_client_submit(struct client *client, struct client_call *call);
 void __wrap_client_submit(struct client *client, struct client_call *call)
 {
     submitted++;
-    __real_client_submit(client, call);
+    if (client == holds && call->op->kind == KV_MINI && !is_held)
+        is_held = call;
+    else
+        __real_client_submit(client, call);
 }
 
 /* -- the model -------------------------------------------------------------------------------- */
@@ -75,9 +80,9 @@ static struct tree_place place_at(const struct model *m, unsigned at)
     return place_of(m->directories[at / NAMES], names[at % NAMES]);
 }
 
-static void model_open(struct model *m, uint64_t seed)
+static void model_begin(struct model *m, struct stage *stage)
 {
-    *m = (struct model){.stage = stage_new(seed, 3), .directories = {TREE_ROOT}};
+    *m = (struct model){.stage = stage, .directories = {TREE_ROOT}};
     m->user = &m->stage->users[0];
     for (unsigned i = 1; i < DIRECTORIES; i++) {
         struct tree_inode made;
@@ -85,6 +90,11 @@ static void model_open(struct model *m, uint64_t seed)
         assert_int_equal(user_do(m->user, TREE_MKDIR, TREE_ROOT, name, &made), SF_OK);
         m->directories[i] = made.ino;
     }
+}
+
+static void model_open(struct model *m, uint64_t seed)
+{
+    model_begin(m, stage_new(seed, 3));
 }
 
 static struct waiting linking(const struct tree_place *from, const struct tree_place *to)
@@ -593,11 +603,8 @@ static void prepare(struct model *m, unsigned shape)
 
 static void run_orphans(uint64_t seed)
 {
-    struct model m = {.stage = stage_new_forgetful(seed, 3, IDLE_MS), .directories = {TREE_ROOT}};
-    struct tree_inode made;
-    m.user = &m.stage->users[1];
-    assert_int_equal(user_do(m.user, TREE_MKDIR, TREE_ROOT, "first", &made), SF_OK);
-    m.directories[1] = made.ino;
+    struct model m;
+    model_begin(&m, stage_new_forgetful(seed, 3, IDLE_MS));
     for (unsigned shape = 0; shape < 3; shape++) {
         prepare(&m, shape);
         struct tree_place place = make_orphan(&m);
@@ -614,6 +621,72 @@ static void run_orphans(uint64_t seed)
         stage_run_ms(m.stage, 2 * IDLE_MS);
         expect_gone(&m, place);
     }
+    stage_free(m.stage);
+}
+
+/* -- overtaken ----------------------------------------------------------------------------------- */
+
+/* Submits what ends in a minitransaction, and holds that. */
+static void submit_and_hold(struct user *user, struct waiting *waiting)
+{
+    holds = user->client;
+    user_submit(user, waiting);
+    while (!is_held)
+        assert_true(sim_step(user->cluster->sim));
+}
+
+static int let_go(struct user *user, struct waiting *waiting)
+{
+    struct client_call *call = is_held;
+    holds = NULL;
+    is_held = NULL;
+    __real_client_submit(user->client, call);
+    while (!waiting->done)
+        assert_true(sim_step(user->cluster->sim));
+    return waiting->status;
+}
+
+static void expect_names(struct model *m, unsigned at)
+{
+    struct waiting reclaim = {
+        .call = {.kind = TREE_RECLAIM, .place = {.ino = m->entries[at]->ino}}};
+    m->user = &m->stage->users[0];
+    assert_int_equal(user_call(m->user, &reclaim), SF_OK);
+    orphan_keep(m->user->tree, m->entries[at]->ino);
+    stage_run_ms(m->stage, IDLE_MS);
+    user_crash(m->user);
+    stage_run_ms(m->stage, 2 * IDLE_MS);
+    m->user = &m->stage->users[1];
+    do_lookup(m, at);
+    check_counts(m);
+}
+
+/* User 0 has the file at 'b' open and replaces it; meanwhile user 1 moves that to 'c', and makes 'b'
+ * a name of what is to replace it. So nothing is replaced, and the open file has its names. */
+static void run_overtaken(uint64_t seed, bool has_two_names)
+{
+    struct model m;
+    model_begin(&m, stage_new_forgetful(seed, 3, IDLE_MS));
+    m.user = &m.stage->users[1];
+    do_create(&m, 0);
+    do_create(&m, 1);
+    struct waiting rename = renaming(&m, 0, 1, false), moves = renaming(&m, 1, 2, false);
+    struct tree_place b = place_at(&m, 1), d = place_at(&m, 3);
+    struct waiting links = linking(&m.entries[0]->place, &b);
+    rename.call.is_open = is_open;
+    submit_and_hold(&m.stage->users[0], &rename);
+    assert_int_equal(user_call(m.user, &moves), SF_OK);
+    assert_int_equal(user_call(m.user, &links), SF_OK);
+    learn(&m);
+    links = linking(&m.entries[2]->place, &d);
+    if (has_two_names)
+        assert_int_equal(user_call(m.user, &links), SF_OK);
+    assert_int_equal(let_go(&m.stage->users[0], &rename), SF_OK);
+    assert_int_equal(rename.call.orphan, 0);
+    learn(&m);
+    assert_int_equal(m.entries[2]->names, has_two_names ? 2 : 1);
+    expect_names(&m, 2);
+    user_expect_fits(&m.stage->users[0]);
     stage_free(m.stage);
 }
 
@@ -692,6 +765,18 @@ static void a_file_without_a_name_goes_with_its_user(void **state)
     for_each_seed(run_orphans);
 }
 
+static void run_both_overtaken(uint64_t seed)
+{
+    run_overtaken(seed, false);
+    run_overtaken(seed, true);
+}
+
+static void a_file_that_got_a_name_is_no_orphan(void **state)
+{
+    (void)state;
+    for_each_seed(run_both_overtaken);
+}
+
 static void a_further_name_costs_one_read_more(void **state)
 {
     (void)state;
@@ -706,6 +791,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(races_leave_true_counts),
         cmocka_unit_test(crashes_leave_true_counts),
         cmocka_unit_test(a_file_without_a_name_goes_with_its_user),
+        cmocka_unit_test(a_file_that_got_a_name_is_no_orphan),
     };
     seeds = seeds_parse(argc, argv, 2);
     program_name = argv[0];
