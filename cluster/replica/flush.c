@@ -147,6 +147,15 @@ static void cut_log(struct replica *r)
     drop_samples_below(r, i);
 }
 
+/* A follower may have come up, or a disk run low, without a new entry. */
+static void look_again(struct replica *r)
+{
+    r->looked_at = 0;
+    shorten_log(r);
+    if (!install_holds_apply(r) && r->needs == 0)
+        cut_log(r);
+}
+
 /* The store is flushed: what is in it for certain is read back, not assumed. */
 static void note_durable(struct replica *r)
 {
@@ -293,6 +302,8 @@ static void on_time(struct env_timer *timer)
     struct host *host = container_of(timer, struct host, flusher.timer);
     struct flusher *f = &host->flusher;
     env_timer_start_ms(timer, host->options.flush_ms);
+    for (struct replica *r = host->replicas; r != NULL; r = r->next)
+        look_again(r);
     if (f->job == NULL && (f->full || f->applied_total != host->applied_total))
         begin_job(host);
 }

@@ -12,6 +12,8 @@
 #include "replica/identity.h"
 #include "replica/inside.h"
 
+#define LAG_MIB_MAX (1u << 20)
+
 static void complain(const struct server_options *options, const char *format, ...) SF_PRINTF(2, 3);
 
 static void complain(const struct server_options *options, const char *format, ...)
@@ -74,6 +76,14 @@ static enum server_taken take_engine(struct server_options *options, const char 
     return SERVER_BAD;
 }
 
+static enum server_taken take_lag(struct server_options *options, const char *value)
+{
+    if (parse_number(value, 10, LAG_MIB_MAX, &options->lag_mib))
+        return SERVER_TAKEN;
+    complain(options, "--lag: \"%s\" is not a number of MiB from 1 to %u", value, LAG_MIB_MAX);
+    return SERVER_BAD;
+}
+
 enum server_taken server_take_option(struct server_options *options, int option, const char *value)
 {
     switch (option) {
@@ -91,6 +101,8 @@ enum server_taken server_take_option(struct server_options *options, int option,
         return take_routing(options, value);
     case SERVER_OPTION_ENGINE:
         return take_engine(options, value);
+    case SERVER_OPTION_LAG:
+        return take_lag(options, value);
     case SERVER_OPTION_CREATE:
         options->create = true;
         return SERVER_TAKEN;
@@ -267,7 +279,8 @@ static int open_host(struct server *server, char **why)
                                          .role = o->program,
                                          .cluster_id = o->cluster_id,
                                          .create = o->create,
-                                         .store = server->store};
+                                         .store = server->store,
+                                         .lag_bytes = o->lag_mib << 20};
     return host_new(server->env, &options, &server->host, why);
 }
 

@@ -20,6 +20,7 @@ struct server_options {
     uint32_t shard_count;         /* --shards; 0: not given */
     enum routing routing;         /* --routing; 0: not given */
     enum consensus_engine engine; /* --engine; 0: not given */
+    uint64_t lag_mib;             /* --lag; 0: not given */
     bool create;                  /* --create */
     bool insecure;                /* --insecure */
 };
@@ -31,6 +32,7 @@ enum server_option {
     SERVER_OPTION_SHARDS,
     SERVER_OPTION_ROUTING,
     SERVER_OPTION_ENGINE,
+    SERVER_OPTION_LAG,
     SERVER_OPTION_CREATE,
     SERVER_OPTION_INSECURE,
     SERVER_OPTION_LIMIT /* a program's own long options begin here */
@@ -44,6 +46,7 @@ enum server_option {
         {"shards", required_argument, NULL, SERVER_OPTION_SHARDS},                                 \
         {"routing", required_argument, NULL, SERVER_OPTION_ROUTING},                               \
         {"engine", required_argument, NULL, SERVER_OPTION_ENGINE},                                 \
+        {"lag", required_argument, NULL, SERVER_OPTION_LAG},                                       \
         {"create", no_argument, NULL, SERVER_OPTION_CREATE},                                       \
     {                                                                                              \
         "insecure", no_argument, NULL, SERVER_OPTION_INSECURE                                      \
@@ -57,6 +60,8 @@ enum server_option {
     "  --shards N           shards of the cluster, fixed when it is created (default 64)\n"        \
     "  --routing MODE       hash, first-byte or number, fixed likewise (default hash)\n"           \
     "  --engine NAME        raft or paxos, fixed likewise for each group (default raft)\n"         \
+    "  --lag MIB            log kept on disk for a replica that is away; one that missed more\n"   \
+    "                       is sent all data (default 512)\n"                                      \
     "  --create             an empty or missing DIR becomes this server's\n"                       \
     "  --insecure           allow an address other than loopback: anyone who reaches it\n"         \
     "                       can read and change everything\n"

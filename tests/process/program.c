@@ -90,6 +90,13 @@ static void redirect(const char *output)
         _exit(126);
 }
 
+static const char *others; /* programs of this directory come first */
+
+void stage_use_programs(const char *dir)
+{
+    others = dir;
+}
+
 /* In the child: never returns. */
 static void become(const struct stage *stage, const char *output, const char *const *words)
 {
@@ -106,7 +113,8 @@ static void become(const struct stage *stage, const char *output, const char *co
         setenv("SHARDFS_MASTERS", stage->masters, 1);
     else
         unsetenv("SHARDFS_MASTERS");
-    snprintf(path, sizeof path, "%s:%s", PROGRAMS_DIR, getenv("PATH"));
+    snprintf(path, sizeof path, "%s%s%s:%s", others ? others : "", others ? ":" : "", PROGRAMS_DIR,
+             getenv("PATH"));
     setenv("PATH", path, 1); /* the programs of this build */
     execvp(argv[0], argv);
     fprintf(stderr, "%s: %s\n", words[0], strerror(errno));

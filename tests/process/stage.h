@@ -80,6 +80,8 @@ bool stage_status(struct stage *stage, const char *name, const char *field, unsi
  * SHARDFS_MASTERS is the stage's (stage may be NULL: unset). Standard output and error go to the
  * file `output` (NULL: where the test's own go). */
 pid_t stage_spawn(const struct stage *stage, const char *output, const char *const *words);
+/* From now on programs of `dir` (borrowed; NULL: none) stand for those of this build. */
+void stage_use_programs(const char *dir);
 /* Waits for it. Exit status; 128 + the signal that ended it. */
 int stage_wait(pid_t pid);
 /* Has it ended? Then *status is as of stage_wait. */

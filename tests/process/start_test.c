@@ -101,6 +101,20 @@ static void write_bulk(struct load *load, const struct stage *stage)
     }
 }
 
+/* Servers that keep little for a replica that is away. Beside shardctl stand those that it starts. */
+static void use_servers_of_small_logs(char dir[STAGE_PATH_MAX])
+{
+    char line[5 * STAGE_PATH_MAX];
+    snprintf(dir, STAGE_PATH_MAX, "%.400s/bin", stage_scratch());
+    snprintf(line, sizeof line,
+             "mkdir '%s' && cp \"$(command -v shardctl)\" \"$(command -v shardmaster)\" '%s' && "
+             "printf '#!/bin/sh\\nexec %%s \"$@\" --lag 16\\n' \"$(command -v shardkv)\" "
+             ">'%s/shardkv' && chmod 755 '%s/shardkv'",
+             dir, dir, dir, dir);
+    stage_must(NULL, STAGE_WORDS("sh", "-c", line));
+    stage_use_programs(dir);
+}
+
 static unsigned long generation(struct stage *stage, const char *name)
 {
     unsigned long number = 0;
@@ -126,6 +140,8 @@ static void test_snapshots(void)
 {
     static const char *const names[] = {"group-100-3", "group-101-3"};
     struct stage stage;
+    char programs[STAGE_PATH_MAX];
+    use_servers_of_small_logs(programs);
     stage_open(&stage, "snapshot", NULL);
     struct load *load = load_new(stage.masters, &(struct load_options){.timeout_ms = 10000});
     for (unsigned round = 0; round < stage_rounds(); round++) {
@@ -152,6 +168,7 @@ static void test_snapshots(void)
     load_verify(load);
     load_free(load);
     stage_close(&stage);
+    stage_use_programs(NULL);
 }
 
 int main(int argc, char **argv)

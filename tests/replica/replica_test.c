@@ -492,6 +492,27 @@ static void a_follower_away_gets_the_log_from_disk(void **state)
     stage_free(stage);
 }
 
+/* It goes when the follower has it, also when nobody writes any more. */
+static void the_log_for_a_follower_goes_by_itself(void **state)
+{
+    struct stage_options options = calm_options(3);
+    options.booted = NULL;
+    options.halting = NULL;
+    options.slack_bytes = 1u << 20;
+    options.lag_bytes = 64u << 20;
+    struct stage *stage = stage_up(23, &options);
+    struct stage_node *leader = stage_leader(stage);
+    (void)state;
+    isolate(stage, some_follower(stage));
+    propose_megabytes(stage, leader, 10, 50);
+    run_ms(stage, 1000);
+    assert_true(wal_live_bytes(leader->host->wal) > 10u << 20);
+    sim_heal_all(stage->sim);
+    run_ms(stage, 5000);
+    assert_true(wal_live_bytes(leader->host->wal) < 3u << 20);
+    stage_free(stage);
+}
+
 /* The same after everybody has begun again: what is in the store is not read into memory. */
 static void a_restart_leaves_the_log_on_disk(void **state)
 {
@@ -686,6 +707,7 @@ int main(void)
         cmocka_unit_test(what_is_applied_need_not_stand_in_memory),
         cmocka_unit_test(a_restart_keeps_the_log_for_a_follower_that_lags),
         cmocka_unit_test(a_follower_away_gets_the_log_from_disk),
+        cmocka_unit_test(the_log_for_a_follower_goes_by_itself),
         cmocka_unit_test(a_restart_leaves_the_log_on_disk),
         cmocka_unit_test(the_log_for_a_follower_away_is_bounded),
         cmocka_unit_test(who_has_a_full_disk_gives_the_lead_away),
