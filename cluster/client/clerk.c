@@ -311,16 +311,6 @@ static void start_kv(struct clerk_call *call, enum kv_kind kind)
     client_submit(call->clerk->client, &call->kv);
 }
 
-/* A look at the key as it is, be it a reference. */
-static void start_look(struct clerk_call *call, void (*on_done)(struct client_call *kv, int status,
-                                                                const struct kv_reply *reply))
-{
-    call->op = (struct kv_op){.kind = KV_STAT, .space = call->space, .key = key_of(call)};
-    call->kv =
-        (struct client_call){.on_done = on_done, .op = &call->op, .timeout_ms = left_ms(call)};
-    client_submit(call->clerk->client, &call->kv);
-}
-
 /* -- references ------------------------------------------------------------------------------ */
 
 static void dispatch(struct clerk_call *call);
@@ -362,6 +352,15 @@ static void on_reference(struct client_call *kv, int status, const struct kv_rep
         dispatch(call);
 }
 
+/* Asks for the key as it is: a reference. */
+static void look(struct clerk_call *call)
+{
+    call->op = (struct kv_op){.kind = KV_STAT, .space = call->space, .key = key_of(call)};
+    call->kv =
+        (struct client_call){.on_done = on_reference, .op = &call->op, .timeout_ms = left_ms(call)};
+    client_submit(call->clerk->client, &call->kv);
+}
+
 /* The answer says of a reference what was asked of the value that it leads to. */
 static bool is_about_reference(const struct clerk_call *call, int status,
                                const struct kv_stat *stat)
@@ -380,39 +379,13 @@ static void call_answer(struct clerk_call *call, int status, const struct kv_sta
                    (status == SF_NOT_FOUND || (status == SF_PRECONDITION && stat->created == 0));
     bool is_reference = is_about_reference(call, status, stat);
     if (is_reference && call->request.kind != CLERK_DELETE) {
-        start_look(call, on_reference);
+        look(call);
     } else if (is_gone) {
         start_again(call);
     } else {
         call->result.stat = stat_from(stat);
         call_end(call, is_reference ? SF_IS_REFERENCE : status, data);
     }
-}
-
-/* A precondition may name a reference, or a directory: these are not deleted by their key. */
-static void on_looked(struct client_call *kv, int status, const struct kv_reply *reply)
-{
-    struct clerk_call *call = container_of(kv, struct clerk_call, kv);
-    if (status == SF_OK && reply->stat.kind == RECORD_REFERENCE)
-        status = SF_IS_REFERENCE;
-    else if (status == SF_OK && reply->stat.kind == RECORD_DIRECTORY)
-        status = SF_IS_DIRECTORY;
-    if (status == SF_OK || status == SF_NOT_FOUND) {
-        start_kv(call, KV_DELETE);
-        return;
-    }
-    if (reply)
-        call->result.stat = stat_from(&reply->stat);
-    call_end(call, status, slice_of(NULL, 0));
-}
-
-static void start_delete(struct clerk_call *call)
-{
-    enum clerk_condition_kind kind = call->request.condition.kind;
-    if (kind == CLERK_IF_VERSION || kind == CLERK_IF_CREATED)
-        start_look(call, on_looked);
-    else
-        start_kv(call, KV_DELETE);
 }
 
 /* -- transactions --------------------------------------------------------------------------- */
@@ -532,7 +505,7 @@ static void dispatch(struct clerk_call *call)
         start_value(call, VALUE_PUNCH);
         return;
     case CLERK_DELETE:
-        start_delete(call);
+        start_kv(call, KV_DELETE);
         return;
     case CLERK_SCAN:
         start_scan(call);

@@ -163,6 +163,9 @@ enum kv_flags {
     /* PUT, SET_ATTR: the record goes with the session that asks, at the latest; a SET_ATTR of nothing
      * else changes nothing else. DELETE: of such a record */
     KV_OWNED = 32768,
+    /* PUT, DELETE: where pre is VERSION or CREATED, of a reference or a directory, too: by who knows
+     * what hangs on it, as the file system does. Without it they are IS_REFERENCE, IS_DIRECTORY. */
+    KV_ANY_KIND = 65536,
 };
 
 /* ADD: the value is an array of 64-bit little-endian slots (absent: 0); each commutes. */

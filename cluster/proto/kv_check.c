@@ -8,7 +8,7 @@
 static const unsigned flags_allowed[KV_KIND_LIMIT] = {
     [KV_SCAN] = KV_UNNAMED,
     [KV_PUT] = KV_HAS_ATTR | KV_HAS_TAIL | KV_HAS_CREATED | KV_HAS_MTIME | KV_HAS_LENGTH |
-               KV_HAS_INTENT | KV_IF_TAIL | KV_OWNED,
+               KV_HAS_INTENT | KV_IF_TAIL | KV_OWNED | KV_ANY_KIND,
     [KV_APPEND] = KV_WANT_OLD | KV_IF_TAIL,
     [KV_PUT_HASH] = KV_IF_TAIL,
     [KV_SET_RANGE] = KV_IF_TAIL,
@@ -16,7 +16,7 @@ static const unsigned flags_allowed[KV_KIND_LIMIT] = {
     [KV_PUNCH_RANGE] = KV_IF_TAIL,
     [KV_SET_ATTR] = KV_HAS_ATTR | KV_HAS_MTIME | KV_IF_TAIL | KV_OWNED,
     [KV_ADD] = KV_IF_TAIL,
-    [KV_DELETE] = KV_IF_TAIL | KV_OWNED,
+    [KV_DELETE] = KV_IF_TAIL | KV_OWNED | KV_ANY_KIND,
     [KV_TAKE] = KV_IF_TAIL,
     [KV_RESERVE] = KV_HAS_TAIL | KV_IF_TAIL,
     [KV_INTENT] = KV_HAS_INTENT,

@@ -3,7 +3,7 @@
 /* Which records an operation takes. */
 enum ops_takes {
     TAKES_VALUES,
-    TAKES_NAMED, /* others too, where the precondition names the record by VERSION or CREATED */
+    TAKES_NAMED, /* others too, with KV_ANY_KIND, where the precondition names the record */
     TAKES_ALL,
 };
 
@@ -62,10 +62,11 @@ int ops_precondition(const struct subject *subject)
 
 static int check_takes(const struct subject *subject, enum ops_takes takes)
 {
-    enum kv_pre_kind pre = subject->op->pre.kind;
+    const struct kv_op *op = subject->op;
+    bool is_named = op->pre.kind == KV_PRE_VERSION || op->pre.kind == KV_PRE_CREATED;
     if (takes == TAKES_ALL || subject->record.kind == RECORD_VALUE)
         return SF_OK;
-    if (takes == TAKES_NAMED && (pre == KV_PRE_VERSION || pre == KV_PRE_CREATED))
+    if (takes == TAKES_NAMED && is_named && (op->flags & KV_ANY_KIND))
         return SF_OK;
     return subject->record.kind == RECORD_REFERENCE ? SF_IS_REFERENCE : SF_IS_DIRECTORY;
 }

@@ -7,8 +7,8 @@
  *   SF_PRECONDITION   pre or if_tail does not hold; stat.kind is 0 where there is no such key
  *   SF_NOT_FOUND      no such key, and the operation does not create it
  *   SF_IS_DIRECTORY   the record is of that kind, and the operation is one on values, or a PUT or
- *   SF_IS_REFERENCE   DELETE whose precondition does not name that very record (VERSION, CREATED);
- *                     data: the record's bytes
+ *   SF_IS_REFERENCE   DELETE that has no KV_ANY_KIND, or whose precondition does not name that very
+ *                     record (VERSION, CREATED); data: the record's bytes
  */
 #ifndef SHARDKV_OPS_H
 #define SHARDKV_OPS_H

@@ -161,6 +161,7 @@ static int transact(struct repair *r)
                          .check_count = r->check_count,
                          .ops = r->ops,
                          .op_count = r->op_count};
+    op_take_any_kind(r->ops, r->op_count);
     return check_ask(r->check, &mini, NULL, NULL);
 }
 

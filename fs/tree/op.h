@@ -124,7 +124,10 @@ void op_mini_begin(struct op *op);
  * and attr are lent until the answer. */
 struct kv_op *op_mini_check(struct op *op, const struct key *key);
 struct kv_op *op_mini_add(struct op *op, enum kv_kind kind, const struct key *key);
-/* Sends op->mini. */
+/* The PUTs and DELETEs among these take a reference or a directory that they name, too
+ * (KV_ANY_KIND). */
+void op_take_any_kind(struct kv_op *ops, size_t count);
+/* Sends op->mini; what it changes may be of any kind. */
 void op_mini_send(struct op *op, op_step *then);
 /* A PUT in op->mini that makes the record `stat` anew at `key`, with its bytes in the head, all its
  * extents and its inode number. What is there now must be gone by an operation before it. */

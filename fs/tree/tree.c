@@ -284,9 +284,17 @@ struct kv_op *op_mini_put_moved(struct op *op, const struct key *key, const stru
     return put;
 }
 
+void op_take_any_kind(struct kv_op *ops, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (ops[i].kind == KV_PUT || ops[i].kind == KV_DELETE)
+            ops[i].flags |= KV_ANY_KIND;
+}
+
 void op_mini_send(struct op *op, op_step *then)
 {
-    const struct mini *mini = op->mini;
+    struct mini *mini = op->mini;
+    op_take_any_kind(mini->ops, mini->op_count);
     op_kv(&op->kv, KV_MINI, &(const struct key){.space = mini->ops[0].space});
     op->kv.key = mini->ops[0].key;
     op->kv.checks = mini->checks;

@@ -36,7 +36,7 @@
  *   SF_NO_SPACE       the cluster's disks are full
  *   SF_TOO_BIG        a key, value, append or result is larger than shardfs/limits.h allows
  *   SF_INVALID        a kind, a condition or a limit that there is not
- *   SF_IS_DIRECTORY   the key is a directory of the file system
+ *   SF_IS_DIRECTORY   the key is a directory of the file system: nothing here changes it
  *
  * Deadlines. Without one (the default) a call waits until the cluster answers, however long that
  * takes. clerk_options.timeout_ms or clerk_request.timeout_ms sets one.
@@ -55,7 +55,9 @@
  * References. A file that has several names in a mount is a value under a key of the cluster's own, and
  * each of its names that is a key is a reference to that (CLERK_REFERENCE in a SCAN). All calls on such
  * a key go on with the value, but these answer SF_IS_REFERENCE: a delete, which would leave the file
- * with a name too many (rm and shardctl take one away), and a transaction.
+ * with a name too many (rm and shardctl take one away), and a transaction that changes it, whatever
+ * the condition. The checks of a transaction are about the name itself, and so is the stat that comes
+ * with its failure.
  *
  * Threads. A clerk belongs to one thread at a time and starts none of its own. SIGPIPE is ignored
  * in the process from the first clerk_open on. A clerk must not be used after fork().

@@ -6,6 +6,8 @@
  *   replace        a put of what was there before, if its version is the one that a stat gives
  *   delete         of the key
  *   delete_listed  of the key, if it is the one that a scan shows
+ *   transact_put, transact_delete
+ *                  of the key in a transaction, if it is the one that a transaction before told of
  */
 #include <shardfs/clerk.h>
 #include <stdio.h>
@@ -101,11 +103,44 @@ static int delete_listed(struct clerk *clerk, struct clerk_bytes key)
     return error;
 }
 
+/* As a loop of compare and swap goes: what fails tells what to ask for. */
+static int transact(struct clerk *clerk, struct clerk_bytes key, enum clerk_kind kind)
+{
+    struct clerk_request change = {.kind = kind,
+                                   .key = key,
+                                   .data = clerk_text("lost"),
+                                   .condition = {.kind = CLERK_IF_VERSION}};
+    const struct clerk_transaction t = {.ops = &change, .op_count = 1};
+    struct clerk_result result;
+    int error = clerk_transact(clerk, &t, &result);
+    if (error != SF_PRECONDITION)
+        error = SF_CORRUPT;
+    change.condition.id = result.stat.version;
+    clerk_result_free(&result);
+    return error == SF_PRECONDITION ? clerk_transact(clerk, &t, NULL) : error;
+}
+
+static int transact_put(struct clerk *clerk, struct clerk_bytes key)
+{
+    return transact(clerk, key, CLERK_PUT);
+}
+
+static int transact_delete(struct clerk *clerk, struct clerk_bytes key)
+{
+    return transact(clerk, key, CLERK_DELETE);
+}
+
 static const struct {
     const char *name;
     int (*run)(struct clerk *clerk, struct clerk_bytes key);
-} commands[] = {{"get", get},         {"put", put},       {"append", append},
-                {"replace", replace}, {"delete", delete}, {"delete_listed", delete_listed}};
+} commands[] = {{"get", get},
+                {"put", put},
+                {"append", append},
+                {"replace", replace},
+                {"delete", delete},
+                {"delete_listed", delete_listed},
+                {"transact_put", transact_put},
+                {"transact_delete", transact_delete}};
 
 int main(int argc, char **argv)
 {

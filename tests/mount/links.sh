@@ -172,6 +172,12 @@ echo replaced | mount_key replace color
 is "what is read" replaced "$(cat "$B/d/color")"
 refused 1 "reference" mount_key delete color
 refused 1 "reference" mount_key delete_listed color
+refused 1 "reference" mount_key transact_put color
+refused 1 "reference" mount_key transact_delete color
+is "what is read" replaced "$(cat "$B/d/color")"
+refused 1 "directory" mount_key delete_listed d
+refused 1 "directory" mount_key transact_put d
+refused 1 "directory" mount_key transact_delete d
 names 2 "$A/color" "$B/d/color"
 is "the inode stays" "$inode" "$(stat -c %i "$A/color")"
 rm "$B/d/color" "$B/color"

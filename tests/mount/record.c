@@ -24,6 +24,7 @@ static void on_done(struct client_call *call, int status, const struct kv_reply 
     p->status = status;
     if (status == SF_OK && p->op.kind == KV_STAT) {
         p->op.kind = KV_DELETE;
+        p->op.flags = KV_ANY_KIND;
         p->op.pre = (struct kv_pre){KV_PRE_VERSION, reply->stat.version};
         client_submit(p->client, &p->call);
         return;

@@ -98,6 +98,8 @@ static void sample_mutation(struct sample *s, struct kv_op *op)
     op->data = sample_bytes(s, one_in(s, 10) ? 20000 : 100);
     if (op->kind == KV_PUT)
         sample_put(s, op);
+    if ((op->kind == KV_PUT || op->kind == KV_DELETE) && one_in(s, 2))
+        op->flags |= KV_ANY_KIND;
     if (op->kind == KV_ADD)
         sample_adds(s, op);
     if (op->kind == KV_SET_RANGE || op->kind == KV_PUNCH_RANGE)

@@ -232,6 +232,10 @@ static void directories_and_references_are_not_values(void **state)
         perform(&op, SF_IS_DIRECTORY);
         op.pre.kind = KV_PRE_EXISTS;
         perform(&op, SF_IS_DIRECTORY);
+        op.pre = (struct kv_pre){KV_PRE_VERSION, stat_of("dir").version};
+        perform(&op, SF_IS_DIRECTORY);
+        op.pre = (struct kv_pre){KV_PRE_CREATED, stat_of("dir").created};
+        perform(&op, SF_IS_DIRECTORY);
         op = bench_op(refused[i], "ref");
         assert_true(slice_equal(perform(&op, SF_IS_REFERENCE)->data, slice_str("target")));
     }
@@ -239,7 +243,23 @@ static void directories_and_references_are_not_values(void **state)
     const struct kv_reply *reply = bench_read(&bench, &get);
     assert_int_equal(reply->status, SF_IS_REFERENCE);
     assert_true(slice_equal(reply->data, slice_str("target")));
+}
+
+static void who_knows_of_kinds_replaces_what_it_names(void **state)
+{
+    (void)state;
+    struct kv_op put = bench_put_op("dir", "12345678");
+    put.record_kind = RECORD_DIRECTORY;
+    perform(&put, SF_OK);
+    put.flags = KV_ANY_KIND;
+    put.record_kind = RECORD_REFERENCE;
+    perform(&put, SF_IS_DIRECTORY);
+    put.pre = (struct kv_pre){KV_PRE_CREATED, stat_of("dir").created};
+    perform(&put, SF_OK);
+    assert_int_equal(stat_of("dir").kind, RECORD_REFERENCE);
     struct kv_op op = bench_op(KV_DELETE, "dir");
+    op.flags = KV_ANY_KIND;
+    perform(&op, SF_IS_REFERENCE);
     op.pre = (struct kv_pre){KV_PRE_VERSION, stat_of("dir").version};
     perform(&op, SF_OK);
 }
@@ -379,6 +399,7 @@ int main(void)
         BENCH_TEST(mtime_grows_also_where_the_clock_stands),
         BENCH_TEST(add_counts_and_takes_maxima),
         BENCH_TEST(directories_and_references_are_not_values),
+        BENCH_TEST(who_knows_of_kinds_replaces_what_it_names),
         BENCH_TEST(reserve_only_moves_the_end),
         BENCH_TEST(if_tail_compares_the_whole_tail),
         BENCH_TEST(new_ids_are_a_block),

@@ -115,6 +115,8 @@ static void fill_in(struct worker *w, struct kv_op *op)
         op->data = make_bytes(w);
     if (op->kind == KV_APPEND && worker_random(w, 2) == 0)
         op->flags |= KV_WANT_OLD;
+    if ((op->kind == KV_PUT || op->kind == KV_DELETE) && worker_random(w, 2) == 0)
+        op->flags |= KV_ANY_KIND;
     if (op->kind == KV_SET_RANGE || op->kind == KV_PUNCH_RANGE || op->kind == KV_GET_RANGE)
         op->offset = worker_random(w, 2 * SMALL_BYTES);
     if (op->kind == KV_PUNCH_RANGE || op->kind == KV_GET_RANGE)

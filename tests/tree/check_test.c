@@ -94,6 +94,7 @@ static void delete_raw(struct scene *scene, struct key key)
 {
     struct kv_op stat = op_of(KV_STAT, &key), op = op_of(KV_DELETE, &key);
     op.pre = (struct kv_pre){KV_PRE_VERSION, do_raw(scene, &stat).stat.version};
+    op.flags = KV_ANY_KIND;
     must(scene, &op);
 }
 

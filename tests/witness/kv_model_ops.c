@@ -234,7 +234,8 @@ int kvm_precondition(const struct value *value, const struct kv_op *op)
 /* Directory entries and references are not values: few operations take them. */
 static int check_kind(const struct value *value, const struct kv_op *op)
 {
-    bool named = op->pre.kind == KV_PRE_VERSION || op->pre.kind == KV_PRE_CREATED;
+    bool named = (op->flags & KV_ANY_KIND) &&
+                 (op->pre.kind == KV_PRE_VERSION || op->pre.kind == KV_PRE_CREATED);
     if (value == NULL || value->kind == RECORD_VALUE || op->kind == KV_STAT ||
         op->kind == KV_SET_ATTR || op->kind == KV_ADD || op->kind == KV_TAKE)
         return SF_OK;
