@@ -250,13 +250,19 @@ void value_set_if_tail(struct value_op *op, const struct tail *tail)
 
 /* -- extents ------------------------------------------------------------------------------- */
 
+/* The run is over: what it changed is known (V2). */
+static void fan_close(struct value_op *op)
+{
+    op->fan_open = false;
+    env_timer_stop(&op->fan_timer);
+    if (op->fan->touched && !op->fan_hidden)
+        op->changed = true;
+}
+
 static void fan_on_done(struct fan *fan, int status)
 {
     struct value_op *op = fan->owner;
-    op->fan_open = false;
-    env_timer_stop(&op->fan_timer);
-    if (fan->touched && !op->fan_hidden)
-        op->changed = true;
+    fan_close(op);
     if (op->fan_ask && op->head_open) { /* nobody needs the answer any more */
         client_cancel(&op->head_call);
         op->head_open = false;
@@ -319,10 +325,10 @@ void value_fan_go_on(struct value_op *op)
 
 void value_fan_stop(struct value_op *op)
 {
-    env_timer_stop(&op->fan_timer);
-    if (op->fan_open)
-        fan_cancel(op->fan);
-    op->fan_open = false;
+    if (!op->fan_open)
+        return;
+    fan_cancel(op->fan);
+    fan_close(op);
 }
 
 static bool write_prepare(struct fan *fan, struct fan_piece *piece)

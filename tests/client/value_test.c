@@ -349,6 +349,7 @@ static void a_write_under_way_at_its_deadline_is_unknown(void **state)
 struct counted {
     struct value_call call;
     unsigned answers;
+    int status;
     size_t bytes;  /* of the answer's data */
     uint64_t hash; /* of them */
 };
@@ -357,8 +358,8 @@ static void count_answer(struct value_call *call, int status, const struct kv_st
                          struct slice data)
 {
     struct counted *counted = container_of(call, struct counted, call);
-    (void)status;
     (void)stat;
+    counted->status = status;
     counted->bytes = data.n;
     counted->hash = bytes_hash(data);
     counted->answers++;
@@ -648,19 +649,25 @@ static void set_cut(struct stage *stage, group_id gid, bool cut)
     }
 }
 
+/* Of the stage's value. */
+static group_id group_of_extent(struct stage *stage, uint64_t extent)
+{
+    uint8_t bytes[KV_EXTENT_KEY_BYTES];
+    struct model_answer answer = ask(stage, (struct value_call){.kind = VALUE_STAT});
+    kv_extent_key(answer.stat.tail[0].data_id, extent, bytes);
+    return group_of(stage, KV_INTERNAL, slice_of(bytes, sizeof bytes));
+}
+
 /* A value of 3 MiB, known to client 0, whose head and extent 2 are in different groups. */
 static void put_apart(struct stage *stage, char key[8], group_id *head, group_id *extent)
 {
     *head = *extent = 0;
     for (unsigned i = 0; *head == *extent; i++) {
-        uint8_t bytes[KV_EXTENT_KEY_BYTES];
         snprintf(key, 8, "v%u", i % 1000);
         stage->model.key = key;
         model_put(&stage->model, 0, 2 * MIB + 500);
-        struct model_answer answer = ask(stage, (struct value_call){.kind = VALUE_STAT});
-        kv_extent_key(answer.stat.tail[0].data_id, 2, bytes);
         *head = group_of(stage, KV_PLAIN, slice_str(key));
-        *extent = group_of(stage, KV_INTERNAL, slice_of(bytes, sizeof bytes));
+        *extent = group_of_extent(stage, 2);
     }
 }
 
@@ -754,6 +761,32 @@ static void a_write_is_sent_late_while_its_ids_are_alive(void **state)
     struct model_answer answer = {0};
     model_call(&stage.model, 1, &(struct value_call){.kind = VALUE_STAT}, &answer);
     assert_int_equal(answer.stat.length, 2 * MIB + 4000);
+    stage_free(&stage);
+}
+
+/* The head that is asked whether the ids are alive is out of reach, too. */
+static void a_write_that_is_seen_in_part_is_no_timeout(void **state)
+{
+    struct stage stage = stage_new(24);
+    struct counted write = {.call = {.on_done = count_answer, .kind = VALUE_WRITE}};
+    char key[8];
+    group_id head, extent;
+    (void)state;
+    do
+        put_apart(&stage, key, &head, &extent);
+    while (group_of_extent(&stage, 1) == extent);
+    uint64_t before = writes_of(&stage);
+    set_cut(&stage, extent, true);
+    write.call.key = slice_str(key);
+    write.call.offset = MIB;
+    write.call.data = slice_of(stage.model.scratch, MIB + 100);
+    write.call.timeout_ms = 20000;
+    value_submit(stage.model.clients[0], &write.call);
+    pass_ms(&stage, 1000);
+    assert_int_equal(writes_of(&stage) - before, 1);
+    set_cut(&stage, head, true);
+    assert_true(sim_run_until(stage.cluster->sim, is_answered, &write, FAKE_LIMIT_MS * ENV_MS_NS));
+    assert_int_equal(write.status, SF_UNKNOWN);
     stage_free(&stage);
 }
 
@@ -972,6 +1005,7 @@ int main(void)
         cmocka_unit_test(bytes_beyond_the_known_length_are_read_again),
         cmocka_unit_test(an_extent_that_answers_late_is_read_again),
         cmocka_unit_test(a_write_is_sent_late_while_its_ids_are_alive),
+        cmocka_unit_test(a_write_that_is_seen_in_part_is_no_timeout),
         cmocka_unit_test(a_write_is_not_sent_late_to_what_was_deleted),
         cmocka_unit_test(a_put_is_not_sent_late_under_an_intent_that_is_gone),
         cmocka_unit_test(a_value_grows_before_extents_far_beyond_its_end),
