@@ -293,7 +293,8 @@ struct kv_reply {
     struct slice data;
     bool partial; /* GET: the value goes on in extents */
     uint64_t old_length;
-    uint64_t ids_first;
+    uint64_t ids_first; /* SCAN with KV_UNNAMED: counter of the shard's next id; it moves with every
+                         * change of a record */
     uint64_t session;
     const struct kv_entry *entries;
     size_t entry_count;

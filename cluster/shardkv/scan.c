@@ -254,11 +254,24 @@ static int root_stat(const struct space *space, const struct shard_copy *copies,
     return SF_OK;
 }
 
+/* The counter of the copy's next id (shard.h, S1). Every change of a record draws one: where it is the
+ * same twice, none of the shard's records changed between. */
+static int next_id(const struct space *space, struct shard_copy copy, uint64_t *out)
+{
+    struct access access;
+    access_open_read(&access, space, NULL, copy);
+    int loaded = access_load_meta(&access);
+    int closed = access_close(&access);
+    *out = access.meta.next_id;
+    return loaded != SF_OK ? loaded : closed;
+}
+
 int scan_run(const struct space *space, const struct shard_copy *copies, size_t count,
              const struct kv_op *op, struct kv_reply *reply, struct scan_page **out)
 {
     struct merge merge;
     struct kv_stat stat = {0};
+    uint64_t counter = 0;
     struct scan_page *page = sf_calloc(1, sizeof(*page));
     merge_open(&merge, space, copies, count, op);
     fill_page(&merge, page, op->length);
@@ -266,12 +279,17 @@ int scan_run(const struct space *space, const struct shard_copy *copies, size_t 
     merge_close(&merge);
     if (merge.status == SF_OK && op->space == KV_PLAIN && !merge.unnamed)
         merge.status = root_stat(space, copies, count, &stat);
+    else if (merge.status == SF_OK && merge.unnamed)
+        merge.status = next_id(space, copies[0], &counter);
     if (merge.status != SF_OK) {
         scan_page_free(page);
         return merge.status;
     }
-    *reply = (struct kv_reply){
-        .stat = stat, .entries = page->entries, .entry_count = page->count, .more = more};
+    *reply = (struct kv_reply){.stat = stat,
+                               .ids_first = counter,
+                               .entries = page->entries,
+                               .entry_count = page->count,
+                               .more = more};
     *out = page;
     return SF_OK;
 }

@@ -48,14 +48,15 @@ static void print_summary(const struct check_result *result, bool repair)
         printf("%llu deleted ones that somebody has open, or had, ", (ull)counts->nameless);
     printf("%llu extents in %llu shards: ", (ull)counts->extents, (ull)counts->shards);
     if (wrong == 0)
-        puts("clean");
+        puts(result->unsettled == 0 ? "clean" : "no errors that could be judged");
     else if (repair)
         printf("%llu errors, %llu repaired, %llu left\n", (ull)wrong, (ull)result->repaired,
                (ull)result->left);
     else
         printf("%llu errors (repair: shardctl fsck --repair)\n", (ull)wrong);
     if (result->unsettled > 0)
-        printf("%llu more changed each time they were looked at: not judged\n",
+        printf("%llu more findings not judged and not repaired: the file system is being changed; "
+               "run it again when it rests\n",
                (ull)result->unsettled);
     if (result->cut_short)
         printf("more than %u may be wrong: run it again for the rest\n", CHECK_SUSPECTS_MAX);

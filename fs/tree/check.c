@@ -58,7 +58,7 @@ static bool settle(struct check *check, struct suspect *suspect, const struct gr
         return true;
     suspect->alike = suspect->signature == signature ? suspect->alike + 1 : 1;
     suspect->signature = signature;
-    if (suspect->alike < CHECK_LOOKS)
+    if (suspect->alike < CHECK_LOOKS || (check->moved && judge_needs_rest(wrong)))
         return false;
     check->again = false;
     repair_subject(check, group, wrong);
@@ -114,6 +114,7 @@ int check_run(const struct check_host *host, struct check_result *result)
     free(check.sightings);
     free(check.suspects);
     free(check.links);
+    free(check.next_ids);
     buffer_deinit(&check.bytes);
     buffer_deinit(&check.text);
     return status;

@@ -7,7 +7,14 @@
  * does not fit there is suspect, and further looks keep, of what is suspect alone, all that is known.
  *
  *  K1  A subject (a directory, an inode, a data id) is wrong if CHECK_LOOKS looks after the first
- *      one in a row show the same that is wrong. One that looks otherwise each time is not judged.
+ *      one in a row show the same that is wrong, and what is wrong is seen in records: an absence at
+ *      a key that never changes, a content. One that looks otherwise each time is not judged.
+ *      Looks alike do not prove that something is nowhere, or in two places: each may miss, or meet
+ *      twice, a name that moves back and forth. So what rests on that (nothing leads to a directory
+ *      or an inode, names are not as many as counted, a file or an extent is nobody's, loops) is
+ *      wrong only if besides no record of any shard changed between the end of the look before and
+ *      the end of this one: then this one shows one moment. Each shard tells by the counter that it
+ *      draws versions from. While the file system is never at rest it is not judged.
  *  K2  An attribute that cannot be read is wrong at once: a record is read whole.
  *  K3  A directory's own record and its entries are one shard's, side by side: where one page shows
  *      all of them they are of one moment; else the counts are wrong only if the own record, which
@@ -81,8 +88,8 @@ struct check_host {
 struct check_result {
     struct check_counts counts; /* of the first look */
     uint64_t repaired, left;    /* findings; left: all, where nothing is repaired */
-    uint64_t unsettled;         /* subjects that changed with each look */
-    bool cut_short;             /* more than CHECK_SUSPECTS_MAX */
+    uint64_t unsettled; /* subjects not judged: they, or others, changed with each look (K1) */
+    bool cut_short;     /* more than CHECK_SUSPECTS_MAX */
 };
 
 /* SF_OK: it was looked at from end to end. Else why it could not be; *result tells of what was done

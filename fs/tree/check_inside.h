@@ -121,8 +121,10 @@ struct check {
     size_t link_count;
     struct lane lanes[CHECK_LANES];
     uint32_t shard_next, shard_count;
-    size_t open; /* lanes */
-    int status;  /* of the look: the first failure */
+    uint64_t *next_ids; /* of each shard: the counter that the last look ended with */
+    bool moved;         /* one of them is another than in the look before, or not known */
+    size_t open;        /* lanes */
+    int status;         /* of the look: the first failure */
     bool done;
     bool again;    /* what was to be repaired had changed */
     uint64_t lost; /* id of /lost+found; 0: not looked for yet */
@@ -169,6 +171,9 @@ bool sightings_group(const struct check *check, size_t *at, struct group_of_fact
 void judge_loops(struct check *check);
 /* What is wrong: bits 1 << enum check_wrong. */
 unsigned judge(const struct check *check, const struct group_of_facts *group);
+/* Does it rest on something not having been seen anywhere, or in two places? That is known only where
+ * all that was read is of one moment (check.h, K1). */
+bool judge_needs_rest(unsigned wrong);
 bool judge_extent_is_named(const struct group_of_facts *group, uint64_t extent);
 uint64_t judge_signature(const struct check *check, const struct group_of_facts *group);
 /* The sightings of one kind; count is how many. */

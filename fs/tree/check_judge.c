@@ -265,6 +265,17 @@ unsigned judge(const struct check *check, const struct group_of_facts *group)
     return 0;
 }
 
+/* Not those that hold by themselves: what is repaired there is where a key that never changes has no
+ * record, which the repair checks, or what two records say, whose versions it checks. */
+bool judge_needs_rest(unsigned wrong)
+{
+    const unsigned needs = BIT(CHECK_LOST_DIRECTORY) | BIT(CHECK_LOST_ENTRIES) |
+                           BIT(CHECK_TWO_ENTRIES) | BIT(CHECK_LOOP) | BIT(CHECK_LOST_FILE) |
+                           BIT(CHECK_LINKS) | BIT(CHECK_STALE_LOCATION) | BIT(CHECK_LEAK) |
+                           BIT(CHECK_SHARED_EXTENTS);
+    return wrong & needs;
+}
+
 /* -- signatures ---------------------------------------------------------------------------- */
 
 /* What must be the same in every look. Versions only where without them a change would not show: of

@@ -501,13 +501,34 @@ static void mend_links(struct check *check, const struct sighting *inode,
     mend(&r, set_links(&r, inode, (uint32_t)n), CHECK_LINKS, "the count was set right");
 }
 
+/* The key that the record names has no such file, and stays so until it is removed. */
+static int check_stale(struct repair *r, const struct sighting *location)
+{
+    struct key *key = new_key(r);
+    struct kv_stat stat;
+    int status =
+        key_of_reference(check_bytes(r->check, location->data_at, location->data_bytes), key);
+    if (status != SF_OK)
+        return status;
+    struct kv_op *check = add_check(r, key->space, key_slice(key));
+    status = check_ask(r->check, check, &stat, NULL);
+    if (status == SF_OK && stat.kind == RECORD_VALUE && stat.created == location->fact.id)
+        return SF_PRECONDITION; /* it is there */
+    if (status == SF_OK)
+        check->pre = (struct kv_pre){KV_PRE_VERSION, stat.version};
+    else if (status == SF_NOT_FOUND)
+        check->pre.kind = KV_PRE_ABSENT;
+    return status == SF_NOT_FOUND ? SF_OK : status;
+}
+
 static void mend_stale_location(struct check *check, const struct sighting *location)
 {
     struct repair r = {.check = check};
     say_subject(check, "inode", location->fact.id);
     text_add(&check->text, ": there is a record of where it lives, and no such file");
+    int status = check->host->repair ? check_stale(&r, location) : SF_OK;
     change(&r, KV_DELETE, location);
-    mend(&r, SF_OK, CHECK_STALE_LOCATION, "the record was removed");
+    mend(&r, status, CHECK_STALE_LOCATION, "the record was removed");
 }
 
 /* location: NULL: there is none. */

@@ -2,6 +2,8 @@
  * the plain records, the internal ones, and what the shard keeps of extents that no record names. */
 #include "tree/check_inside.h"
 
+#include "env/memory.h"
+
 static void lane_ask(struct lane *lane);
 
 /* -- lanes --------------------------------------------------------------------------------- */
@@ -26,6 +28,14 @@ static void lane_next(struct lane *lane)
     lane_ask(lane);
 }
 
+/* Counters only grow: where a look ends with the one that the look before ended with, nothing of the
+ * shard changed between. So looks that do in all shards read what was there when the later began. */
+static void note_next_id(struct check *check, uint32_t shard, uint64_t next_id)
+{
+    check->moved = check->moved || next_id == 0 || next_id != check->next_ids[shard];
+    check->next_ids[shard] = next_id;
+}
+
 static void lane_take(struct lane *lane, const struct kv_reply *reply)
 {
     struct check *check = lane->check;
@@ -37,6 +47,8 @@ static void lane_take(struct lane *lane, const struct kv_reply *reply)
         see_page_end(lane);
     } else {
         see_stage_end(lane);
+        if (lane->stage == STAGE_UNNAMED)
+            note_next_id(check, lane->shard, reply->ids_first);
         buffer_clear(&lane->after);
         lane->stage++;
     }
@@ -183,6 +195,8 @@ static int learn_shards(struct check *check)
         return status;
     const struct config *config = router_config(client_router(check->host->client));
     check->shard_count = config ? config->shard_count : 0;
+    if (!check->next_ids)
+        check->next_ids = sf_calloc(check->shard_count + 1, sizeof *check->next_ids);
     return config ? SF_OK : SF_UNREACHABLE;
 }
 
@@ -194,6 +208,7 @@ int check_scan(struct check *check)
     check->status = SF_OK;
     check->shard_next = 0;
     check->done = false;
+    check->moved = false;
     check->open = CHECK_LANES;
     check->counts.shards = check->shard_count;
     for (size_t i = 0; i < CHECK_LANES; i++) {

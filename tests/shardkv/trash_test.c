@@ -234,6 +234,46 @@ static void scan_tells_what_no_record_names(void **state)
     assert_int_equal(bench_scan(&bench, &scan)->entry_count, 0);
 }
 
+static uint64_t counter(void)
+{
+    static const uint32_t shards[1];
+    struct kv_op scan = {
+        .kind = KV_SCAN, .flags = KV_UNNAMED, .length = 1, .shards = shards, .shard_count = 1};
+    return bench_scan(&bench, &scan)->ids_first;
+}
+
+static void moves_counter(const struct kv_op *op)
+{
+    uint64_t before = counter();
+    assert_true(before > 0);
+    assert_int_equal(counter(), before);
+    assert_int_equal(bench_do(&bench, op)->status, SF_OK);
+    assert_true(counter() > before);
+}
+
+/* Who sees the same counter twice knows that no record changed between. */
+static void every_change_of_a_record_moves_the_counter(void **state)
+{
+    (void)state;
+    struct kv_op put = bench_put_op("k", "value"), append = bench_op(KV_APPEND, "k"),
+                 set_range = bench_op(KV_SET_RANGE, "k"), cut = bench_op(KV_SET_LENGTH, "k"),
+                 punch = bench_op(KV_PUNCH_RANGE, "k"), set_attr = bench_op(KV_SET_ATTR, "k"),
+                 add = bench_op(KV_ADD, "l"), delete = bench_op(KV_DELETE, "l");
+    struct kv_op move[2] = {bench_op(KV_TAKE, "k"), bench_put_op("l", "8 bytes.")};
+    struct kv_op mini = {.kind = KV_MINI, .key = move[0].key, .ops = move, .op_count = 2};
+    append.data = set_range.data = slice_str("more");
+    punch.length = 2;
+    cut.length = 3;
+    set_attr.flags = KV_HAS_ATTR;
+    set_attr.attr = slice_str("attr");
+    add.add_count = 1;
+    add.adds[0] = (struct kv_add){.slot = 0, .value = 1};
+    const struct kv_op *all[] = {&put,      &append, &set_range, &punch, &cut,
+                                 &set_attr, &mini,   &add,       &delete};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        moves_counter(all[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -248,6 +288,7 @@ int main(void)
         BENCH_TEST(intents_of_a_dropped_session_are_trash),
         BENCH_TEST(removed_trash_is_gone),
         BENCH_TEST(scan_tells_what_no_record_names),
+        BENCH_TEST(every_change_of_a_record_moves_the_counter),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

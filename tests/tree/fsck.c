@@ -32,13 +32,22 @@ static void on_finding(void *ctx, const struct check_finding *finding)
 
 static void on_progress(void *ctx, const struct check_counts *counts)
 {
-    (void)ctx;
+    const struct fsck *fsck = ctx;
     assert_true(counts->shards_done <= counts->shards);
+    if (fsck->watch)
+        fsck->watch(fsck->ctx, counts);
 }
 
 struct fsck user_fsck(struct user *user, bool repair)
 {
-    struct fsck fsck = {.user = user};
+    return user_fsck_watched(user, repair, NULL, NULL);
+}
+
+struct fsck user_fsck_watched(struct user *user, bool repair,
+                              void (*watch)(void *ctx, const struct check_counts *counts),
+                              void *ctx)
+{
+    struct fsck fsck = {.user = user, .watch = watch, .ctx = ctx};
     struct check_host host = {.env = sim_node_env(user->node),
                               .client = user->client,
                               .timeout_ms = STAGE_LIMIT_MS / 2,

@@ -12,10 +12,15 @@ struct fsck {
     unsigned wrong[FSCK_WRONG_MAX]; /* findings of each enum check_wrong */
     struct check_result result;
     struct user *user;
+    void (*watch)(void *ctx, const struct check_counts *counts); /* after each page; may be NULL */
+    void *ctx;
 };
 
 /* Looks at everything; each finding is printed. The test fails if it can't. */
 struct fsck user_fsck(struct user *user, bool repair);
+struct fsck user_fsck_watched(struct user *user, bool repair,
+                              void (*watch)(void *ctx, const struct check_counts *counts),
+                              void *ctx);
 /* Nothing is wrong; but while others work some may stay unsettled. */
 void user_expect_no_alarm(struct user *user);
 /* Nothing is wrong, and nothing unsettled. */
