@@ -94,7 +94,7 @@ static void pending_free(struct pending *p)
     if (p->machine != NULL)
         lock_queue_remove(&p->machine->waiting, &p->waiter);
     lock_set_deinit(&p->waiter.set);
-    p->service->pending_count--;
+    p->service->pending_count -= p->state != PENDING_PARKED;
     p->service->pending_bytes -= p->bytes;
     kv_request_free(&p->request);
     if (p->unpacked.zone != NULL)

@@ -52,7 +52,8 @@ void pending_read_ranges(struct pending *p)
         return;
     }
     buffer_deinit(&b);
-    p->state = PENDING_PARKED;
+    p->state = PENDING_PARKED; /* of which the queues are the limit: not counted */
+    p->service->pending_count--;
     env_timer_init(p->service->env, &p->timer, on_timer);
     env_timer_start_ms(&p->timer, KV_AWAIT_MS);
 }

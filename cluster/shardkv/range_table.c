@@ -5,7 +5,6 @@
 #include "env/memory.h"
 
 #define VERSION 1u
-#define OWNERS_MAX 1024u /* that a search for circles looks at */
 
 struct range_table {
     struct shard_copy copy;
@@ -176,8 +175,8 @@ void range_table_drop_holder(struct range_table *table, struct draft *draft, uin
 struct search {
     const struct range_table *table;
     const struct kv_lock *from;
-    struct kv_lock owners[OWNERS_MAX];
-    size_t count;
+    struct kv_lock *owners; /* all of them: which come first depends on the replica's hash tables */
+    size_t count, room;
     bool closed;
 };
 
@@ -188,9 +187,14 @@ static bool meet(void *ctx, const struct kv_lock *blocker)
     for (size_t i = 0; i < search->count && !search->closed; i++)
         if (range_locks_same_owner(blocker, &search->owners[i]))
             return false;
-    if (!search->closed && search->count < OWNERS_MAX)
-        search->owners[search->count++] = *blocker;
-    return search->closed;
+    if (search->closed)
+        return true;
+    if (search->count == search->room) {
+        search->room = search->room == 0 ? 16 : 2 * search->room;
+        search->owners = sf_realloc(search->owners, search->room * sizeof(*search->owners));
+    }
+    search->owners[search->count++] = *blocker;
+    return false;
 }
 
 /* Whom does this owner wait for, wherever it does? */
@@ -208,15 +212,14 @@ static void follow(struct search *search, const struct kv_lock *owner)
 bool range_table_closes_circle(const struct range_table *table, const struct range_file *file,
                                const struct kv_lock *wanted)
 {
-    struct search *search = sf_calloc(1, sizeof(*search));
-    search->table = table;
-    search->from = wanted;
-    (void)range_locks_each_blocker(&file->locks, wanted, file->locks.waiting.count, meet, search);
-    for (size_t i = 0; i < search->count && !search->closed; i++)
-        follow(search, &search->owners[i]);
-    bool closed = search->closed;
-    free(search);
-    return closed;
+    struct search search = {.table = table, .from = wanted};
+    (void)range_locks_each_blocker(&file->locks, wanted, file->locks.waiting.count, meet, &search);
+    for (size_t i = 0; i < search.count && !search.closed; i++) {
+        struct kv_lock owner = search.owners[i];
+        follow(&search, &owner);
+    }
+    free(search.owners);
+    return search.closed;
 }
 
 /* -- checks -------------------------------------------------------------------------------- */
