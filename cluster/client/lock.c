@@ -11,6 +11,7 @@ struct lock_op {
     bool leaves;              /* as soon as it waits */
     bool locks, waits;        /* it is no unlock; it may be queued */
     bool crowded;             /* too many wait already: it does not */
+    bool unknown;             /* whether it was queued: it leaves, and ends as UNKNOWN */
     uint64_t epoch;           /* client->epoch, when it was submitted */
     struct buffer key, data;  /* of its own: it may outlive its call */
     struct kv_op op;          /* what is sent */
@@ -49,14 +50,49 @@ static void ask(struct lock_op *op, enum kv_kind kind, uint64_t timeout_ms,
 
 /* -- out of the queue ---------------------------------------------------------------------- */
 
-/* NOT_FOUND: it was granted first (or never came there, and nobody asks). */
+static void given_back_on_done(struct client_call *asked, int status, const struct kv_reply *reply)
+{
+    struct lock_op *op = container_of(asked, struct lock_op, asked);
+    (void)reply;
+    if (status == SF_UNKNOWN)
+        ask(op, KV_LOCK, 0, given_back_on_done);
+    else
+        op_end(op, status);
+}
+
+/* It may have been granted to nobody: the range is unlocked. */
+static void give_back(struct lock_op *op)
+{
+    struct kv_lock lock;
+    int status = kv_lock_unpack(buffer_slice(&op->data), &lock);
+    sf_assert(status == SF_OK);
+    if (op->epoch != op->client->epoch) { /* who it was granted to has lost all */
+        op_end(op, SF_FENCED);
+        return;
+    }
+    lock.type = KV_LOCK_NONE;
+    lock.flags = 0;
+    lock.ticket = ++op->client->tickets;
+    buffer_clear(&op->data);
+    kv_lock_pack(&op->data, &lock);
+    op->locks = false;
+    ask(op, KV_LOCK, 0, given_back_on_done);
+}
+
+/* NOT_FOUND: it was granted first (or never came there). */
 static void left_on_done(struct client_call *asked, int status, const struct kv_reply *reply)
 {
     struct lock_op *op = container_of(asked, struct lock_op, asked);
     (void)reply;
+    if (status == SF_NOT_FOUND && op->call == NULL) {
+        give_back(op);
+        return;
+    }
     if (status == SF_OK || status == SF_UNKNOWN)
         status = SF_INTERRUPTED;
-    op_end(op, status == SF_NOT_FOUND ? SF_OK : status);
+    else if (status == SF_NOT_FOUND)
+        status = SF_OK;
+    op_end(op, op->unknown && status != SF_FENCED ? SF_UNKNOWN : status);
 }
 
 static void leave(struct lock_op *op)
@@ -66,16 +102,12 @@ static void leave(struct lock_op *op)
 }
 
 /* Nobody knows whether it was queued: should it be, it goes. Its key is held until the outcome of
- * what was sent is settled, so this comes after it. */
+ * what was sent is settled, so this comes after it; and what its owner asks when he has heard that
+ * nobody knows, comes after this. */
 static void leave_unknown(struct lock_op *op)
 {
-    struct lock_call *call = op->call;
-    op->call = NULL;
+    op->unknown = true;
     leave(op);
-    if (call == NULL)
-        return;
-    call->state = NULL;
-    call->on_done(call, SF_UNKNOWN);
 }
 
 /* -- in the queue -------------------------------------------------------------------------- */
@@ -93,7 +125,14 @@ static void awaited_on_done(struct router_call *router_call, int status,
         await(op);
         return;
     }
-    op_end(op, result);
+    if (result != SF_OK && result != SF_FENCED) {
+        leave_unknown(op);
+        return;
+    }
+    if (result == SF_OK && op->call == NULL)
+        give_back(op);
+    else
+        op_end(op, result);
     if (result == SF_FENCED)
         lease_fenced(client, epoch);
 }
@@ -124,6 +163,8 @@ static void asked_on_done(struct client_call *asked, int status, const struct kv
         status = SF_LOCKS_FULL;
     if (status == SF_UNKNOWN && op->waits)
         leave_unknown(op);
+    else if (op->locks && op->call == NULL && (status == SF_OK || status == SF_UNKNOWN))
+        give_back(op);
     else if (status != SF_QUEUED)
         op_end(op, status);
     else if (op->call == NULL || op->leaves)
@@ -181,6 +222,11 @@ void lock_leave(struct lock_call *call)
 {
     if (call->state != NULL)
         give_up(call->state);
+}
+
+bool lock_is_queued(const struct lock_call *call)
+{
+    return call->state != NULL && call->state->state == LOCK_AWAITING;
 }
 
 bool lock_was_sent(const struct lock_call *call)

@@ -5,7 +5,8 @@
  *             AWAITING -> LEAVING -> done given up: it leaves the queue, or was granted first
  *
  *  K1  A request that stands in a queue is awaited or is being taken out, also when nobody here
- *      wants it any more and when its outcome is unknown: no lock is granted to nobody.
+ *      wants it any more and when its outcome is unknown; what was granted to nobody is unlocked:
+ *      no lock is granted to nobody. Who hears UNKNOWN is in no queue, and may have the lock.
  *  K2  A shard in which this client may have a lock gets RENEW three times in the time of a lease;
  *      one where it answers that there is none gets no more.
  *  K3  Who learns that the client is barred (FENCED) gives it a new name, at once: every mutation
@@ -24,8 +25,8 @@ struct lock_op;
 /* One request. */
 struct lock_call {
     /* LOCK: SF_OK; SF_LOCK_HELD, SF_DEADLOCK, SF_LOCKS_FULL; SF_INTERRUPTED (lock_leave); SF_FENCED;
-     * SF_TIMEOUT (nothing was changed), SF_UNKNOWN (what does not wait may have been done), or
-     * another refusal. TEST: SF_OK with `lock` as what is in the way; type NONE: nothing. */
+     * SF_TIMEOUT (nothing was changed), SF_UNKNOWN (it may have been done; of one that waits, not
+     * before it is in no queue), or another refusal. TEST: SF_OK with `lock` as what is in the way; type NONE: nothing. */
     void (*on_done)(struct lock_call *call, int status);
     struct slice key;    /* lent until on_done or drop */
     struct kv_lock lock; /* holder and ticket are filled in */
@@ -41,6 +42,8 @@ void lock_leave(struct lock_call *call);
 /* on_done will not come. What was sent may be done; what waits leaves the queue. */
 void lock_drop(struct lock_call *call);
 bool lock_was_sent(const struct lock_call *call); /* something of it may have been changed */
+/* Is it known to stand in the queue, where there is no time limit? */
+bool lock_is_queued(const struct lock_call *call);
 
 /* Called whenever this client lost all its locks. One at most. */
 void client_watch_fence(struct client *client, void (*on_fenced)(void *ctx), void *ctx);

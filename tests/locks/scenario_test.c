@@ -208,6 +208,41 @@ static void nobody_has_what_nobody_wants(void **state)
     assert_true(cluster_run_until(cluster, locker_is_clean, 10000));
 }
 
+static void nobody_has_what_was_granted_when_nobody_asked(void **state)
+{
+    (void)state;
+    struct asked gone = {0}, first = {0};
+    locker_ask(&users[1], &gone, 1, locker_whole(KV_LOCK_EXCLUSIVE, 1, false));
+    while (!lock_was_sent(&gone.lock))
+        assert_true(sim_step(cluster->sim));
+    lock_drop(&gone.lock);
+    cluster_run_ms(cluster, 3000);
+    assert_int_equal(ask(0, &first, 1, KV_LOCK_EXCLUSIVE), SF_OK);
+    assert_int_equal(ask(0, &first, 1, KV_LOCK_NONE), SF_OK);
+    assert_true(cluster_run_until(cluster, locker_is_clean, 10000));
+}
+
+static void who_waits_takes_no_room_from_who_unlocks(void **state)
+{
+    (void)state;
+    struct asked first = {0}, waiting[12] = {0};
+    struct cluster_group *group = owner_of(1);
+    cluster->options.limits.pending_max = 6;
+    cluster_group_crash(group);
+    cluster_group_start(group);
+    assert_int_equal(ask(0, &first, 1, KV_LOCK_EXCLUSIVE), SF_OK);
+    for (unsigned i = 0; i < 12; i++) {
+        locker_ask(&users[1 + i % 3], &waiting[i], 1, locker_whole(KV_LOCK_SHARED, 1 + i, true));
+        cluster_run_ms(cluster, 300);
+        assert_true(waiting[i].open);
+    }
+    locker_ask(&users[0], &first, 1, locker_whole(KV_LOCK_NONE, 1, false));
+    cluster_run_ms(cluster, LOCKER_LEASE_MS / 2);
+    assert_false(first.open);
+    for (unsigned i = 0; i < 12; i++)
+        assert_int_equal(locker_wait(&users[1 + i % 3], &waiting[i]), SF_OK);
+}
+
 int main(int argc, char **argv)
 {
     (void)seeds_parse(argc, argv, 1);
@@ -220,6 +255,8 @@ int main(int argc, char **argv)
         STORY(what_was_under_way_when_he_slept_is_refused),
         STORY(who_renews_keeps_it_through_an_outage),
         STORY(nobody_has_what_nobody_wants),
+        STORY(nobody_has_what_was_granted_when_nobody_asked),
+        STORY(who_waits_takes_no_room_from_who_unlocks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
