@@ -14,13 +14,19 @@ static bool is_field(const char *line, const char *field)
     return strncmp(line, field, n) == 0 && line[n] == ':';
 }
 
+static FILE *open_status(fuse_req_t fuse)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/status", (int)fuse_req_ctx(fuse)->pid);
+    return fopen(path, "re");
+}
+
 /* The bits of these two fields of its status together; none where it is not to be seen. */
 static unsigned long long status_bits(fuse_req_t fuse, const char *field, const char *other)
 {
-    char path[64], line[128];
+    char line[128];
     unsigned long long bits, all = 0;
-    snprintf(path, sizeof path, "/proc/%d/status", (int)fuse_req_ctx(fuse)->pid);
-    FILE *file = fopen(path, "re");
+    FILE *file = open_status(fuse);
     if (!file)
         return 0;
     while (fgets(line, sizeof line, file)) {
@@ -35,6 +41,19 @@ static unsigned long long status_bits(fuse_req_t fuse, const char *field, const 
 bool caller_is_dying(fuse_req_t fuse)
 {
     return status_bits(fuse, "SigPnd", "ShdPnd") >> (SIGKILL - 1) & 1;
+}
+
+uint32_t caller_process(fuse_req_t fuse)
+{
+    char line[128];
+    unsigned process = 0;
+    FILE *file = open_status(fuse);
+    if (!file)
+        return 0;
+    while (process == 0 && fgets(line, sizeof line, file))
+        (void)sscanf(line, "Tgid: %u", &process);
+    fclose(file);
+    return process;
 }
 
 /* Its capabilities count where its user namespace is ours. */

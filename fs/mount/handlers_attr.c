@@ -2,7 +2,7 @@
 #include <errno.h>
 #include <time.h>
 
-#include "mount/locks.h"
+#include "mount/request.h"
 
 static void reply_attr(struct request *r, const struct tree_inode *inode)
 {
@@ -95,10 +95,7 @@ static void handle_setattr(fuse_req_t fuse, fuse_ino_t node_id, struct stat *att
         return;
     }
     /* Nothing of what is kept was asked for (a ctime alone): say what is. */
-    if ((r->call.set & TREE_SET_SIZE) && locks_are_lost(r->mount, r->call.place.ino))
-        request_fail(r, SF_FENCED);
-    else
-        request_submit(r, r->call.set ? TREE_SETATTR : TREE_GETATTR, attr_then);
+    request_submit(r, r->call.set ? TREE_SETATTR : TREE_GETATTR, attr_then);
 }
 
 /* Finite numbers also while the cluster has not answered: as large as they can be. */

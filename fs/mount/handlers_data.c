@@ -22,15 +22,6 @@ static void set_file(struct request *r, struct node *node)
     r->file.fh = locks_new_handle(r->mount);
 }
 
-/* May it not be changed by this mount any more? Then it has failed. */
-static bool is_lost(struct request *r)
-{
-    if (!locks_are_lost(r->mount, r->call.place.ino))
-        return false;
-    request_fail(r, SF_FENCED);
-    return true;
-}
-
 /* What a change of the bytes takes away (enum tree_set): by anybody but root the mode bits that run
  * a program as somebody else, by everybody the capability. */
 static unsigned drops(const struct request *r)
@@ -206,8 +197,6 @@ static void handle_write(fuse_req_t fuse, fuse_ino_t node_id, const char *bytes,
     r->file = *file;
     r->call.offset = (uint64_t)offset;
     cut_at_limit(r);
-    if (is_lost(r))
-        return;
     r->call.set = drops(r);
     if (r->call.set != 0)
         request_submit(r, TREE_SETATTR, dropped_then);
@@ -236,8 +225,6 @@ static void handle_fallocate(fuse_req_t fuse, fuse_ino_t node_id, int mode, off_
     r->call.length = (uint64_t)length;
     r->call.allocate = (mode & zero ? TREE_ALLOCATE_ZERO : 0u) |
                        (mode & FALLOC_FL_KEEP_SIZE ? TREE_ALLOCATE_KEEP_SIZE : 0u);
-    if (is_lost(r))
-        return;
     request_submit(r, TREE_ALLOCATE, allocated_then);
 }
 

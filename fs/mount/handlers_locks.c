@@ -10,13 +10,20 @@
 
 #include "mount/locks.h"
 
+static bool is_all(const struct tree_lock *lock)
+{
+    return lock->first == 0 && lock->last == TREE_LOCK_LAST;
+}
+
 /* -- ends ---------------------------------------------------------------------------------- */
 
-/* Nobody waits for it any more. */
+/* Nobody waits for it any more. Whose owner is noted gives it back when he closes the file: to unlock
+ * the range now could take what he had before. */
 static void end_unheard(struct mount *mount, const struct lock_name *name,
                         const struct tree_lock *lock, int status)
 {
-    if (status == SF_OK && !lock->test && lock->type != KV_LOCK_NONE)
+    bool may_have = status == SF_OK || status == SF_UNKNOWN;
+    if (may_have && lock->type != KV_LOCK_NONE && !locks_is_noted(mount, name))
         (void)locks_give_back(mount, NULL, name, lock->first, lock->last);
 }
 
@@ -24,10 +31,9 @@ static void take_note(struct mount *mount, const struct lock_name *name,
                       const struct tree_lock *lock, int status)
 {
     bool may_have = status == SF_OK || status == SF_UNKNOWN;
-    bool all = lock->first == 0 && lock->last == TREE_LOCK_LAST;
     if (may_have && lock->type != KV_LOCK_NONE)
         locks_note(mount, name);
-    else if (status == SF_OK && all)
+    else if (status == SF_OK && is_all(lock))
         (void)locks_forget(mount, name);
 }
 
@@ -38,12 +44,13 @@ static void on_locked(struct tree_lock *lock, int status)
     struct lock_name name = wait->name;
     struct tree_lock done = *lock;
     struct request *r = locks_wait_end(wait);
-    if (!r) {
+    if (r) {
+        take_note(mount, &name, &done, status);
+        request_fail(r, status); /* SF_OK: errno 0, which is success */
+    } else {
         end_unheard(mount, &name, &done, status);
-        return;
     }
-    take_note(mount, &name, &done, status);
-    request_fail(r, status); /* SF_OK: errno 0, which is success */
+    locks_go_on(mount);
 }
 
 static short type_for_user(enum kv_lock_type type)
@@ -75,24 +82,31 @@ static void on_tested(struct tree_lock *lock, int status)
 
 /* -- begins -------------------------------------------------------------------------------- */
 
-/* Called by libfuse, as soon as the caller has a signal; perhaps before it is submitted. */
+/* Called by libfuse, as soon as the caller has a signal; perhaps before `may_submit` is through. */
 static void on_interrupt(fuse_req_t fuse, void *data)
 {
     struct lock_wait *wait = data;
     (void)fuse;
+    if ((wait->submitted || wait->go_on) && locks_end_unsent(wait, SF_INTERRUPTED))
+        return;
     if (wait->submitted)
         tree_lock_leave(&wait->lock);
     request_watch(wait->r);
 }
 
-static void submit(struct lock_wait *wait)
+/* False: its caller has a signal already, and it has ended. */
+static bool may_submit(struct lock_wait *wait)
 {
     struct request *r = wait->r;
     fuse_req_interrupt_func(r->fuse, on_interrupt, wait);
-    if (r->interrupted) {
-        request_fail(locks_wait_end(wait), SF_INTERRUPTED);
-        return;
-    }
+    if (!r->interrupted)
+        return true;
+    request_fail(locks_wait_end(wait), SF_INTERRUPTED);
+    return false;
+}
+
+static void submit(struct lock_wait *wait)
+{
     tree_lock_submit(wait->mount->tree, &wait->lock);
     wait->submitted = true;
 }
@@ -105,9 +119,9 @@ static struct lock_wait *begin(fuse_req_t fuse, fuse_ino_t node_id,
     struct lock_wait *wait = locks_wait_new(r->mount, r);
     wait->name = (struct lock_name){.ino = r->call.place.ino,
                                     .flock = flock,
-                                    .owner = file->lock_owner,
+                                    .owner = flock ? file->fh : file->lock_owner,
                                     .handle = file->fh,
-                                    .pid = (uint32_t)fuse_req_ctx(fuse)->pid};
+                                    .pid = caller_process(fuse)};
     wait->lock = (struct tree_lock){.on_done = on_locked,
                                     .ino = wait->name.ino,
                                     .flock = flock,
@@ -117,18 +131,28 @@ static struct lock_wait *begin(fuse_req_t fuse, fuse_ino_t node_id,
     return wait;
 }
 
-/* What was lost is given back by forgetting it, and nothing else can be had before. */
+/* What was lost is given back by forgetting it, all at once, and nothing else can be had before. */
 static void ask(struct lock_wait *wait)
 {
     struct mount *mount = wait->mount;
     if (locks_is_lost(mount, &wait->name)) {
         bool unlocks = wait->lock.type == KV_LOCK_NONE;
-        if (unlocks)
+        if (unlocks && is_all(&wait->lock))
             (void)locks_forget(mount, &wait->name);
         request_fail(locks_wait_end(wait), unlocks ? SF_OK : SF_FENCED);
         return;
     }
+    if (!may_submit(wait))
+        return;
+    bool must_wait = locks_must_wait(wait);
+    if (must_wait || wait->lock.waits)
+        locks_limit(wait);
+    if (must_wait) {
+        wait->go_on = ask;
+        return;
+    }
     wait->lock.passes = locks_has_any(mount, &wait->name);
+    wait->lock.patient = wait->lock.waits;
     submit(wait);
 }
 
@@ -149,7 +173,8 @@ static void handle_getlk(fuse_req_t fuse, fuse_ino_t node_id, struct fuse_file_i
     wait->lock.on_done = on_tested;
     wait->lock.test = true;
     take_range(&wait->lock, asked);
-    submit(wait);
+    if (may_submit(wait))
+        submit(wait);
 }
 
 static void handle_setlk(fuse_req_t fuse, fuse_ino_t node_id, struct fuse_file_info *file,

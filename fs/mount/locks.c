@@ -59,25 +59,23 @@ bool locks_has_any(const struct mount *mount, const struct lock_name *name)
     return false;
 }
 
-bool locks_are_lost(const struct mount *mount, uint64_t ino)
-{
-    const struct lock_owner *owner;
-    if (mount->locks.lost == 0)
-        return false;
-    DL_FOREACH(mount->locks.owners, owner)
-    {
-        if (owner->lost && owner->name.ino == ino)
-            return true;
-    }
-    return false;
-}
-
 bool locks_is_lost(const struct mount *mount, const struct lock_name *name)
 {
     const struct lock_owner *owner;
     DL_FOREACH(mount->locks.owners, owner)
     {
         if (owner->lost && is_same(&owner->name, name))
+            return true;
+    }
+    return false;
+}
+
+bool locks_is_noted(const struct mount *mount, const struct lock_name *name)
+{
+    const struct lock_owner *owner;
+    DL_FOREACH(mount->locks.owners, owner)
+    {
+        if (is_same(&owner->name, name))
             return true;
     }
     return false;
@@ -90,6 +88,31 @@ uint64_t locks_new_handle(struct mount *mount)
 
 /* -- requests ------------------------------------------------------------------------------ */
 
+static void on_given_back(struct tree_lock *lock, int status);
+
+static bool gives_back(const struct lock_wait *wait)
+{
+    return wait->lock.on_done == on_given_back;
+}
+
+static void on_limit(struct env_timer *timer)
+{
+    struct lock_wait *wait = container_of(timer, struct lock_wait, limit);
+    struct request *r = wait->r;
+    if (!r || tree_lock_is_queued(&wait->lock) || locks_end_unsent(wait, SF_TIMEOUT))
+        return;
+    fuse_req_interrupt_func(r->fuse, NULL, NULL);
+    request_fail(r, SF_UNKNOWN);
+    tree_lock_leave(&wait->lock);
+}
+
+void locks_limit(struct lock_wait *wait)
+{
+    const struct mount_options *options = wait->mount->options;
+    if (!options->hard && !env_timer_is_armed(&wait->limit))
+        env_timer_start_ms(&wait->limit, options->timeo_s * 1000u);
+}
+
 struct lock_wait *locks_wait_new(struct mount *mount, struct request *r)
 {
     struct lock_wait *wait = sf_calloc(1, sizeof *wait);
@@ -97,12 +120,12 @@ struct lock_wait *locks_wait_new(struct mount *mount, struct request *r)
     wait->r = r;
     if (r)
         r->slot = &wait->r;
+    env_timer_init(mount->env, &wait->limit, on_limit);
     DL_APPEND(mount->locks.waits, wait);
     return wait;
 }
 
-/* Its request, which is the caller's from here on; NULL: it has ended. */
-struct request *locks_wait_end(struct lock_wait *wait)
+static struct request *take_request(struct lock_wait *wait)
 {
     struct request *r = wait->r;
     env_timer_stop(&wait->limit);
@@ -112,8 +135,52 @@ struct request *locks_wait_end(struct lock_wait *wait)
         return NULL;
     r->slot = NULL;
     r->interrupted = false;
-    fuse_req_interrupt_func(r->fuse, NULL, NULL);
     return r;
+}
+
+struct request *locks_wait_end(struct lock_wait *wait)
+{
+    struct request *r = take_request(wait);
+    if (r)
+        fuse_req_interrupt_func(r->fuse, NULL, NULL);
+    return r;
+}
+
+bool locks_end_unsent(struct lock_wait *wait, int status)
+{
+    if (gives_back(wait) || tree_lock_was_sent(&wait->lock))
+        return false;
+    tree_lock_drop(&wait->lock);
+    request_fail(take_request(wait), status);
+    return true;
+}
+
+bool locks_must_wait(const struct lock_wait *wait)
+{
+    const struct lock_wait *other;
+    DL_FOREACH(wait->mount->locks.waits, other)
+    {
+        if (other != wait && other->submitted && !other->lock.test &&
+            is_same(&other->name, &wait->name) && (!other->r || gives_back(other)))
+            return true;
+    }
+    return false;
+}
+
+void locks_go_on(struct mount *mount)
+{
+    struct lock_wait *wait, *next;
+    DL_FOREACH_SAFE(mount->locks.waits, wait, next)
+    {
+        void (*go_on)(struct lock_wait * wait) = wait->go_on;
+        if (!go_on || locks_must_wait(wait))
+            continue;
+        wait->go_on = NULL;
+        if (wait->r)
+            go_on(wait);
+        else
+            (void)locks_wait_end(wait);
+    }
 }
 
 /* -- giving back --------------------------------------------------------------------------- */
@@ -123,22 +190,18 @@ static void on_given_back(struct tree_lock *lock, int status)
     struct lock_wait *wait = container_of(lock, struct lock_wait, lock);
     void (*then)(struct request * r) = wait->then;
     uint64_t ino = lock->ino;
+    struct mount *mount = wait->mount;
+    if (status == SF_UNKNOWN) {
+        tree_lock_submit(mount->tree, lock);
+        return;
+    }
     struct request *r = locks_wait_end(wait);
     if (status != SF_OK && status != SF_FENCED)
         log_error("mount", "locks on inode %llu were not given back: %s", (unsigned long long)ino,
                   sf_error_text(status));
     if (r)
         then(r);
-}
-
-static void on_limit(struct env_timer *timer)
-{
-    struct lock_wait *wait = container_of(timer, struct lock_wait, limit);
-    struct request *r = wait->r;
-    if (!r)
-        return;
-    fuse_req_interrupt_func(r->fuse, NULL, NULL);
-    request_fail(r, SF_TIMEOUT);
+    locks_go_on(mount);
 }
 
 /* Only who is being killed does not wait: the request is looked at again (request.c). */
@@ -153,6 +216,7 @@ struct lock_wait *locks_give_back(struct mount *mount, struct request *r,
                                   const struct lock_name *name, uint64_t first, uint64_t last)
 {
     struct lock_wait *wait = locks_wait_new(mount, r);
+    wait->name = *name;
     wait->lock = (struct tree_lock){.on_done = on_given_back,
                                     .ino = name->ino,
                                     .flock = name->flock,
@@ -162,6 +226,7 @@ struct lock_wait *locks_give_back(struct mount *mount, struct request *r,
                                     .first = first,
                                     .last = last};
     tree_lock_submit(mount->tree, &wait->lock);
+    wait->submitted = true;
     return wait;
 }
 
@@ -175,9 +240,7 @@ void locks_flush(struct request *r, uint64_t owner, void (*then)(struct request 
     }
     struct lock_wait *wait = locks_give_back(mount, r, &name, 0, TREE_LOCK_LAST);
     wait->then = then;
-    env_timer_init(mount->env, &wait->limit, on_limit);
-    if (!mount->options->hard)
-        env_timer_start_ms(&wait->limit, mount->options->timeo_s * 1000u);
+    locks_limit(wait);
     fuse_req_interrupt_func(r->fuse, on_flush_interrupt, wait);
 }
 
@@ -201,6 +264,24 @@ static bool changes(enum tree_kind kind)
     return kind != TREE_LOOKUP && kind != TREE_GETATTR && kind != TREE_GETXATTR &&
            kind != TREE_READLINK && kind != TREE_READ && kind != TREE_SEEK &&
            kind != TREE_READDIR && kind != TREE_STATFS;
+}
+
+/* Of the file whose lock was lost, by anybody; of every file by the process that lost it: what it
+ * locks may stand for others. */
+bool locks_refuse(const struct request *r, enum tree_kind kind)
+{
+    const struct locks *locks = &r->mount->locks;
+    const struct lock_owner *owner;
+    if (locks->lost == 0 || !changes(kind) || kind == TREE_FSYNC || kind == TREE_RECLAIM)
+        return false;
+    uint32_t pid = caller_process(r->fuse);
+    DL_FOREACH(locks->owners, owner)
+    {
+        if (owner->lost &&
+            (owner->name.ino == r->call.place.ino || (pid != 0 && owner->name.pid == pid)))
+            return true;
+    }
+    return false;
 }
 
 /* What has several steps might go on under the mount's new name. */

@@ -8,6 +8,7 @@
 
 #include "env/log.h"
 #include "env/memory.h"
+#include "mount/locks.h"
 
 #define SMALL_FILE_BYTES (128u << 10)
 #define DYING_CHECK_MS 200u /* the kernel says nothing when a second signal comes */
@@ -181,6 +182,10 @@ void request_submit(struct request *r, enum tree_kind kind,
     r->call.kind = kind;
     r->call.on_done = on_tree_done;
     r->then = then;
+    if (locks_refuse(r, kind)) {
+        request_fail(r, SF_FENCED);
+        return;
+    }
     r->asked = ++r->mount->nodes.sent;
     fuse_req_interrupt_func(r->fuse, on_interrupt, r); /* calls it at once if it came already */
     if (r->interrupted) {

@@ -45,7 +45,8 @@ SF_MUST_CHECK bool request_entry(struct request *r, fuse_ino_t directory, const 
 void request_inherit(struct request *r, fuse_ino_t directory);
 /* Has its caller a SIGKILL pending? Then nobody will look at the answer. */
 bool caller_is_dying(fuse_req_t fuse);
-bool caller_is_admin(fuse_req_t fuse); /* CAP_SYS_ADMIN */
+uint32_t caller_process(fuse_req_t fuse); /* whose thread it is; 0: nobody's that can be seen */
+bool caller_is_admin(fuse_req_t fuse);    /* CAP_SYS_ADMIN */
 
 /* Submits r->call of this kind. */
 void request_submit(struct request *r, enum tree_kind kind,

@@ -58,6 +58,11 @@ bool tree_lock_was_sent(const struct tree_lock *lock)
     return lock_was_sent(&lock->call);
 }
 
+bool tree_lock_is_queued(const struct tree_lock *lock)
+{
+    return lock_is_queued(&lock->call);
+}
+
 void tree_watch_locks(struct tree *tree, void (*on_lost)(void *ctx), void *ctx)
 {
     client_watch_fence(tree->client, on_lost, ctx);

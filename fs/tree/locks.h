@@ -34,9 +34,10 @@ struct tree_lock {
 
 /* lock: lent until on_done, which fires later, or drop. */
 void tree_lock_submit(struct tree *tree, struct tree_lock *lock);
-void tree_lock_leave(struct tree_lock *lock); /* lock_leave, lock_drop, lock_was_sent */
+void tree_lock_leave(struct tree_lock *lock); /* lock_leave and so on: client/lock.h */
 void tree_lock_drop(struct tree_lock *lock);
 bool tree_lock_was_sent(const struct tree_lock *lock);
+bool tree_lock_is_queued(const struct tree_lock *lock);
 
 /* Called when all locks of this mount were lost. */
 void tree_watch_locks(struct tree *tree, void (*on_lost)(void *ctx), void *ctx);

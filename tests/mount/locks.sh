@@ -67,6 +67,12 @@ end() { # NAME
     esac
 }
 
+groups() { # SIGNAL
+    for name in $(server_names | grep group); do
+        kill "-$1" "$(server_pid "$name")"
+    done
+}
+
 waits() { # NAME LINE: it is in the queue when another asks
     tell "$1" "$2"
     sleep 0.3
@@ -178,7 +184,7 @@ does z EAGAIN "posix read 0 0"
 for name in $(server_names | grep group); do
     kill -9 "$(server_pid "$name")"
 done
-shardctl up --dir "$C" >/dev/null 2>&1 3>&- 4<&- 5>&- 6<&- 7>&- 8<&- || fail "the cluster does not come up again"
+shardctl up --dir "$C" >&2 3>&- 4<&- 5>&- 6<&- 7>&- 8<&- || fail "the cluster does not come up again"
 does z EAGAIN "posix read 0 0"
 does x OK "posix unlock 0 0"
 answers y OK
@@ -187,18 +193,14 @@ end z
 
 say "who is killed while the cluster is away ends, and is granted nothing after that"
 start z "$B/d/moved"
-for name in $(server_names | grep group); do
-    kill -STOP "$(server_pid "$name")"
-done
+groups STOP
 tell z "posix-wait write 0 0"
 sleep 0.5
 kill -9 "$pid_z"
 wait_for 10 sh -c "! kill -0 $pid_z 2>/dev/null" || wait_for 1 grep -q "^State:.Z" "/proc/$pid_z/status" ||
     fail "a killed process waits for the cluster"
 end z
-for name in $(server_names | grep group); do
-    kill -CONT "$(server_pid "$name")"
-done
+groups CONT
 does x OK "posix-wait write 0 0"
 does x OK "posix unlock 0 0"
 
@@ -211,8 +213,15 @@ answers y OK
 does y OK "put other"
 kill -CONT "$pid_a"
 does x EIO "put late!"
+does x EIO "make $A/journal" # nor what it may have locked the file for
+: >"$A/other" || fail "others may not make files any more"
+(: >"$A/d/moved") 2>/dev/null && fail "the file was cut"
+(: >>"$A/d/moved") || fail "the file cannot be opened"
 is "the file" other "$(cat "$B/d/moved")"
 does x EIO "posix write 0 0"
+does x OK "posix unlock 3 2" # of a part: the rest is still lost
+does x EIO "put late!"
+is "the file" other "$(cat "$B/d/moved")"
 does x OK "posix unlock 0 0"
 does x EAGAIN "posix write 0 0"
 does y OK "posix unlock 0 0"
@@ -228,6 +237,31 @@ answers y OK
 wait_for 5 umount "$A" || fail "the dead mount cannot be unmounted"
 wait "$pid_a" 2>/dev/null || true
 end y
+
+say "a lock whose outcome nobody knew in time is nobody's, when who asked was killed"
+mount_on "$A" -o timeo=2
+pid_a=$mount_pid
+start x "$A/d/moved"
+start z "$A/d/moved"
+start y "$B/d/moved"
+does x OK "posix write 9 1" # so there is a session
+does x OK "posix unlock 9 1"
+groups STOP
+tell x "posix write 0 0"
+sleep 0.5
+kill -9 "$pid_x"
+end x
+sleep 2.5
+
+say "a signal ends what cannot be sent yet"
+does z OK "alarm none"
+does z EINTR "posix-wait write 0 0"
+groups CONT
+does y OK "posix-wait write 0 0"
+end y
+end z
+wait "$pid_z"
+unmount "$A" "$pid_a"
 
 if command -v sqlite3 >/dev/null; then
     say "sqlite on two mounts at once, with a rollback journal"

@@ -6,6 +6,7 @@
  *   open | close                                     a second descriptor
  *   fork                                             a child that keeps everything open
  *   put TEXT                                         at the beginning of the file
+ *   make PATH                                        another file
  *   alarm                                            a signal, in a quarter of a second
  */
 #include <errno.h>
@@ -127,6 +128,8 @@ static void do_other(const char *what, const char *argument)
         start_child();
     else if (is(what, "alarm"))
         set_alarm();
+    else if (is(what, "make"))
+        say(open(argument, O_WRONLY | O_CREAT, 0644));
     else if (is(what, "put"))
         say((int)pwrite(fd, argument, strlen(argument), 0));
     else
