@@ -182,7 +182,10 @@ mv "$B/file" "$B/d/moved"
 start z "$B/d/moved"
 does z EAGAIN "posix read 0 0"
 for name in $(server_names | grep group); do
-    kill -9 "$(server_pid "$name")"
+    pid=$(server_pid "$name")
+    kill -9 "$pid"
+    wait_for 10 sh -c "! kill -0 $pid 2>/dev/null || grep -q '^State:.Z' /proc/$pid/status" ||
+        fail "$name does not end"
 done
 shardctl up --dir "$C" >&2 3>&- 4<&- 5>&- 6<&- 7>&- 8<&- || fail "the cluster does not come up again"
 does z EAGAIN "posix read 0 0"
