@@ -1,5 +1,6 @@
 /* The happy path is: marked -> a second later, or when somebody waits, sent -> answered -> gone. It
- * can fail by: no answer in time; then those who wait are told and it stays marked. */
+ * can fail by: no answer in time; then those who wait are told and it stays marked. Or by: the value
+ * is not there; then it is lost, until somebody takes that. */
 #include "client/touch.h"
 
 #include "client/head_cache.h"
@@ -20,8 +21,10 @@ struct touch {
     struct env_timer timer; /* armed unless `sent` */
     struct touch_waiter *waiters;
     uint64_t sent_ms;
-    bool marked; /* the head is behind; false: it only tells its waiters */
-    bool sent;   /* call is open, for what was marked before */
+    bool marked;  /* the head is behind; false: it only tells its waiters */
+    bool sent;    /* call is open, for what was marked before */
+    bool cleared; /* since it was sent: the head knows, whatever the answer is */
+    bool lost;    /* neither marked nor sent */
     UT_hash_handle hh;
 };
 
@@ -66,8 +69,8 @@ static void touch_end(struct touch *touch)
 {
     struct touch_waiter *waiters = touch->waiters, *waiter, *next;
     touch->waiters = NULL;
-    if (touch->marked)
-        env_timer_start_ms(&touch->timer, TOUCH_LAZY_MS);
+    if (touch->marked || touch->lost)
+        env_timer_start_ms(&touch->timer, touch->marked ? TOUCH_LAZY_MS : TOUCH_LOST_MS);
     else
         touch_free(touch);
     DL_FOREACH_SAFE(waiters, waiter, next)
@@ -86,6 +89,9 @@ static void touch_on_done(struct client_call *call, int status, const struct kv_
                        touch->sent_ms);
     if (status == SF_TIMEOUT || status == SF_UNKNOWN || status == SF_NO_SPACE)
         touch->marked = true; /* any other answer: done, or the value is another by now */
+    bool is_elsewhere =
+        status == SF_PRECONDITION || status == SF_NOT_FOUND || status == SF_IS_REFERENCE;
+    touch->lost = is_elsewhere && !touch->marked && !touch->cleared;
     touch_end(touch);
 }
 
@@ -93,6 +99,7 @@ static void touch_on_timer(struct env_timer *timer)
 {
     struct touch *touch = container_of(timer, struct touch, timer);
     if (!touch->marked) {
+        touch->lost = touch->lost && touch->waiters;
         touch_end(touch);
         return;
     }
@@ -104,7 +111,7 @@ static void touch_on_timer(struct env_timer *timer)
                                .pre = {.kind = KV_PRE_CREATED, .id = touch->created}};
     touch->call = (struct client_call){
         .on_done = touch_on_done, .op = &touch->op, .timeout_ms = TOUCH_TRY_MS};
-    touch->marked = false;
+    touch->marked = touch->cleared = false;
     touch->sent = true;
     touch->sent_ms = env_now_ms(touch->client->env);
     client_submit(touch->client, &touch->call);
@@ -115,16 +122,18 @@ void touch_mark(struct client *client, enum kv_space space, struct slice key, ui
     struct touch *touch = lookup(client, space, key, true);
     touch->created = created;
     touch->marked = true;
-    if (!touch->sent && !env_timer_is_armed(&touch->timer))
+    if (!touch->sent && (touch->lost || !env_timer_is_armed(&touch->timer)))
         env_timer_start_ms(&touch->timer, TOUCH_LAZY_MS);
+    touch->lost = false;
 }
 
 void touch_clear(struct client *client, enum kv_space space, struct slice key)
 {
     struct touch *touch = lookup(client, space, key, false);
-    if (!touch)
+    if (!touch || touch->lost)
         return;
     touch->marked = false;
+    touch->cleared = true;
     if (!touch->sent && !touch->waiters)
         touch_free(touch);
 }
@@ -136,6 +145,19 @@ bool touch_is_behind(struct client *client, enum kv_space space, struct slice ke
     if (!touch || !(touch->marked || touch->sent))
         return false;
     *created = touch->created;
+    return true;
+}
+
+bool touch_take_lost(struct client *client, uint64_t created)
+{
+    struct touch *touch = client->touches;
+    while (touch && !(touch->lost && touch->created == created))
+        touch = touch->hh.next;
+    if (!touch)
+        return false;
+    touch->lost = false;
+    if (!touch->waiters)
+        touch_free(touch);
     return true;
 }
 

@@ -114,16 +114,23 @@ static void on_synced(struct op *op, int status, const struct kv_stat *stat, str
 {
     (void)stat;
     (void)data;
+    if (locate_is_elsewhere(status)) /* so is what its head does not know */
+        touch_clear(op->tree->client, op->entry.space, key_slice(&op->entry));
     locate_finish(op, status);
 }
 
-/* What was acknowledged is durable already; only an mtime may lag behind. */
+/* What was acknowledged is durable already; only an mtime may lag behind. It goes with the file, where
+ * that has been moved. */
 int fsync_start(struct op *op)
 {
-    uint64_t created;
+    struct client *client = op->tree->client;
+    uint64_t created, ino = op->call->place.ino;
     int status = prepare(op);
-    if (status == SF_OK &&
-        touch_is_behind(op->tree->client, op->entry.space, key_slice(&op->entry), &created))
+    if (status != SF_OK)
+        return status;
+    if (touch_take_lost(client, ino) || op->is_located)
+        touch_mark(client, op->entry.space, key_slice(&op->entry), ino);
+    if (touch_is_behind(client, op->entry.space, key_slice(&op->entry), &created) && created == ino)
         op_file_stat(op, on_synced);
-    return status;
+    return SF_OK;
 }

@@ -17,7 +17,7 @@ int locate_begin(struct op *op)
     return SF_OK;
 }
 
-static bool is_elsewhere(int status)
+bool locate_is_elsewhere(int status)
 {
     return status == SF_PRECONDITION || status == SF_NOT_FOUND || status == SF_IS_REFERENCE ||
            status == SF_IS_DIRECTORY;
@@ -66,8 +66,8 @@ void locate_finish(struct op *op, int status)
 {
     const struct tree_place *place = &op->call->place;
     bool is_gone = place->is_directory || (status == SF_NOT_FOUND && key_is_of_inode(&op->entry));
-    if (!is_elsewhere(status) || is_gone) {
-        finish(op, is_elsewhere(status) ? SF_STALE_FILE : status);
+    if (!locate_is_elsewhere(status) || is_gone) {
+        finish(op, locate_is_elsewhere(status) ? SF_STALE_FILE : status);
         return;
     }
     key_of_inode(place->ino, &op->directory);

@@ -175,6 +175,7 @@ SF_MUST_CHECK int locate_begin(struct op *op);
  * that the file is elsewhere, the call is begun again there, and if it is nowhere, it ends with
  * SF_STALE_FILE. */
 void locate_finish(struct op *op, int status);
+bool locate_is_elsewhere(int status); /* does it say that? */
 
 /* -- one function a kind: checks the call and sends its first request ----------------------- */
 

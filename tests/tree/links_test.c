@@ -730,6 +730,44 @@ static void run_costs(uint64_t seed)
     stage_free(m.stage);
 }
 
+/* -- a time that lags behind ------------------------------------------------------------------- */
+
+/* One user overwrites a byte beyond the first MiB, of which the head learns later; another gives the
+ * file another name, or one more, before that. */
+static void run_overwritten(struct model *m, bool is_link, bool is_late)
+{
+    static uint8_t bytes[(1u << 20) + 100];
+    struct tree_place from = place_at(m, 0), to = place_at(m, 1);
+    struct tree_inode made;
+    assert_int_equal(user_do(m->user, TREE_CREATE, from.directory, names[0], &made), SF_OK);
+    from.ino = made.ino;
+    struct waiting write = {
+        .call = {.kind = TREE_WRITE, .place = from, .data = slice_of(bytes, sizeof bytes)}};
+    assert_int_equal(user_call(m->user, &write), SF_OK);
+    stage_run_ms(m->stage, 2000);
+    struct waiting before = {.call = {.kind = TREE_GETATTR, .place = from}};
+    assert_int_equal(user_call(m->user, &before), SF_OK);
+    write.call.offset = sizeof bytes - 1;
+    write.call.data = slice_str("x");
+    assert_int_equal(user_call(m->user, &write), SF_OK);
+    struct waiting move = linking(&from, &to);
+    move.call.kind = is_link ? TREE_LINK : TREE_RENAME;
+    assert_int_equal(user_call(&m->stage->users[1], &move), SF_OK);
+    if (is_late)
+        stage_run_ms(m->stage, 5000);
+    struct waiting sync = {.call = {.kind = TREE_FSYNC, .place = from}};
+    assert_int_equal(user_call(m->user, &sync), SF_OK);
+    struct waiting after = {.call = {.kind = TREE_LOOKUP, .place = to}};
+    assert_int_equal(user_call(&m->stage->users[1], &after), SF_OK);
+    assert_true(after.call.inode.mtime_ns > before.call.inode.mtime_ns);
+    /* It is said once. */
+    stage_run_ms(m->stage, 5000);
+    assert_int_equal(user_call(m->user, &sync), SF_OK);
+    before = after;
+    assert_int_equal(user_call(&m->stage->users[1], &after), SF_OK);
+    assert_int_equal(after.call.inode.mtime_ns, before.call.inode.mtime_ns);
+}
+
 /* -- the runs ----------------------------------------------------------------------------------- */
 
 static void for_each_seed(void (*run)(uint64_t seed))
@@ -783,10 +821,22 @@ static void a_further_name_costs_one_read_more(void **state)
     run_costs(seeds.first);
 }
 
+static void the_time_of_a_change_goes_with_the_file(void **state)
+{
+    (void)state;
+    for (unsigned shape = 0; shape < 4; shape++) {
+        struct model m;
+        model_open(&m, seeds.first + shape);
+        run_overwritten(&m, shape & 1, shape & 2);
+        stage_free(m.stage);
+    }
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_further_name_costs_one_read_more),
+        cmocka_unit_test(the_time_of_a_change_goes_with_the_file),
         cmocka_unit_test(a_file_lives_as_long_as_it_has_a_name),
         cmocka_unit_test(races_leave_true_counts),
         cmocka_unit_test(crashes_leave_true_counts),
