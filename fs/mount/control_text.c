@@ -61,16 +61,17 @@ static size_t waiting_count(const struct mount *mount)
 void control_stats(const struct mount *mount, struct buffer *to)
 {
     static const char *const names[TREE_KIND_LIMIT] = {
-        [TREE_LOOKUP] = "lookup",     [TREE_GETATTR] = "getattr", [TREE_SETATTR] = "setattr",
-        [TREE_GETXATTR] = "getxattr", [TREE_CREATE] = "create",   [TREE_MKDIR] = "mkdir",
-        [TREE_UNLINK] = "unlink",     [TREE_RECLAIM] = "reclaim", [TREE_LINK] = "link",
-        [TREE_RMDIR] = "rmdir",       [TREE_RENAME] = "rename",   [TREE_READLINK] = "readlink",
-        [TREE_READ] = "read",         [TREE_WRITE] = "write",     [TREE_APPEND] = "append",
-        [TREE_ALLOCATE] = "allocate", [TREE_SEEK] = "seek",       [TREE_FSYNC] = "fsync",
-        [TREE_READDIR] = "readdir",   [TREE_STATFS] = "statfs",
+        [TREE_LOOKUP] = "lookup",     [TREE_GETATTR] = "getattr",   [TREE_SETATTR] = "setattr",
+        [TREE_GETXATTR] = "getxattr", [TREE_CREATE] = "create",     [TREE_MKDIR] = "mkdir",
+        [TREE_UNLINK] = "unlink",     [TREE_LINK] = "link",         [TREE_RMDIR] = "rmdir",
+        [TREE_RENAME] = "rename",     [TREE_READLINK] = "readlink", [TREE_READ] = "read",
+        [TREE_WRITE] = "write",       [TREE_APPEND] = "append",     [TREE_ALLOCATE] = "allocate",
+        [TREE_SEEK] = "seek",         [TREE_FSYNC] = "fsync",       [TREE_READDIR] = "readdir",
+        [TREE_STATFS] = "statfs",
     };
     const struct mount_stats *stats = &mount->stats;
-    add(to, "waiting %zu\ninodes %u\n", waiting_count(mount), HASH_COUNT(mount->nodes.by_ino));
+    add(to, "waiting %zu\ninodes %u\norphans %zu\n", waiting_count(mount),
+        HASH_COUNT(mount->nodes.by_ino), tree_orphan_count(mount->tree));
     add(to, "read_bytes %" PRIu64 "\nwritten_bytes %" PRIu64 "\n", stats->read_bytes,
         stats->written_bytes);
     for (size_t kind = 0; kind < TREE_KIND_LIMIT; kind++) {

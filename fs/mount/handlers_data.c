@@ -295,19 +295,14 @@ static void handle_fsync(fuse_req_t fuse, fuse_ino_t node_id, int data_only,
     sync_time(r);
 }
 
-/* The last handle of an orphan: nobody can reach it any more. */
 static void handle_release(fuse_req_t fuse, fuse_ino_t node_id, struct fuse_file_info *file)
 {
     struct mount *mount = fuse_req_userdata(fuse);
     struct node *node = nodes_at(&mount->nodes, node_id);
     locks_release(mount, file->fh);
-    if (--node->opens > 0 || !node->is_orphan) {
-        fuse_reply_err(fuse, 0);
-        return;
-    }
-    struct request *r = request_new(fuse);
-    request_place(r, node_id);
-    request_submit(r, TREE_RECLAIM, done_then);
+    if (--node->opens == 0)
+        tree_closed(mount->tree, node->ino);
+    fuse_reply_err(fuse, 0);
 }
 
 void handlers_data(struct fuse_lowlevel_ops *ops)

@@ -154,25 +154,14 @@ static bool is_open(struct tree_call *call, uint64_t ino)
     return node && node->opens > 0;
 }
 
-static void reclaimed_then(struct request *r, int status)
-{
-    (void)status; /* the name is gone in any case */
-    request_fail(r, SF_OK);
-}
-
-/* A file that lost its last name is an orphan, and goes at once if it was closed meanwhile. */
+/* A file that lost its last name and is open lives in its inode's own record. */
 static void dropped_then(struct request *r, int status)
 {
     struct node *node = NULL;
     if (status == SF_OK && r->call.orphan != 0)
         node = nodes_find(&r->mount->nodes, r->call.orphan);
     if (node)
-        node->is_orphan = node->is_apart = true;
-    if (status == SF_OK && r->call.orphan != 0 && (!node || node->opens == 0)) {
-        r->call.place.ino = r->call.orphan;
-        request_submit(r, TREE_RECLAIM, reclaimed_then);
-        return;
-    }
+        node->is_apart = true;
     done_then(r, status);
 }
 

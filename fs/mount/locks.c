@@ -272,7 +272,7 @@ bool locks_refuse(const struct request *r, enum tree_kind kind)
 {
     const struct locks *locks = &r->mount->locks;
     const struct lock_owner *owner;
-    if (locks->lost == 0 || !changes(kind) || kind == TREE_FSYNC || kind == TREE_RECLAIM)
+    if (locks->lost == 0 || !changes(kind) || kind == TREE_FSYNC)
         return false;
     uint32_t pid = caller_process(r->fuse);
     DL_FOREACH(locks->owners, owner)

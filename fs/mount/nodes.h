@@ -24,7 +24,6 @@ struct node {
     char *place;        /* of a directory: its key in `by_place`; owned */
     bool is_directory;
     bool is_apart;  /* a file that has had several names: the last two are one of them */
-    bool is_orphan; /* it has no name any more: to be reclaimed when nobody has it open */
     uint64_t opens; /* handles of it */
     /* As last seen: */
     bool is_privileged;  /* a file with mode bits that a write by others takes away ... */

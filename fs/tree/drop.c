@@ -1,4 +1,4 @@
-/* UNLINK and RECLAIM, and the part of any change that takes a name of a file away (drop.h). */
+/* UNLINK, and the part of any change that takes a name of a file away (drop.h). */
 #include "tree/drop.h"
 
 #include "tree/op.h"
@@ -114,7 +114,6 @@ void drop_look(struct op *op, const struct key *entry, void (*then)(struct op *o
     drop->ino = drop->version = 0;
     drop->has_moved = drop->is_open = false;
     drop->then = then;
-    op->call->orphan = 0; /* an earlier try may have had one, and this one ends otherwise */
     op_stat(op, &drop->entry, on_entry);
 }
 
@@ -213,41 +212,4 @@ int unlink_start(struct op *op)
     if (status == SF_OK)
         drop_look(op, &op->entry, on_looked);
     return status;
-}
-
-/* -- reclaim ----------------------------------------------------------------------------------- */
-
-static void on_found(struct op *op, int status, const struct kv_reply *reply);
-
-static void on_reclaimed(struct op *op, int status, const struct kv_reply *reply)
-{
-    (void)reply;
-    if (status != SF_PRECONDITION)
-        op_finish(op, status == SF_NOT_FOUND ? SF_OK : status);
-    else if (op_may_retry(op))
-        op_stat(op, &op->entry, on_found);
-}
-
-/* Only what has no name goes, whatever the caller takes it for. */
-static void on_found(struct op *op, int status, const struct kv_reply *reply)
-{
-    bool is_orphan = false;
-    if (status == SF_OK)
-        status = orphan_judge(op->tree, &reply->stat, &is_orphan);
-    if (status != SF_OK || !is_orphan) {
-        op_finish(op, status == SF_NOT_FOUND ? SF_OK : status);
-        return;
-    }
-    op_kv(&op->kv, KV_DELETE, &op->entry);
-    op->kv.pre = (struct kv_pre){KV_PRE_VERSION, reply->stat.version};
-    op->kv.flags = KV_OWNED;
-    op_send(op, on_reclaimed);
-}
-
-int reclaim_start(struct op *op)
-{
-    key_of_inode(op->call->place.ino, &op->entry);
-    orphan_forget(op->tree, op->call->place.ino);
-    op_stat(op, &op->entry, on_found);
-    return SF_OK;
 }

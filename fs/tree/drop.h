@@ -15,7 +15,7 @@
  *   a reference to no record         the entry (a damage that only fsck should ever see)
  *
  * A file that the caller has open is kept when its last name goes: as an orphan, in its inode's own
- * record, with no link. RECLAIM removes it, if that is still so.
+ * record, with no link. tree_closed removes it, if that is still so.
  */
 #ifndef TREE_DROP_H
 #define TREE_DROP_H

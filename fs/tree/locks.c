@@ -65,5 +65,6 @@ bool tree_lock_is_queued(const struct tree_lock *lock)
 
 void tree_watch_locks(struct tree *tree, void (*on_lost)(void *ctx), void *ctx)
 {
-    client_watch_fence(tree->client, on_lost, ctx);
+    tree->on_lost = on_lost;
+    tree->lost_ctx = ctx;
 }

@@ -75,10 +75,11 @@ struct tree {
     struct client *client;
     struct tree_options options;
     struct op *ops;
-    struct buffer answer;                   /* what the call that ends just now answers with */
-    struct root *root;                      /* the root's own attributes (root.c) */
-    struct orphan *orphans;                 /* that this tree keeps (orphan.c) */
-    struct env_timer renewal;               /* of these; armed while there are any */
+    struct buffer answer;       /* what the call that ends just now answers with */
+    struct root *root;          /* the root's own attributes (root.c) */
+    struct orphan *orphans;     /* that this tree keeps (orphan.c) */
+    void (*on_lost)(void *ctx); /* locks.h; NULL: nobody watches */
+    void *lost_ctx;
     struct space_poll *space;               /* free space of the cluster (space.c) */
     char name_now[TREE_NAME_BYTES_MAX + 1]; /* of the call that ends just now: place_now */
 };
@@ -186,7 +187,6 @@ int getxattr_start(struct op *op);
 int create_start(struct op *op);
 int mkdir_start(struct op *op);
 int unlink_start(struct op *op);
-int reclaim_start(struct op *op);
 int link_start(struct op *op);
 int rmdir_start(struct op *op);
 int rename_start(struct op *op);
@@ -213,12 +213,9 @@ void rename_free(struct rename *rename);
 void scan_free(struct op *op);
 
 /* orphan.c: files without a name belong to this client's sessions, which live as long as they are
- * used: so each is renewed from time to time. */
+ * used: so each is renewed from time to time, and at once when all sessions were lost. */
+/* This client took the last name of a file away that is open, or perhaps did. */
 void orphan_keep(struct tree *tree, uint64_t ino);
-/* Is this record of an inode's own that of a file without a name? SF_BAD_ATTR: nobody can tell. */
-SF_MUST_CHECK int orphan_judge(const struct tree *tree, const struct kv_stat *stat,
-                               bool *is_orphan);
-void orphan_forget(struct tree *tree, uint64_t ino); /* also one that is not kept */
 void orphans_init(struct tree *tree);
 void orphans_deinit(struct tree *tree); /* they go when the sessions end */
 

@@ -1,17 +1,26 @@
-/* The orphans of this tree (T7), and how they are kept. */
+/* The orphans of this tree (T7): each is looked at from time to time, and then renewed, removed if
+ * nobody has it open any more, or forgotten if it is none. What was looked at is changed in the
+ * version that was read. */
 #include <stdlib.h>
+#include <utlist.h>
 
+#include "client/lock.h"
 #include "env/memory.h"
 #include "tree/op.h"
 
+#define RETRY_MS 1000u
+
 struct orphan {
     struct tree *tree;
-    struct orphan *next;
+    struct orphan *prev, *next;
     uint64_t ino;
     struct key key;
     struct kv_op kv;
     struct client_call call;
+    struct env_timer timer; /* the next look; armed unless something is asked for */
     bool is_asking;
+    bool is_closed; /* nobody has it open: it is to go */
+    bool had_name;  /* when it was looked at last: who took that away may still be at it */
 };
 
 static uint64_t renew_ms(const struct tree *tree)
@@ -19,114 +28,153 @@ static uint64_t renew_ms(const struct tree *tree)
     return tree->options.renew_ms != 0 ? tree->options.renew_ms : TREE_RENEW_MS;
 }
 
-int orphan_judge(const struct tree *tree, const struct kv_stat *stat, bool *is_orphan)
+static void look_in_ms(struct orphan *orphan, uint64_t delay_ms)
 {
-    struct attr attr;
-    *is_orphan = false;
-    if (stat->kind != RECORD_VALUE)
-        return SF_OK; /* it says at which name the file lives */
-    int status = attr_of_file(stat, tree->options.uid, tree->options.gid, &attr);
-    *is_orphan = status == SF_OK && attr.links == 0;
-    return status;
+    env_timer_start_ms(&orphan->timer, delay_ms);
 }
 
+/* NULL: it is not kept. */
+static struct orphan *find(const struct tree *tree, uint64_t ino)
+{
+    struct orphan *orphan = tree->orphans;
+    while (orphan && orphan->ino != ino)
+        orphan = orphan->next;
+    return orphan;
+}
+
+static void forget(struct orphan *orphan)
+{
+    DL_DELETE(orphan->tree->orphans, orphan);
+    if (orphan->is_asking)
+        client_cancel(&orphan->call);
+    env_timer_stop(&orphan->timer);
+    free(orphan);
+}
+
+/* -- looking ------------------------------------------------------------------------------------ */
+
 /* It has no time limit: what cannot be reached is asked for until it can be. */
-static void ask(struct orphan *orphan, enum kv_kind kind,
+static void ask(struct orphan *orphan, enum kv_kind kind, const struct kv_pre *pre,
                 void (*then)(struct client_call *call, int status, const struct kv_reply *reply))
 {
     op_kv(&orphan->kv, kind, &orphan->key);
+    orphan->kv.pre = *pre;
+    orphan->kv.flags = kind == KV_STAT ? 0 : KV_OWNED;
     orphan->call = (struct client_call){.on_done = then, .op = &orphan->kv};
     orphan->is_asking = true;
+    client_submit(orphan->tree->client, &orphan->call);
 }
 
-static void renew(struct orphan *orphan);
-
-static void on_renewed(struct client_call *call, int status, const struct kv_reply *reply)
+static void on_changed(struct client_call *call, int status, const struct kv_reply *reply)
 {
     struct orphan *orphan = container_of(call, struct orphan, call);
+    bool is_gone = status == SF_NOT_FOUND || (status == SF_OK && orphan->kv.kind == KV_DELETE);
+    bool looks_again = status == SF_PRECONDITION || (status == SF_OK && orphan->is_closed);
     (void)reply;
     orphan->is_asking = false;
-    if (status == SF_NOT_FOUND)
-        orphan_forget(orphan->tree, orphan->ino);
-    else if (status == SF_PRECONDITION)
-        renew(orphan);
+    if (is_gone)
+        forget(orphan);
+    else if (looks_again)
+        look_in_ms(orphan, 0);
+    else
+        look_in_ms(orphan, status == SF_OK ? renew_ms(orphan->tree) : RETRY_MS);
 }
 
-/* What has a name must not go with this mount's session. */
-static void on_found(struct client_call *call, int status, const struct kv_reply *reply)
+/* Is it a file without a name? Of damaged attributes nobody can tell. */
+static bool is_nameless(const struct tree *tree, const struct kv_stat *stat)
+{
+    struct attr attr;
+    return stat->kind == RECORD_VALUE &&
+           attr_of_file(stat, tree->options.uid, tree->options.gid, &attr) == SF_OK &&
+           attr.links == 0;
+}
+
+static void on_named(struct orphan *orphan)
+{
+    if (orphan->had_name) {
+        forget(orphan);
+        return;
+    }
+    orphan->had_name = true;
+    look_in_ms(orphan, renew_ms(orphan->tree));
+}
+
+static void on_looked(struct client_call *call, int status, const struct kv_reply *reply)
 {
     struct orphan *orphan = container_of(call, struct orphan, call);
-    bool is_orphan = false;
-    bool is_gone = status == SF_NOT_FOUND;
     orphan->is_asking = false;
-    if (status == SF_OK)
-        is_gone = orphan_judge(orphan->tree, &reply->stat, &is_orphan) == SF_OK && !is_orphan;
-    if (is_gone)
-        orphan_forget(orphan->tree, orphan->ino);
-    if (!is_orphan)
-        return;
-    ask(orphan, KV_SET_ATTR, on_renewed);
-    orphan->kv.pre = (struct kv_pre){KV_PRE_VERSION, reply->stat.version};
-    orphan->kv.flags = KV_OWNED;
-    client_submit(orphan->tree->client, &orphan->call);
-}
-
-static void renew(struct orphan *orphan)
-{
-    if (orphan->is_asking)
-        return;
-    ask(orphan, KV_STAT, on_found);
-    client_submit(orphan->tree->client, &orphan->call);
+    if (status == SF_NOT_FOUND || (status == SF_OK && !is_nameless(orphan->tree, &reply->stat))) {
+        on_named(orphan); /* one with a single name need not have this record */
+    } else if (status != SF_OK) {
+        look_in_ms(orphan, RETRY_MS);
+    } else {
+        const struct kv_pre pre = {KV_PRE_VERSION, reply->stat.version};
+        orphan->had_name = false;
+        ask(orphan, orphan->is_closed ? KV_DELETE : KV_SET_ATTR, &pre, on_changed);
+    }
 }
 
 static void on_timer(struct env_timer *timer)
 {
-    struct tree *tree = container_of(timer, struct tree, renewal);
-    for (struct orphan *orphan = tree->orphans; orphan; orphan = orphan->next)
-        renew(orphan);
-    if (tree->orphans)
-        env_timer_start_ms(timer, renew_ms(tree));
+    const struct kv_pre pre = {0};
+    ask(container_of(timer, struct orphan, timer), KV_STAT, &pre, on_looked);
 }
+
+/* -- which there are ---------------------------------------------------------------------------- */
 
 void orphan_keep(struct tree *tree, uint64_t ino)
 {
-    struct orphan *orphan = sf_calloc(1, sizeof *orphan);
+    struct orphan *orphan = find(tree, ino);
+    if (orphan) {
+        orphan->is_closed = orphan->had_name = false;
+        return;
+    }
+    orphan = sf_calloc(1, sizeof *orphan);
     orphan->tree = tree;
     orphan->ino = ino;
     key_of_inode(ino, &orphan->key);
-    orphan->next = tree->orphans;
-    tree->orphans = orphan;
-    if (!env_timer_is_armed(&tree->renewal))
-        env_timer_start_ms(&tree->renewal, renew_ms(tree));
+    DL_APPEND(tree->orphans, orphan);
+    env_timer_init(tree->env, &orphan->timer, on_timer);
+    look_in_ms(orphan, renew_ms(tree));
 }
 
-static void orphan_free(struct orphan *orphan)
+void tree_closed(struct tree *tree, uint64_t ino)
 {
-    if (orphan->is_asking)
-        client_cancel(&orphan->call);
-    free(orphan);
-}
-
-void orphan_forget(struct tree *tree, uint64_t ino)
-{
-    struct orphan **at = &tree->orphans;
-    while (*at && (*at)->ino != ino)
-        at = &(*at)->next;
-    struct orphan *found = *at;
-    if (!found)
+    struct orphan *orphan = find(tree, ino);
+    if (!orphan)
         return;
-    *at = found->next;
-    orphan_free(found);
+    orphan->is_closed = true;
+    if (!orphan->is_asking)
+        look_in_ms(orphan, 0);
+}
+
+size_t tree_orphan_count(const struct tree *tree)
+{
+    const struct orphan *orphan;
+    size_t count;
+    DL_COUNT(tree->orphans, orphan, count);
+    return count;
+}
+
+/* The sessions that own them are gone: a tick of their shards will delete them. */
+static void on_fenced(void *ctx)
+{
+    struct tree *tree = ctx;
+    if (tree->on_lost)
+        tree->on_lost(tree->lost_ctx);
+    for (struct orphan *orphan = tree->orphans; orphan; orphan = orphan->next)
+        if (!orphan->is_asking)
+            look_in_ms(orphan, 0);
 }
 
 void orphans_init(struct tree *tree)
 {
-    env_timer_init(tree->env, &tree->renewal, on_timer);
+    client_watch_fence(tree->client, on_fenced, tree);
 }
 
 void orphans_deinit(struct tree *tree)
 {
-    env_timer_stop(&tree->renewal);
+    client_watch_fence(tree->client, NULL, NULL);
     while (tree->orphans)
-        orphan_forget(tree, tree->orphans->ino);
+        forget(tree->orphans);
 }

@@ -74,12 +74,22 @@ void tree_free(struct tree *tree)
     free(tree);
 }
 
+/* It was taken away, or may be yet; and closed meanwhile, or not. */
+static void keep_orphan(struct tree *tree, struct tree_call *call)
+{
+    if (call->orphan == 0)
+        return;
+    orphan_keep(tree, call->orphan);
+    if (!call->is_open(call, call->orphan))
+        tree_closed(tree, call->orphan);
+}
+
 void op_finish(struct op *op, int status)
 {
     struct tree_call *call = op->call;
     sf_assert(op->waits == OP_NOTHING);
-    if (status == SF_OK && call->orphan != 0)
-        orphan_keep(op->tree, call->orphan);
+    if (status == SF_OK || status == SF_UNKNOWN)
+        keep_orphan(op->tree, call);
     call->state = NULL;
     op_drop(op);
     call->on_done(call, status);
@@ -109,8 +119,6 @@ static int start(struct op *op)
         return mkdir_start(op);
     case TREE_UNLINK:
         return unlink_start(op);
-    case TREE_RECLAIM:
-        return reclaim_start(op);
     case TREE_LINK:
         return link_start(op);
     case TREE_RMDIR:
@@ -174,6 +182,8 @@ void tree_cancel(struct tree_call *call)
     struct op *op = call->state;
     if (!op)
         return;
+    if (tree_call_was_sent(call))
+        keep_orphan(op->tree, call);
     call->state = NULL;
     op_stop(op);
     op_drop(op);
@@ -203,6 +213,7 @@ bool op_is_late(const struct op *op)
 
 bool op_may_retry(struct op *op)
 {
+    op->call->orphan = 0; /* what was tried was not done, and may end otherwise now */
     if (++op->retries <= OP_RETRIES_MAX)
         return true;
     op_finish(op, SF_BUSY);

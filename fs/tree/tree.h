@@ -46,8 +46,8 @@
  *
  *  T7  An orphan is a file without a name that the mount which took the last one away has open. It
  *      lives in its inode-tagged record, with 0 links, which belongs to the mount's session in that
- *      shard (KV_OWNED): it goes with that, should RECLAIM never come. Nothing else is ever owned or
- *      reclaimed: both read the record first, and change that version alone.
+ *      shard (KV_OWNED): it goes with that, should tree_closed never come. Nothing else is ever
+ *      owned or removed so: the record is read first, and that version alone is changed.
  *
  * All calls are asynchronous on the client's loop: on_done fires exactly once and never before
  * return, unless cancelled. Errors are SF_*; fs/mount translates them to errno.
@@ -148,7 +148,6 @@ struct tree_place {
  *                                                 one: a regular file
  * MKDIR     place without ino, mode, uid, gid     inode
  * UNLINK    place; ino may be 0, is_open          orphan
- * RECLAIM   place.ino: an orphan                  -
  * LINK      place of a file -> to_directory,      inode. EXISTS; MANY_NAMES
  *           to_name
  * RMDIR     place; ino may be 0                   inode.ino alone
@@ -179,7 +178,6 @@ enum tree_kind {
     TREE_CREATE,
     TREE_MKDIR,
     TREE_UNLINK,
-    TREE_RECLAIM,
     TREE_LINK,
     TREE_RMDIR,
     TREE_RENAME,
@@ -238,7 +236,7 @@ struct tree_call {
      * it. Called within the callback chain of on_done, before it. */
     bool (*on_entry)(struct tree_call *call, struct slice name, const struct tree_inode *inode);
     /* UNLINK, RENAME: does the caller have this file open? NULL: nothing. Then it is kept when its
-     * last name goes, with no link, until RECLAIM. Called while the call is under way. */
+     * last name goes, with no link, until tree_closed. Called while the call is under way. */
     bool (*is_open)(struct tree_call *call, uint64_t ino);
     enum tree_kind kind;
     struct tree_place place;
@@ -280,6 +278,11 @@ void tree_submit(struct tree *tree, struct tree_call *call);
  * settles it in the background before a later mutation of the same key. */
 void tree_cancel(struct tree_call *call);
 bool tree_call_was_sent(const struct tree_call *call); /* a mutation of it may have left */
+
+/* Nobody has the file open any more: if it is an orphan of this tree, it goes, in the background and
+ * however often that must be tried. */
+void tree_closed(struct tree *tree, uint64_t ino);
+size_t tree_orphan_count(const struct tree *tree); /* those included that it only may have */
 
 /* -- paths ("docs/a.txt", as shardctl names things) ----------------------------------------- */
 

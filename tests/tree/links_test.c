@@ -525,11 +525,13 @@ static void run_crashes(uint64_t seed)
 
 /* -- files that are open and have no name ------------------------------------------------------- */
 
+static bool has_open = true;
+
 static bool is_open(struct tree_call *call, uint64_t ino)
 {
     (void)call;
     (void)ino;
-    return true;
+    return has_open;
 }
 
 /* User 0 has the file at place 0 open, and takes its only name away. */
@@ -570,8 +572,10 @@ static void expect_gone(struct model *m, struct tree_place place)
 
 static void reclaim(struct model *m, struct tree_place place)
 {
-    struct waiting reclaim = {.call = {.kind = TREE_RECLAIM, .place = {.ino = place.ino}}};
-    assert_int_equal(user_call(m->user, &reclaim), SF_OK);
+    struct user *user = m->user;
+    tree_closed(user->tree, place.ino);
+    while (tree_orphan_count(user->tree) > 0)
+        assert_true(sim_step(user->cluster->sim));
     expect_gone(m, place);
 }
 
@@ -624,6 +628,71 @@ static void run_orphans(uint64_t seed)
     stage_free(m.stage);
 }
 
+/* User 0 loses its sessions, which is noticed long before the next renewal, and an old one before
+ * it would have gone by itself. */
+static void run_fenced(uint64_t seed)
+{
+    struct model m;
+    model_begin(&m, stage_new_forgetful(seed, 3, IDLE_MS));
+    struct user *user = &m.stage->users[0];
+    user->renew_ms = 100ull * IDLE_MS;
+    user_crash(user);
+    prepare(&m, 0);
+    struct tree_place place = make_orphan(&m);
+    stage_run_ms(m.stage, IDLE_MS / 10 * 7);
+    user_fence(user);
+    stage_run_ms(m.stage, IDLE_MS / 10 * 7);
+    expect_orphan(&m, place);
+    reclaim(&m, place);
+    stage_free(m.stage);
+}
+
+/* Nobody waits for the answer to unlink any more, and the file is closed: either it keeps its name,
+ * or it goes with it. True: the call had ended. */
+static bool cancel_after(struct model *m, unsigned events, bool closes_first)
+{
+    struct waiting unlink = {
+        .call = {.kind = TREE_UNLINK, .place = place_at(m, 0), .is_open = is_open}};
+    struct user *user = &m->stage->users[0];
+    struct tree_place place = m->entries[0]->place;
+    user_submit(user, &unlink);
+    for (unsigned i = 0; i < events && !unlink.done; i++)
+        assert_true(sim_step(user->cluster->sim));
+    has_open = !closes_first;
+    tree_cancel(&unlink.call);
+    has_open = true;
+    stage_run_ms(m->stage, IDLE_MS / 5);
+    if (!closes_first || unlink.done)
+        tree_closed(user->tree, place.ino);
+    while (tree_orphan_count(user->tree) > 0)
+        stage_run_ms(m->stage, IDLE_MS / 10);
+    learn(m);
+    if (!m->entries[0])
+        expect_gone(m, place);
+    m->user = &m->stage->users[1];
+    return unlink.done;
+}
+
+static void run_cancelled(uint64_t seed)
+{
+    struct model m;
+    unsigned taken = 0;
+    model_begin(&m, stage_new_forgetful(seed, 3, IDLE_MS));
+    for (unsigned shape = 0; shape < 2; shape++) {
+        bool finished = false;
+        prepare(&m, shape);
+        for (unsigned events = 0; !finished; events += 10 + draw(&m, 10)) {
+            finished = cancel_after(&m, events, draw(&m, 2) == 0);
+            taken += !m.entries[0];
+            if (!m.entries[0] && !finished)
+                prepare(&m, shape);
+        }
+    }
+    assert_true(taken > 2); /* also where nobody heard of it */
+    user_expect_fits(&m.stage->users[1]);
+    stage_free(m.stage);
+}
+
 /* -- overtaken ----------------------------------------------------------------------------------- */
 
 /* Submits what ends in a minitransaction, and holds that. */
@@ -648,12 +717,16 @@ static int let_go(struct user *user, struct waiting *waiting)
 
 static void expect_names(struct model *m, unsigned at)
 {
-    struct waiting reclaim = {
-        .call = {.kind = TREE_RECLAIM, .place = {.ino = m->entries[at]->ino}}};
+    uint64_t ino = m->entries[at]->ino;
     m->user = &m->stage->users[0];
-    assert_int_equal(user_call(m->user, &reclaim), SF_OK);
-    orphan_keep(m->user->tree, m->entries[at]->ino);
-    stage_run_ms(m->stage, IDLE_MS);
+    assert_int_equal(tree_orphan_count(m->user->tree), 0);
+    for (unsigned closes = 0; closes < 2; closes++) {
+        orphan_keep(m->user->tree, ino);
+        if (closes)
+            tree_closed(m->user->tree, ino);
+        stage_run_ms(m->stage, IDLE_MS);
+        assert_int_equal(tree_orphan_count(m->user->tree), 0);
+    }
     user_crash(m->user);
     stage_run_ms(m->stage, 2 * IDLE_MS);
     m->user = &m->stage->users[1];
@@ -803,6 +876,18 @@ static void a_file_without_a_name_goes_with_its_user(void **state)
     for_each_seed(run_orphans);
 }
 
+static void a_file_without_a_name_outlives_sessions(void **state)
+{
+    (void)state;
+    for_each_seed(run_fenced);
+}
+
+static void a_file_goes_that_was_closed_unheard(void **state)
+{
+    (void)state;
+    for_each_seed(run_cancelled);
+}
+
 static void run_both_overtaken(uint64_t seed)
 {
     run_overtaken(seed, false);
@@ -841,6 +926,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(races_leave_true_counts),
         cmocka_unit_test(crashes_leave_true_counts),
         cmocka_unit_test(a_file_without_a_name_goes_with_its_user),
+        cmocka_unit_test(a_file_without_a_name_outlives_sessions),
+        cmocka_unit_test(a_file_goes_that_was_closed_unheard),
         cmocka_unit_test(a_file_that_got_a_name_is_no_orphan),
     };
     seeds = seeds_parse(argc, argv, 2);

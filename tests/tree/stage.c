@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <cmocka.h>
 
+#include "client/lease.h"
 #include "env/memory.h"
 
 #define STORM_MS_MAX 4000u
@@ -155,6 +156,11 @@ void user_crash(struct user *user)
 {
     sim_node_crash(user->node);
     sim_node_start(user->node);
+}
+
+void user_fence(struct user *user)
+{
+    lease_fenced(user->client, user->client->epoch);
 }
 
 struct tree_place place_of(uint64_t directory, const char *name)

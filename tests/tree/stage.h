@@ -49,6 +49,8 @@ void user_submit(struct user *user, struct waiting *waiting);
 int user_call(struct user *user, struct waiting *waiting);
 /* The process ends and another begins. */
 void user_crash(struct user *user);
+/* Its client hears that it was taken for dead: none of its sessions is good for anything any more. */
+void user_fence(struct user *user);
 
 /* A place by the id of its directory and a name. */
 struct tree_place place_of(uint64_t directory, const char *name);
