@@ -12,7 +12,7 @@
 #include "env/mark.h"
 #include "shardkv/handoff_inside.h"
 
-#define PATIENCE_MS 3000u /* with an owner that does not answer, or has not frozen the shard */
+#define PATIENCE_MS 3000u /* with an owner that has not frozen the shard, or does not answer */
 
 /* -- whom to ask --------------------------------------------------------------------------- */
 
@@ -98,6 +98,16 @@ static void log_chunk(struct task *task, const struct row *row, struct cursor *r
     task_propose(task, &body);
 }
 
+/* An owner does not answer when each of its replicas was asked: a minority may be down for ever. */
+static bool is_to_be_passed(const struct task *task, int status)
+{
+    const struct owner *owner = &task->chain.owners[task->at];
+    if (status == SF_GONE)
+        return true;
+    return handoff_now_ms(task->handoff) - task->at_since_ms > PATIENCE_MS &&
+           (status == SF_NOT_YET || task->replica >= owner->group.address_count);
+}
+
 static void on_pulled(struct task *task, int status, struct cursor *rest)
 {
     const struct row *row = task_row(task);
@@ -110,7 +120,7 @@ static void on_pulled(struct task *task, int status, struct cursor *rest)
         log_chunk(task, row, rest);
         return;
     }
-    if (status == SF_GONE || handoff_now_ms(task->handoff) - task->at_since_ms > PATIENCE_MS)
+    if (is_to_be_passed(task, status))
         next_owner(task);
     task_rest(task);
 }

@@ -284,6 +284,37 @@ static void who_cannot_reach_the_keeper_is_passed_over(void)
     end(&s);
 }
 
+/* Of the five replicas of the middle owner, the first does not exist and the second does not answer:
+ * the others are asked before its patience ends. Seen in the swarm at seed 20710. */
+static void an_owner_is_asked_at_all_its_replicas(void)
+{
+    const struct cluster_options options = {.replicas = {3, 5, 3, 3},
+                                            .chunk_bytes = 500,
+                                            .flush_ms = 100,
+                                            .slack_bytes = 1000,
+                                            .snapshot_bytes = 2000,
+                                            .witness = true};
+    const struct load_options load = {.pause_ms_max = 20, .wide = 2};
+    struct story s = {.cluster = cluster_new(seed_now, &options)};
+    struct cluster_group *middle = &s.cluster->groups[1];
+    cluster_start(s.cluster, ALL);
+    s.load = load_new(s.cluster, &load);
+    sf_assert(cluster_join(s.cluster, 1u << 0));
+    for (uint32_t key = 0; key < LOAD_KEYS; key++)
+        sf_assert(load_touch(s.load, key, SETTLE_MS));
+    sf_assert(cluster_join(s.cluster, 1u << 1));
+    sf_assert(cluster_leave(s.cluster, 1u << 0));
+    settle(&s);
+    for (size_t i = 0; i < 2; i++)
+        middle->nodes[i].left_out = true;
+    sim_node_crash(middle->nodes[0].sim_node);
+    sim_node_pause(middle->nodes[1].sim_node, 3600 * ENV_SECOND_NS);
+    sf_assert(cluster_join(s.cluster, 1u << 2));
+    sf_assert(cluster_leave(s.cluster, 1u << 1));
+    settle(&s);
+    end(&s);
+}
+
 /* Both sides know that the shards move; nobody else is needed. */
 static void a_transfer_goes_on_without_the_masters(void)
 {
@@ -377,6 +408,7 @@ STORY(transfers_cross)
 STORY(whole_groups_crash_in_the_middle)
 STORY(the_very_first_owner_comes_up_late)
 STORY(who_cannot_reach_the_keeper_is_passed_over)
+STORY(an_owner_is_asked_at_all_its_replicas)
 STORY(a_transfer_goes_on_without_the_masters)
 STORY(a_shard_runs_through_many_hands)
 STORY(a_stranger_may_ask_any_server)
@@ -399,6 +431,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_whole_groups_crash_in_the_middle),
         cmocka_unit_test(test_the_very_first_owner_comes_up_late),
         cmocka_unit_test(test_who_cannot_reach_the_keeper_is_passed_over),
+        cmocka_unit_test(test_an_owner_is_asked_at_all_its_replicas),
         cmocka_unit_test(test_a_transfer_goes_on_without_the_masters),
         cmocka_unit_test(test_a_shard_runs_through_many_hands),
         cmocka_unit_test(test_a_stranger_may_ask_any_server),
