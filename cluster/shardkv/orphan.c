@@ -1,6 +1,5 @@
 #include "shardkv/orphan.h"
 
-#include "env/mark.h"
 #include "shardkv/ops.h"
 #include "shardkv/session.h"
 #include "shardkv/txn.h"
@@ -70,11 +69,8 @@ static void reclaim(struct access *access, struct slice store_key)
     struct kv_reply reply;
     op.space = reader_u8(&r) == KV_INTERNAL ? KV_INTERNAL : KV_PLAIN;
     op.key = reader_bytes(&r, reader_left(&r));
-    if (txn_is_locked(access, &op)) {
-        SF_MARK("orphan: locked when it was to be reclaimed");
+    if (txn_is_locked(access, &op))
         return;
-    }
-    SF_MARK("orphan: reclaimed from a session that is gone");
     ops_execute(access, &op, &reply);
     orphan_note(access, &op);
 }
