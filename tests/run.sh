@@ -163,7 +163,7 @@ run_all() { # ctest options
     say "tests without processes"
     run_ctest "$build" -j "$jobs" -LE 'process|mount|swarm' "$@" || failed="$failed, tests"
     # The same seeds everywhere: what passed on one machine passes on the next.
-    run_swarm --seeds 150 || failed="$failed, swarm"
+    run_swarm --seeds 200 || failed="$failed, swarm"
     say "tests with real processes and mounts"
     run_ctest "$build" -j "$crowd" -L 'process|mount' "$@" || failed="$failed, processes and mounts"
     if [ -z "$sanitize" ]; then

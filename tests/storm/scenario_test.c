@@ -415,7 +415,7 @@ STORY(a_stranger_may_ask_any_server)
 
 int main(int argc, char **argv)
 {
-    seeds = seeds_parse(argc, argv, 20);
+    seeds = seeds_parse(argc, argv, 200);
     sf_assert_handler = failed;
     sf_assert_slow_enabled = true;
     const struct CMUnitTest tests[] = {
