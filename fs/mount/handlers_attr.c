@@ -4,14 +4,6 @@
 
 #include "mount/request.h"
 
-static void reply_attr(struct request *r, const struct tree_inode *inode)
-{
-    struct stat stat;
-    request_stat(r->mount, inode, &stat);
-    fuse_reply_attr(r->fuse, &stat, r->mount->options->attr_timeout_s);
-    request_end(r);
-}
-
 static void attr_then(struct request *r, int status)
 {
     if (status != SF_OK) {
@@ -19,7 +11,7 @@ static void attr_then(struct request *r, int status)
         return;
     }
     nodes_see(nodes_at(&r->mount->nodes, r->node_id), &r->call.inode);
-    reply_attr(r, &r->call.inode);
+    request_reply_attr(r, &r->call.inode);
 }
 
 static void handle_getattr(fuse_req_t fuse, fuse_ino_t node_id, struct fuse_file_info *file)
@@ -33,7 +25,7 @@ static void handle_getattr(fuse_req_t fuse, fuse_ino_t node_id, struct fuse_file
         return;
     }
     struct tree_inode inode = nodes_removed_inode(node);
-    reply_attr(r, &inode);
+    request_reply_attr(r, &inode);
 }
 
 /* False: the moment does not fit, before 1677 or after 2262. */

@@ -15,9 +15,8 @@
 #define WRITE_COPY_MAX (64u << 10) /* a smaller write is copied, a larger one keeps the buffer */
 
 /* FLUSH comes at every close, also of who only reads: it may have locks. */
-static void set_file(struct request *r, struct node *node)
+static void set_file(struct request *r)
 {
-    node->opens++;
     r->file.direct_io = 1;
     r->file.fh = locks_new_handle(r->mount);
 }
@@ -36,12 +35,38 @@ static void reply_create(struct request *r)
     struct fuse_entry_param entry;
     struct node *node =
         request_make_entry(r, &r->inode, r->call.place.directory, r->call.place.name, &entry);
-    set_file(r, node);
+    node->opens++;
+    set_file(r);
     if (fuse_reply_create(r->fuse, &entry, &r->file) != 0) {
-        node->opens--;
+        request_close_node(r->mount, node);
         nodes_forget(&r->mount->nodes, node, 1);
     }
     request_end(r);
+}
+
+static void confirm_create(struct request *r);
+
+static void create_confirmed_then(struct request *r, int status)
+{
+    if (status == SF_OK)
+        confirm_create(r);
+    else
+        request_fail(r, status);
+}
+
+/* A file that is open is kept when its last name goes; but an unlink that began before did not know
+ * that it would be open. So that has to end, and then the file is looked at again. Where it is gone
+ * the kernel looks up the name again, for ESTALE. */
+static void confirm_create(struct request *r)
+{
+    const struct node *node = nodes_find(&r->mount->nodes, r->inode.ino);
+    if (!node || nodes_is_still_there(node, r->asked)) {
+        reply_create(r);
+        return;
+    }
+    r->call.place.ino = r->inode.ino;
+    r->call.place.is_apart = node->is_apart;
+    request_submit(r, TREE_GETATTR, create_confirmed_then);
 }
 
 static void create_truncated_then(struct request *r, int status)
@@ -51,7 +76,7 @@ static void create_truncated_then(struct request *r, int status)
         return;
     }
     r->inode = r->call.inode;
-    reply_create(r);
+    confirm_create(r);
 }
 
 static void create_then(struct request *r, int status)
@@ -66,7 +91,7 @@ static void create_then(struct request *r, int status)
     }
     r->inode = r->call.inode;
     if (r->call.created || !(r->file.flags & O_TRUNC) || r->inode.size == 0) {
-        reply_create(r);
+        confirm_create(r);
         return;
     }
     r->call.place.ino = r->inode.ino;
@@ -89,25 +114,32 @@ static void handle_create(fuse_req_t fuse, fuse_ino_t parent, const char *name, 
     request_submit(r, TREE_CREATE, create_then);
 }
 
+/* As confirm_create. */
 static void open_then(struct request *r, int status)
 {
+    if (status == SF_OK && !nodes_is_still_there(r->opening, r->asked)) {
+        request_submit(r, TREE_GETATTR, open_then);
+        return;
+    }
     if (status != SF_OK) {
         request_fail(r, status);
         return;
     }
-    struct node *node = nodes_at(&r->mount->nodes, r->node_id);
-    set_file(r, node);
-    if (fuse_reply_open(r->fuse, &r->file) != 0)
-        node->opens--;
+    set_file(r);
+    if (fuse_reply_open(r->fuse, &r->file) == 0)
+        r->opening = NULL;
     request_end(r);
 }
 
 static void handle_open(fuse_req_t fuse, fuse_ino_t node_id, struct fuse_file_info *file)
 {
     struct request *r = request_new(fuse);
+    r->opening = nodes_at(&r->mount->nodes, node_id);
+    r->opening->opens++;
     request_place(r, node_id);
     r->file = *file;
     if (!(file->flags & O_TRUNC)) { /* the lookup before has found it; reads and writes name it */
+        r->asked = r->opening->placed;
         open_then(r, SF_OK);
         return;
     }
@@ -298,10 +330,8 @@ static void handle_fsync(fuse_req_t fuse, fuse_ino_t node_id, int data_only,
 static void handle_release(fuse_req_t fuse, fuse_ino_t node_id, struct fuse_file_info *file)
 {
     struct mount *mount = fuse_req_userdata(fuse);
-    struct node *node = nodes_at(&mount->nodes, node_id);
     locks_release(mount, file->fh);
-    if (--node->opens == 0)
-        tree_closed(mount->tree, node->ino);
+    request_close_node(mount, nodes_at(&mount->nodes, node_id));
     fuse_reply_err(fuse, 0);
 }
 

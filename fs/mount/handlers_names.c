@@ -17,8 +17,11 @@ static void entry_then(struct request *r, int status)
 
 static void looked_up_then(struct request *r, int status)
 {
+    const struct tree_place *asked = &r->call.place;
+    struct node_place place = {
+        .directory = asked->directory, .name = asked->name, .asked = r->asked};
     if (status == SF_NOT_FOUND)
-        nodes_vacate(&r->mount->nodes, r->call.place.directory, r->call.place.name);
+        nodes_vacate(&r->mount->nodes, &place);
     entry_then(r, status);
 }
 
@@ -147,10 +150,12 @@ static void done_then(struct request *r, int status)
     request_fail(r, status); /* SF_OK: errno 0, which is success */
 }
 
+/* Asked of the inode that loses a name, before it does. */
 static bool is_open(struct tree_call *call, uint64_t ino)
 {
-    const struct request *r = container_of(call, struct request, call);
+    struct request *r = container_of(call, struct request, call);
     const struct node *node = nodes_find(&r->mount->nodes, ino);
+    request_removes(r, ino);
     return node && node->opens > 0;
 }
 
@@ -174,13 +179,18 @@ static void handle_unlink(fuse_req_t fuse, fuse_ino_t parent, const char *name)
     request_submit(r, TREE_UNLINK, dropped_then);
 }
 
-/* Another mount may have moved the directory that the kernel has looked up at this name. The kernel
- * takes that one for removed now, and would let nobody list it for as long as it knows its node. */
+/* The kernel remembers that it moved or removed what it takes to be at a name. Where that is a
+ * directory, and another mount has changed the name since it was looked up, it would refuse every use
+ * of a directory that is still there, or take it for one above another. So the change asks for that
+ * directory, and else the kernel has to look again, which ESTALE makes it do. */
+static uint64_t taken_to_be_at(const struct request *r, uint64_t directory, struct slice name)
+{
+    return nodes_directory_at(&r->mount->nodes, directory, name);
+}
+
 static void note_removed(struct request *r, uint64_t ino)
 {
     nodes_removed(&r->mount->nodes, ino, env_wall_ns(r->mount->env));
-    if (r->replaced != 0 && r->replaced != ino)
-        nodes_give_up(&r->mount->nodes, r->replaced);
 }
 
 static void removed_then(struct request *r, int status)
@@ -195,7 +205,7 @@ static void handle_rmdir(fuse_req_t fuse, fuse_ino_t parent, const char *name)
     struct request *r = request_new(fuse);
     if (!request_entry(r, parent, name))
         return;
-    r->replaced = nodes_directory_at(&r->mount->nodes, r->call.place.directory, r->call.place.name);
+    r->call.place.ino = taken_to_be_at(r, r->call.place.directory, r->call.place.name);
     request_submit(r, TREE_RMDIR, removed_then);
 }
 
@@ -230,7 +240,8 @@ static void handle_rename(fuse_req_t fuse, fuse_ino_t parent, const char *name,
     r->call.no_replace = flags & RENAME_NOREPLACE;
     r->call.exchange = flags & RENAME_EXCHANGE;
     r->call.is_open = is_open;
-    r->replaced = nodes_directory_at(&r->mount->nodes, r->call.to_directory, r->call.to_name);
+    r->call.place.ino = taken_to_be_at(r, r->call.place.directory, r->call.place.name);
+    r->call.to_ino = taken_to_be_at(r, r->call.to_directory, r->call.to_name);
     request_submit(r, TREE_RENAME, renamed_then);
 }
 

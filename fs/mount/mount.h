@@ -9,6 +9,12 @@
  *  M5  Nothing is answered as done that was not done. What is not there is refused.
  *  M6  Attributes go to the kernel only in the reply to the request that read them.
  *  M7, M8  Locks: locks.h.
+ *  M9  The kernel removes or moves a directory only where it has the right one in mind: RMDIR and
+ *      RENAME ask for what it was shown at the name last, and else it has to look again.
+ *  M10 The kernel never counts a file's links down to none while it has one: it takes one off by
+ *      itself when a removal is answered, so a look-up shows one more meanwhile.
+ *  M11 A file that OPEN and CREATE answer is there, or kept (T7): one that this mount may be removing
+ *      is looked at again when that has ended.
  */
 #ifndef MOUNT_MOUNT_H
 #define MOUNT_MOUNT_H

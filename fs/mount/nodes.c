@@ -7,6 +7,8 @@
 #include "env/memory.h"
 
 #define ROOT_ID 1u /* FUSE_ROOT_ID */
+/* The kernel counts when the caller of the answered request runs next. */
+#define COUNTING_NS 100000000u
 
 void nodes_init(struct nodes *nodes)
 {
@@ -47,10 +49,10 @@ static struct node *find_place(const struct nodes *nodes, uint64_t directory, st
     return node;
 }
 
-void nodes_vacate(struct nodes *nodes, uint64_t directory, struct slice name)
+void nodes_vacate(struct nodes *nodes, const struct node_place *place)
 {
-    struct node *node = find_place(nodes, directory, name);
-    if (node)
+    struct node *node = find_place(nodes, place->directory, place->name);
+    if (node && node->placed <= place->asked)
         leave_place(nodes, node);
 }
 
@@ -58,8 +60,7 @@ static void take_place(struct nodes *nodes, struct node *node)
 {
     struct slice name = slice_str(node->name);
     leave_place(nodes, node);
-    nodes_vacate(nodes, node->directory, name);
-    if (!node->is_directory || name.n == 0)
+    if (!node->is_directory || name.n == 0 || find_place(nodes, node->directory, name))
         return;
     node->place = sf_malloc(place_bytes(name));
     place_write(node->place, node->directory, name);
@@ -72,21 +73,10 @@ uint64_t nodes_directory_at(const struct nodes *nodes, uint64_t directory, struc
     return node ? node->ino : 0;
 }
 
-void nodes_give_up(struct nodes *nodes, uint64_t ino)
-{
-    struct node *node = nodes_find(nodes, ino);
-    if (!node)
-        return;
-    leave_place(nodes, node);
-    HASH_DEL(nodes->by_ino, node);
-    node->is_given_up = true;
-}
-
 static void node_free(struct nodes *nodes, struct node *node)
 {
     leave_place(nodes, node);
-    if (!node->is_given_up)
-        HASH_DEL(nodes->by_ino, node);
+    HASH_DEL(nodes->by_ino, node);
     free(node->name);
     free(node);
 }
@@ -121,6 +111,8 @@ static void set_place(struct nodes *nodes, struct node *node, const struct node_
 {
     sf_assert(place->name.n <= TREE_NAME_BYTES_MAX);
     node->is_apart = node->is_apart || place->is_apart; /* that never ends */
+    if (find_place(nodes, place->directory, place->name) != node)
+        nodes_vacate(nodes, place);
     if (place->asked < node->placed || (place->name.n == 0 && node->name))
         return;
     node->placed = place->asked;
@@ -191,6 +183,34 @@ void nodes_removed(struct nodes *nodes, uint64_t ino, uint64_t time_ns)
         return;
     leave_place(nodes, node);
     node->removed_ns = time_ns;
+}
+
+void nodes_removal_begins(struct nodes *nodes, uint64_t ino)
+{
+    struct node *node = nodes_find(nodes, ino);
+    if (node)
+        node->removals++;
+}
+
+void nodes_removal_ends(struct nodes *nodes, uint64_t ino, uint64_t now_ns)
+{
+    struct node *node = nodes_find(nodes, ino);
+    if (!node || node->removals == 0) /* it was not known yet when that began */
+        return;
+    node->removals--;
+    node->removal_ended = nodes->sent;
+    node->removal_ended_ns = now_ns;
+}
+
+bool nodes_is_still_there(const struct node *node, uint64_t asked)
+{
+    return node->removals == 0 && asked > node->removal_ended;
+}
+
+bool nodes_loses_name(const struct node *node, uint64_t now_ns)
+{
+    uint64_t ended = node->removal_ended_ns;
+    return node->removals > 0 || (ended != 0 && now_ns - ended < COUNTING_NS);
 }
 
 struct tree_inode nodes_removed_inode(const struct node *node)

@@ -25,6 +25,9 @@ struct node {
     bool is_directory;
     bool is_apart;  /* a file that has had several names: the last two are one of them */
     uint64_t opens; /* handles of it */
+    /* Requests under way that take a name of it away, and when the last one ended: after which
+     * request, and at what time. */
+    uint64_t removals, removal_ended, removal_ended_ns;
     /* As last seen: */
     bool is_privileged;  /* a file with mode bits that a write by others takes away ... */
     bool has_capability; /* ... with an xattr that every write takes away */
@@ -32,7 +35,6 @@ struct node {
     uint32_t mode, uid, gid;
     uint64_t parent;     /* of a directory: the id of the one above it */
     uint64_t removed_ns; /* when this mount removed the directory; 0: it did not */
-    bool is_given_up;    /* not in by_ino: see nodes_give_up */
     UT_hash_handle hh, hh_place;
 };
 
@@ -67,14 +69,20 @@ void nodes_see(struct node *node, const struct tree_inode *inode);
 void nodes_moved(struct nodes *nodes, uint64_t ino, const struct node_place *place);
 /* NULL: the kernel does not know it. */
 struct node *nodes_find(const struct nodes *nodes, uint64_t ino);
-/* No directory is found at this place any more. */
-void nodes_vacate(struct nodes *nodes, uint64_t directory, struct slice name);
+/* No directory was found at this place. */
+void nodes_vacate(struct nodes *nodes, const struct node_place *place);
 /* The directory that was found last at this place, which the kernel takes to be there; 0: none. */
 uint64_t nodes_directory_at(const struct nodes *nodes, uint64_t directory, struct slice name);
-/* The kernel takes the directory for removed, which it is not: it will get another node id. */
-void nodes_give_up(struct nodes *nodes, uint64_t ino);
 /* This mount removed the inode; of a directory it is remembered, if the kernel knows it. */
 void nodes_removed(struct nodes *nodes, uint64_t ino, uint64_t time_ns);
+/* A request that takes a name of this inode away begins to do so, and has been answered, at this time
+ * of the monotonic clock. */
+void nodes_removal_begins(struct nodes *nodes, uint64_t ino);
+void nodes_removal_ends(struct nodes *nodes, uint64_t ino, uint64_t now_ns);
+/* It was there when a request of this number found it: has this mount taken no name away since? */
+bool nodes_is_still_there(const struct node *node, uint64_t asked);
+/* May the kernel still have to count a removed name off? */
+bool nodes_loses_name(const struct node *node, uint64_t now_ns);
 /* A directory that this mount removed, as one in which somebody still stands sees it. */
 struct tree_inode nodes_removed_inode(const struct node *node);
 /* The place, its name borrowed from the node. */

@@ -69,8 +69,29 @@ struct request *request_new(fuse_req_t fuse)
     return r;
 }
 
+void request_removes(struct request *r, uint64_t ino)
+{
+    struct nodes *nodes = &r->mount->nodes;
+    if (ino == r->removing)
+        return;
+    if (r->removing != 0)
+        nodes_removal_ends(nodes, r->removing, env_now_ns(r->mount->env));
+    r->removing = ino;
+    if (ino != 0)
+        nodes_removal_begins(nodes, ino);
+}
+
+void request_close_node(struct mount *mount, struct node *node)
+{
+    if (--node->opens == 0)
+        tree_closed(mount->tree, node->ino);
+}
+
 void request_end(struct request *r)
 {
+    request_removes(r, 0);
+    if (r->opening)
+        request_close_node(r->mount, r->opening);
     DL_DELETE(r->mount->requests, r);
     if (r->slot)
         *r->slot = NULL;
@@ -234,6 +255,16 @@ void request_stat(const struct mount *mount, const struct tree_inode *inode, str
     out->st_ctim = time_of(inode->ctime_ns);
 }
 
+/* When an UNLINK or RENAME is answered the kernel takes one from its own count of the file's links,
+ * also where the count that it had read is the one without that name; and it refuses to LINK a file
+ * that has none left (vfs_link: ENOENT), without asking. So what a look-up shows meanwhile is one
+ * more. Nobody else sees that: without attr_timeout, stat(2) asks with GETATTR. */
+static bool is_counted_off(const struct mount *mount, const struct node *node)
+{
+    return node->is_apart && mount->options->attr_timeout_s <= 0 &&
+           nodes_loses_name(node, env_now_ns(mount->env));
+}
+
 struct node *request_make_entry(struct request *r, const struct tree_inode *inode,
                                 uint64_t directory, struct slice name, struct fuse_entry_param *out)
 {
@@ -246,7 +277,21 @@ struct node *request_make_entry(struct request *r, const struct tree_inode *inod
     out->attr_timeout = mount->options->attr_timeout_s;
     out->entry_timeout = mount->options->entry_timeout_s;
     request_stat(mount, inode, &out->attr);
+    out->attr.st_nlink += is_counted_off(mount, node);
     return node;
+}
+
+/* A GETATTR shows the number to its caller, so it has to be right; but the last one must not become
+ * the kernel's own count, which it does not where the inode was invalidated after the question. */
+void request_reply_attr(struct request *r, const struct tree_inode *inode)
+{
+    struct mount *mount = r->mount;
+    struct stat stat;
+    request_stat(mount, inode, &stat);
+    if (inode->links == 1 && is_counted_off(mount, nodes_at(&mount->nodes, r->node_id)))
+        fuse_lowlevel_notify_inval_inode(mount->session, r->node_id, -1, 0);
+    fuse_reply_attr(r->fuse, &stat, mount->options->attr_timeout_s);
+    request_end(r);
 }
 
 void request_reply_entry(struct request *r, const struct tree_inode *inode)

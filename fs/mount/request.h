@@ -25,7 +25,8 @@ struct request {
     bool submitted;   /* on_interrupt may cancel it */
     bool interrupted; /* its caller has a signal, and waits for what was sent */
     fuse_ino_t node_id;
-    uint64_t replaced; /* RENAME, RMDIR: the directory that the kernel takes for removed by it, or 0 */
+    struct node *opening; /* OPEN: counted as one of its handles, until it is one. May be NULL */
+    uint64_t removing; /* UNLINK, RENAME: the inode that loses a name by it, or 0 */
     size_t size;
     off_t offset;
     void *kept; /* memory that call.data points into; freed with the request */
@@ -57,12 +58,19 @@ void request_fail(struct request *r, int status); /* replies the error, and ends
 void request_interrupt(struct request *r);        /* the same with EINTR, whatever it waits for */
 /* Its caller has a signal: it ends with EINTR as soon as that turns out to be a SIGKILL. */
 void request_watch(struct request *r);
+/* Replies with the attributes of the inode r->node_id, and ends. */
+void request_reply_attr(struct request *r, const struct tree_inode *inode);
 /* Replies with the entry at r's place (it becomes a node), and ends. */
 void request_reply_entry(struct request *r, const struct tree_inode *inode);
 
 void requests_init(struct mount *mount);
 /* Answers everything that waits; the session is ending. */
 void requests_abort(struct mount *mount);
+
+/* One handle of it less. */
+void request_close_node(struct mount *mount, struct node *node);
+/* This inode loses a name by the request from now on, in place of another, until the request ends. */
+void request_removes(struct request *r, uint64_t ino);
 
 void request_stat(const struct mount *mount, const struct tree_inode *inode, struct stat *out);
 /* An entry for the kernel, found by this request's last step: remembers the node. */

@@ -149,8 +149,9 @@ void op_drop(struct op *op); /* frees it unheard: its call was cancelled */
 bool op_may_retry(struct op *op);
 uint64_t op_left_ms(const struct op *op); /* for a timeout; 0: none; never 0 where there is one */
 bool op_is_late(const struct op *op);     /* its deadline has passed */
-/* The entry of this version leads to a directory whose own record is not there. False the first
- * time: both are gone, unless the entry is found again. Then it is damage. */
+/* The entry of this version leads to a directory whose own record is not there, or that has names in
+ * it, as was found a moment later. False the first time: the entry may have changed in that moment, and
+ * is read again. Found again as it was, it had not. */
 bool op_dangles(struct op *op, uint64_t version);
 
 /* A read of the record of `key`, with data. */

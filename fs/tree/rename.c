@@ -101,6 +101,10 @@ static void on_moved(struct op *op, int status, const struct kv_reply *reply)
         on_not_found(op, reply);
         return;
     }
+    if (status == SF_NOT_EMPTY && !op_dangles(op, r->to.stat.version)) {
+        again(op);
+        return;
+    }
     if (status == SF_OK) {
         touch_root(op, reply);
         op->call->inode.ino = r->from.ino;
@@ -201,11 +205,21 @@ static int judge(const struct op *op)
     return rename_is_directory(to) ? SF_IS_DIRECTORY : SF_NOT_DIRECTORY;
 }
 
+/* Does the caller know what is at the target? */
+static bool is_expected(const struct op *op)
+{
+    const struct rename_side *to = &op->rename->to;
+    uint64_t ino = op->call->to_ino;
+    return ino == 0 || (to->is_there && to->ino == ino);
+}
+
 static void go_on(struct op *op)
 {
     const struct rename *r = op->rename;
     bool exchanges = op->call->exchange;
     int status = judge(op);
+    if (status == SF_OK && !is_expected(op))
+        status = SF_STALE_FILE;
     if (status == SF_OK && r->to.is_there && r->from.ino == r->to.ino) {
         op->call->inode.ino = 0; /* two names of one file: nothing is moved */
         op_finish(op, SF_OK);
@@ -268,8 +282,10 @@ static void on_source(struct op *op, int status, const struct kv_reply *reply)
     struct rename *r = op->rename;
     uint64_t ino = op->call->place.ino;
     status = keep(&r->from, status, reply);
-    if (status == SF_OK && (!r->from.is_there || (ino != 0 && r->from.ino != ino)))
+    if (status == SF_OK && !r->from.is_there)
         status = SF_NOT_FOUND;
+    if (status == SF_OK && ino != 0 && r->from.ino != ino)
+        status = SF_STALE_FILE;
     if (status != SF_OK) {
         op_finish(op, status);
         return;

@@ -152,8 +152,8 @@ struct tree_place {
  *           to_name
  * RMDIR     place; ino may be 0                   inode.ino alone
  * RENAME    place -> to_directory, to_name,       inode.ino alone (0: both are names of one file, and
- *           no_replace, exchange                  stay), target_ino. INVALID: a directory would come
- *                                                 under itself
+ *           no_replace, exchange, ino and         stay), target_ino. INVALID: a directory would come
+ *           to_ino may be 0                       under itself
  * READLINK  place                                 data: the target. INVALID: it is no symlink
  * READ      place, offset, length                 data, short only at the end
  * WRITE     place, offset, data                   inode, without attributes
@@ -168,7 +168,8 @@ struct tree_place {
  * STATFS    -                                     space
  *
  * What names a file by its inode (a place with `ino`) is done wherever that file is now; has_moved
- * and place_now say where that was. SF_STALE_FILE: the file is gone.
+ * and place_now say where that was. SF_STALE_FILE: the file is gone; or a name of UNLINK, RMDIR or
+ * RENAME does not lead to the inode that the call names.
  */
 enum tree_kind {
     TREE_LOOKUP = 1,
@@ -243,6 +244,7 @@ struct tree_call {
     uint64_t to_directory; /* RENAME, LINK */
     struct slice to_name;
     bool no_replace, exchange; /* RENAME: not both */
+    uint64_t to_ino;           /* RENAME: the inode that has to be there; 0: any, or none */
     bool exclusive;
     unsigned set;       /* SETATTR: enum tree_set */
     struct slice xattr; /* its name, 1..255 bytes; lent */

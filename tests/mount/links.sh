@@ -203,6 +203,12 @@ rm -r "$A/copy"
 is "links of what stays" 1 "$(find "$B/tree" -type f -printf '%n\n' | sort -u)"
 rm -r "$B/tree"
 
+say "threads link, unlink and count one file's names at once"
+echo x >"$A/e/one"
+mount_probe link_race "$A/e/one" 300
+names 1 "$B/e/one"
+rm "$A/e/one"
+
 say "many link and unlink the same names at once"
 echo x >"$A/e/one"
 for dir in "$A" "$B"; do

@@ -57,31 +57,35 @@ static void the_root_is_always_there(void **state)
     nodes_deinit(&nodes);
 }
 
-static void a_directory_that_is_given_up_gets_another_id(void **state)
+static void the_directory_at_a_place_is_what_was_found_there_last(void **state)
 {
     static const struct tree_inode dir = {.ino = 80, .mode = S_IFDIR | 0755};
     static const struct tree_inode other = {.ino = 81, .mode = S_IFDIR | 0755};
+    struct node_place nothing = {5, slice_str("moved"), 0, false};
     struct nodes nodes;
     (void)state;
     nodes_init(&nodes);
-    struct node *old = see(&nodes, &dir, 5, "d", 1);
+    see(&nodes, &dir, 5, "d", 1);
     assert_int_equal(nodes_directory_at(&nodes, 5, slice_str("d")), 80);
     assert_int_equal(nodes_directory_at(&nodes, 6, slice_str("d")), 0);
-    nodes_give_up(&nodes, 80);
+    see(&nodes, &dir, 5, "moved", 2);
     assert_int_equal(nodes_directory_at(&nodes, 5, slice_str("d")), 0);
-    assert_null(nodes_find(&nodes, 80));
-    struct node *fresh = see(&nodes, &dir, 5, "moved", 2);
-    assert_ptr_not_equal(fresh, old);
-    assert_ptr_equal(nodes_at(&nodes, nodes_id(&nodes, old)),
-                     old); /* who stands in it, still does */
-    nodes_forget(&nodes, old, 1);
-    assert_ptr_equal(nodes_find(&nodes, 80), fresh);
+    assert_int_equal(nodes_directory_at(&nodes, 5, slice_str("moved")), 80);
     see(&nodes, &other, 5, "moved", 3);
     assert_int_equal(nodes_directory_at(&nodes, 5, slice_str("moved")), 81);
     see(&nodes, &file, 5, "moved", 4);
     assert_int_equal(nodes_directory_at(&nodes, 5, slice_str("moved")), 0);
     see(&nodes, &dir, 5, "moved", 5);
-    nodes_vacate(&nodes, 5, slice_str("moved"));
+    see(&nodes, &file, 5, "moved", 6); /* where it had been seen before */
+    assert_int_equal(nodes_directory_at(&nodes, 5, slice_str("moved")), 0);
+    see(&nodes, &dir, 5, "moved", 8);
+    see(&nodes, &file, 5, "moved", 7);
+    see(&nodes, &other, 5, "moved", 7);
+    nothing.asked = 7;
+    nodes_vacate(&nodes, &nothing);
+    assert_int_equal(nodes_directory_at(&nodes, 5, slice_str("moved")), 80);
+    nothing.asked = 9;
+    nodes_vacate(&nodes, &nothing);
     assert_int_equal(nodes_directory_at(&nodes, 5, slice_str("moved")), 0);
     nodes_deinit(&nodes);
 }
@@ -145,7 +149,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_node_lives_as_long_as_it_is_counted),
         cmocka_unit_test(the_root_is_always_there),
-        cmocka_unit_test(a_directory_that_is_given_up_gets_another_id),
+        cmocka_unit_test(the_directory_at_a_place_is_what_was_found_there_last),
         cmocka_unit_test(an_older_question_moves_no_node),
         cmocka_unit_test(a_place_may_be_the_nodes_own),
         cmocka_unit_test(privileges_are_seen),

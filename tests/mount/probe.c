@@ -19,6 +19,7 @@ static const struct probe probes[] = {
     {"append", 3, probe_append},
     {"ping_pong", 3, probe_ping_pong},
     {"excl_race", 3, probe_excl_race},
+    {"link_race", 2, probe_link_race},
     {"map", 1, probe_map},
     {"replaced", 1, probe_replaced},
     {"times", 1, probe_times},

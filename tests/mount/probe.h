@@ -23,6 +23,7 @@ int probe_operation(int argc, char **argv);
 int probe_append(int argc, char **argv);    /* FILE TAG COUNT: lines "TAG number", one a write */
 int probe_ping_pong(int argc, char **argv); /* DIR-A DIR-B ROUNDS: each sees the other's write */
 int probe_excl_race(int argc, char **argv); /* DIR-A DIR-B ROUNDS: exactly one creates */
+int probe_link_race(int argc, char **argv); /* FILE ROUNDS: linked, unlinked, counted at once */
 int probe_map(int argc, char **argv);       /* FILE: two processes share a mapping */
 int probe_replaced(int argc, char **argv);  /* DIR: a descriptor of a file that was replaced */
 int probe_times(int argc, char **argv);     /* FILE: utimensat in all its forms */

@@ -124,6 +124,48 @@ int probe_excl_race(int argc, char **argv)
     return 0;
 }
 
+/* -- links ----------------------------------------------------------------------------------- */
+
+struct linker {
+    const char *file;
+    unsigned number, rounds;
+};
+
+/* `file` is there all the time, so that each link succeeds. */
+static void *link_and_unlink(void *arg)
+{
+    const struct linker *linker = arg;
+    char name[4096];
+    snprintf(name, sizeof name, "%s.%u", linker->file, linker->number);
+    for (unsigned i = 0; i < linker->rounds; i++) {
+        probe_must(link(linker->file, name) == 0, "link");
+        probe_must(unlink(name) == 0, "unlink");
+    }
+    return NULL;
+}
+
+int probe_link_race(int argc, char **argv)
+{
+    (void)argc;
+    enum { LINKERS = 2 };
+    unsigned rounds = probe_number(argv[1]);
+    pthread_t threads[LINKERS];
+    struct linker linkers[LINKERS];
+    struct stat stat_now;
+    for (unsigned i = 0; i < LINKERS; i++) {
+        linkers[i] = (struct linker){argv[0], i, rounds};
+        probe_must(pthread_create(&threads[i], NULL, link_and_unlink, &linkers[i]) == 0, "thread");
+    }
+    for (unsigned i = 0; i < 3 * rounds; i++) {
+        probe_must(stat(argv[0], &stat_now) == 0, "stat");
+        if (stat_now.st_nlink < 1 || stat_now.st_nlink > 1 + LINKERS)
+            probe_fail("%u links of 1 to %u", (unsigned)stat_now.st_nlink, 1 + LINKERS);
+    }
+    for (unsigned i = 0; i < LINKERS; i++)
+        pthread_join(threads[i], NULL);
+    return 0;
+}
+
 /* -- mappings -------------------------------------------------------------------------------- */
 
 /* The child answers each odd number with the next even one. */
