@@ -26,7 +26,7 @@ struct request {
     bool interrupted; /* its caller has a signal, and waits for what was sent */
     fuse_ino_t node_id;
     struct node *opening; /* OPEN: counted as one of its handles, until it is one. May be NULL */
-    uint64_t removing; /* UNLINK, RENAME: the inode that loses a name by it, or 0 */
+    uint64_t removing;    /* UNLINK, RENAME: the inode that loses a name by it, or 0 */
     size_t size;
     off_t offset;
     void *kept; /* memory that call.data points into; freed with the request */
