@@ -16,6 +16,7 @@
 #include "env/log.h"
 #include "sim/seeds.h"
 #include "tree/fsck.h"
+#include "tree/hold.h"
 #include "tree/op.h"
 #include "tree/stage.h"
 
@@ -33,24 +34,6 @@
 static struct seeds seeds;
 static const char *program_name;
 static const char *const names[NAMES] = {"a", "b", "c", "e%2F"};
-
-/* -- what is asked of the cluster ------------------------------------------------------------- */
-
-static unsigned submitted;          /* requests of clients */
-static struct client *holds;        /* its next minitransaction stays behind ... */
-static struct client_call *is_held; /* ... as this one, until it is let go */
-
-void __real_client_submit(struct client *client, struct client_call *call);
-void __wrap_client_submit(struct client *client, struct client_call *call);
-
-void __wrap_client_submit(struct client *client, struct client_call *call)
-{
-    submitted++;
-    if (client == holds && call->op->kind == KV_MINI && !is_held)
-        is_held = call;
-    else
-        __real_client_submit(client, call);
-}
 
 /* -- the model -------------------------------------------------------------------------------- */
 
@@ -695,26 +678,6 @@ static void run_cancelled(uint64_t seed)
 
 /* -- overtaken ----------------------------------------------------------------------------------- */
 
-/* Submits what ends in a minitransaction, and holds that. */
-static void submit_and_hold(struct user *user, struct waiting *waiting)
-{
-    holds = user->client;
-    user_submit(user, waiting);
-    while (!is_held)
-        assert_true(sim_step(user->cluster->sim));
-}
-
-static int let_go(struct user *user, struct waiting *waiting)
-{
-    struct client_call *call = is_held;
-    holds = NULL;
-    is_held = NULL;
-    __real_client_submit(user->client, call);
-    while (!waiting->done)
-        assert_true(sim_step(user->cluster->sim));
-    return waiting->status;
-}
-
 static void expect_names(struct model *m, unsigned at)
 {
     uint64_t ino = m->entries[at]->ino;
@@ -747,14 +710,14 @@ static void run_overtaken(uint64_t seed, bool has_two_names)
     struct tree_place b = place_at(&m, 1), d = place_at(&m, 3);
     struct waiting links = linking(&m.entries[0]->place, &b);
     rename.call.is_open = is_open;
-    submit_and_hold(&m.stage->users[0], &rename);
+    hold_submit(&m.stage->users[0], &rename);
     assert_int_equal(user_call(m.user, &moves), SF_OK);
     assert_int_equal(user_call(m.user, &links), SF_OK);
     learn(&m);
     links = linking(&m.entries[2]->place, &d);
     if (has_two_names)
         assert_int_equal(user_call(m.user, &links), SF_OK);
-    assert_int_equal(let_go(&m.stage->users[0], &rename), SF_OK);
+    assert_int_equal(hold_let_go(&m.stage->users[0], &rename), SF_OK);
     assert_int_equal(rename.call.orphan, 0);
     learn(&m);
     assert_int_equal(m.entries[2]->names, has_two_names ? 2 : 1);
@@ -767,9 +730,9 @@ static void run_overtaken(uint64_t seed, bool has_two_names)
 
 static unsigned cost_of(struct model *m, struct waiting *waiting)
 {
-    unsigned before = submitted;
+    unsigned before = hold_submitted();
     assert_int_equal(user_call(m->user, waiting), SF_OK);
-    return submitted - before;
+    return hold_submitted() - before;
 }
 
 static unsigned cost_of_lookup(struct model *m, unsigned at)

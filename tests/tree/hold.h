@@ -1,0 +1,15 @@
+/* hold: clients' requests are counted, and one minitransaction can be kept back between what was read
+ * for it and its being sent. A test that uses it is linked with --wrap=client_submit.
+ */
+#ifndef TESTS_TREE_HOLD_H
+#define TESTS_TREE_HOLD_H
+
+#include "tree/stage.h"
+
+unsigned hold_submitted(void); /* requests of all clients so far, in this process */
+/* Submits what ends in a minitransaction, and returns when that is kept back. One at a time. */
+void hold_submit(struct user *user, struct waiting *waiting);
+/* It goes on; the status, when the call has ended. */
+int hold_let_go(struct user *user, struct waiting *waiting);
+
+#endif

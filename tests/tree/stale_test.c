@@ -1,0 +1,197 @@
+/* Names that do not mean any more what they did: to the caller, who asks for an inode that is not
+ * there, or between what a call reads and its minitransaction.
+ *
+ *   tree_stale_test [--seed FIRST]
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "env/log.h"
+#include "sim/seeds.h"
+#include "tree/fsck.h"
+#include "tree/hold.h"
+
+static struct seeds seeds;
+
+struct scene {
+    struct stage *stage;
+    struct user *user, *other;
+    uint64_t in; /* the directory that all of it is in */
+};
+
+static struct scene scene_open(void)
+{
+    struct stage *stage = stage_new(seeds.first, 3);
+    struct scene scene = {.stage = stage, .user = &stage->users[0], .other = &stage->users[1]};
+    struct tree_inode made;
+    assert_int_equal(user_do(scene.user, TREE_MKDIR, TREE_ROOT, "in", &made), SF_OK);
+    scene.in = made.ino;
+    return scene;
+}
+
+static void scene_close(struct scene *scene)
+{
+    user_expect_fits(scene->user);
+    stage_free(scene->stage);
+}
+
+static uint64_t make(struct scene *scene, enum tree_kind kind, uint64_t in, const char *name)
+{
+    struct tree_inode made;
+    assert_int_equal(user_do(scene->other, kind, in, name, &made), SF_OK);
+    return made.ino;
+}
+
+static struct waiting renaming(const struct scene *scene, const char *from, const char *to)
+{
+    return (struct waiting){.call = {.kind = TREE_RENAME,
+                                     .place = place_of(scene->in, from),
+                                     .to_directory = scene->in,
+                                     .to_name = slice_str(to)}};
+}
+
+static void moves(struct scene *scene, const char *from, const char *to)
+{
+    struct waiting rename = renaming(scene, from, to);
+    assert_int_equal(user_call(scene->other, &rename), SF_OK);
+}
+
+/* 0: nothing is there. */
+static uint64_t ino_at(struct scene *scene, const char *name)
+{
+    struct tree_inode found = {.ino = 0};
+    int status = user_do(scene->user, TREE_LOOKUP, scene->in, name, &found);
+    assert_true(status == SF_OK || status == SF_NOT_FOUND);
+    return status == SF_OK ? found.ino : 0;
+}
+
+/* -- who asks for an inode -------------------------------------------------------------------- */
+
+struct asked {
+    const char *from, *to;
+    char from_ino, to_ino; /* that of the directory of this name; 0: not said */
+    bool exchange;
+    int status;
+};
+
+/* 'a' and 'b' are empty directories, nothing is at 'c'. */
+static const struct asked refused[] = {
+    {"a", "b", 'b', 0, false, SF_STALE_FILE},   {"a", "b", 'a', 'a', false, SF_STALE_FILE},
+    {"a", "b", 0, 'a', false, SF_STALE_FILE},   {"a", "c", 'b', 0, false, SF_STALE_FILE},
+    {"a", "c", 'a', 'b', false, SF_STALE_FILE}, {"a", "c", 0, 'b', false, SF_STALE_FILE},
+    {"a", "b", 'b', 0, true, SF_STALE_FILE},    {"a", "b", 'b', 'a', true, SF_STALE_FILE},
+    {"a", "b", 'a', 'a', true, SF_STALE_FILE},  {"a", "b", 0, 'a', true, SF_STALE_FILE},
+    {"a", "c", 'a', 'b', true, SF_NOT_FOUND},   {"c", "a", 'b', 0, false, SF_NOT_FOUND},
+};
+
+static void a_rename_moves_only_what_was_meant(void **state)
+{
+    struct scene scene = scene_open();
+    uint64_t a = make(&scene, TREE_MKDIR, scene.in, "a");
+    uint64_t b = make(&scene, TREE_MKDIR, scene.in, "b");
+    (void)state;
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+        const struct asked *asked = &refused[i];
+        struct waiting rename = renaming(&scene, asked->from, asked->to);
+        rename.call.exchange = asked->exchange;
+        rename.call.place.ino = asked->from_ino == 'a' ? a : asked->from_ino == 'b' ? b : 0;
+        rename.call.to_ino = asked->to_ino == 'a' ? a : asked->to_ino == 'b' ? b : 0;
+        print_message("  %s to %s, row %zu\n", asked->from, asked->to, i);
+        assert_int_equal(user_call(scene.user, &rename), asked->status);
+        assert_true(ino_at(&scene, "a") == a && ino_at(&scene, "b") == b);
+        assert_true(ino_at(&scene, "c") == 0);
+    }
+    struct waiting rename = renaming(&scene, "a", "b");
+    rename.call.exchange = true;
+    rename.call.place.ino = a;
+    rename.call.to_ino = b;
+    assert_int_equal(user_call(scene.user, &rename), SF_OK);
+    assert_true(ino_at(&scene, "a") == b && ino_at(&scene, "b") == a);
+    rename.call.exchange = false;
+    rename.call.place.ino = b;
+    rename.call.to_ino = a;
+    assert_int_equal(user_call(scene.user, &rename), SF_OK);
+    assert_true(ino_at(&scene, "a") == 0 && ino_at(&scene, "b") == b);
+    scene_close(&scene);
+}
+
+/* -- between reading and changing -------------------------------------------------------------- */
+
+static struct waiting removing(const struct scene *scene, const char *name)
+{
+    return (struct waiting){.call = {.kind = TREE_RMDIR, .place = place_of(scene->in, name)}};
+}
+
+/* User 0 removes the empty directory 'd'. Meanwhile another moves it to 'e' and fills it. */
+static void a_directory_that_was_filled_elsewhere_is_in_nobodys_way(void **state)
+{
+    struct scene scene = scene_open();
+    (void)state;
+    for (unsigned again = 0; again < 2; again++) { /* another one comes to its name, or not */
+        struct waiting rmdir = removing(&scene, "d");
+        uint64_t d = make(&scene, TREE_MKDIR, scene.in, "d");
+        hold_submit(scene.user, &rmdir);
+        moves(&scene, "d", again ? "f" : "e");
+        make(&scene, TREE_CREATE, d, "file");
+        uint64_t other = again ? make(&scene, TREE_MKDIR, scene.in, "d") : 0;
+        assert_int_equal(hold_let_go(scene.user, &rmdir), again ? SF_OK : SF_NOT_FOUND);
+        assert_true(!again || rmdir.call.inode.ino == other);
+        assert_true(ino_at(&scene, "d") == 0 && ino_at(&scene, again ? "f" : "e") == d);
+    }
+    scene_close(&scene);
+}
+
+/* The same with a directory that comes over it. */
+static void nor_in_that_of_one_that_comes_to_its_name(void **state)
+{
+    struct scene scene = scene_open();
+    (void)state;
+    for (unsigned again = 0; again < 2; again++) {
+        struct waiting rename = renaming(&scene, "s", "d");
+        uint64_t s = make(&scene, TREE_MKDIR, scene.in, "s");
+        uint64_t d = again ? ino_at(&scene, "d") : make(&scene, TREE_MKDIR, scene.in, "d");
+        hold_submit(scene.user, &rename);
+        moves(&scene, "d", again ? "f" : "e");
+        make(&scene, TREE_CREATE, d, "file");
+        uint64_t other = again ? make(&scene, TREE_MKDIR, scene.in, "d") : 0;
+        assert_int_equal(hold_let_go(scene.user, &rename), SF_OK);
+        assert_int_equal(rename.call.target_ino, other);
+        assert_true(ino_at(&scene, "s") == 0 && ino_at(&scene, "d") == s);
+        assert_true(ino_at(&scene, again ? "f" : "e") == d);
+    }
+    scene_close(&scene);
+}
+
+/* It is where it was: then it is in the way. */
+static void a_directory_that_was_filled_stays(void **state)
+{
+    struct scene scene = scene_open();
+    (void)state;
+    for (unsigned renames = 0; renames < 2; renames++) {
+        const char *name = renames ? "e" : "d";
+        struct waiting change = renames ? renaming(&scene, "s", name) : removing(&scene, name);
+        uint64_t d = make(&scene, TREE_MKDIR, scene.in, name);
+        uint64_t s = renames ? make(&scene, TREE_MKDIR, scene.in, "s") : 0;
+        hold_submit(scene.user, &change);
+        make(&scene, TREE_CREATE, d, "file");
+        assert_int_equal(hold_let_go(scene.user, &change), SF_NOT_EMPTY);
+        assert_true(ino_at(&scene, name) == d && ino_at(&scene, "s") == s);
+    }
+    scene_close(&scene);
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_rename_moves_only_what_was_meant),
+        cmocka_unit_test(a_directory_that_was_filled_elsewhere_is_in_nobodys_way),
+        cmocka_unit_test(nor_in_that_of_one_that_comes_to_its_name),
+        cmocka_unit_test(a_directory_that_was_filled_stays),
+    };
+    seeds = seeds_parse(argc, argv, 1);
+    log_level_min = LOG_LEVEL_ERROR;
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
