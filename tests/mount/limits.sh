@@ -5,7 +5,7 @@
 #   limits.sh [ENTRIES]: of the large directories
 . "$(dirname "$0")/lib.sh"
 
-ENTRIES=${1-5000}
+ENTRIES=${1-200000}
 cluster_up
 mount_on "$A"
 pid_a=$mount_pid
@@ -142,29 +142,50 @@ done
 is "the file" kept "$(cat "$B/file")"
 rm -r file d
 
-large() { # DIR: with its entries already there
-    is "names in $1" "$ENTRIES" "$(ls -U "$B/$1" | wc -l)"
-    is "different ones" "$ENTRIES" "$(ls -U "$B/$1" | sort -u | wc -l)"
-    some=$(ls -U "$B/$1" | sed -n "$((ENTRIES / 2))p")
-    call OK stat "$B/$1/$some"
-    call EEXIST create "$1/$some"
-    call OK rename "$1/$some" "$1/another"
-    call OK unlink "$1/another"
-    call ENOENT stat "$B/$1/$some"
-    is "names in $1" $((ENTRIES - 1)) "$(ls -U "$B/$1" | wc -l)"
+# large DIR: with its entries already there. Nothing of it takes the longer the more there are, but for
+# the listings.
+large() {
+    ls -U "$B/$1" >"$STAGE/names"
+    is "names in $1" "$ENTRIES" "$(wc -l <"$STAGE/names")"
+    is "different ones" "$ENTRIES" "$(sort -u "$STAGE/names" | wc -l)"
+    for at in 1 $((ENTRIES / 2)) "$ENTRIES"; do
+        some=$(sed -n "${at}p" "$STAGE/names")
+        call OK stat "$B/$1/$some"
+        call EEXIST create "$1/$some"
+        call EEXIST mkdir "$1/$some"
+        call ENOENT stat "$B/$1/no $some"
+        echo "$at" >"$1/$some"
+        is "bytes of $some" "$at" "$(cat "$B/$1/$some")"
+        call OK rename "$1/$some" "$1/another"
+        call OK link "$1/another" "$1/and another"
+        call OK unlink "$1/another"
+        is "bytes of its other name" "$at" "$(cat "$B/$1/and another")"
+        call OK unlink "$B/$1/and another"
+        call ENOENT stat "$B/$1/$some"
+        echo "$some" >>"$STAGE/gone"
+    done
+    ls -U "$A/$1" | sort >"$STAGE/left"
+    sort "$STAGE/names" | comm -23 - "$STAGE/left" >"$STAGE/missing"
+    is "names in $1" $((ENTRIES - 3)) "$(wc -l <"$STAGE/left")"
+    sort "$STAGE/gone" | cmp - "$STAGE/missing" || fail "other names are missing than were removed"
+    rm "$STAGE/gone"
 }
 
-say "$ENTRIES entries below the root"
-mkdir large
-mount_probe fill "$A/large" "$ENTRIES"
-large large
-is "its size" $((ENTRIES - 1)) "$(size_of "$B/large")"
-call ENOTEMPTY rmdir large
-
 say "$ENTRIES entries in the root"
-rm -rf large
 kvbench --masters "$SHARDFS_MASTERS" --op put --inflight 256 --seconds 1 --keys "$ENTRIES" --value 10 >/dev/null
 large .
+
+say "$ENTRIES entries below the root"
+mkdir large other
+mount_fill "$(stat -c %i large)" "$ENTRIES" || fail "it cannot be filled"
+is "its size" "$ENTRIES" "$(size_of "$B/large")"
+large large
+is "its size" $((ENTRIES - 3)) "$(size_of "$B/large")"
+call ENOTEMPTY rmdir large
+call ENOTEMPTY rename other large
+call OK rename large other/moved
+is "its size" $((ENTRIES - 3)) "$(size_of "$B/other/moved")"
+assert_fsck_clean
 
 cd /
 unmount "$B" "$pid_b"
