@@ -9,6 +9,22 @@ void drop_deinit(struct drop *drop)
     buffer_deinit(&drop->written);
 }
 
+bool location_is_there(const struct location *location, bool has_moved)
+{
+    return has_moved != location->is_in_doubt;
+}
+
+void location_failed(struct location *location, const struct kv_op *part)
+{
+    if (part == location->tried)
+        location->is_in_doubt = !location->is_in_doubt;
+}
+
+void drop_failed(struct op *op, const struct kv_reply *reply)
+{
+    location_failed(&op->drop.location, op_mini_failed(op, reply));
+}
+
 /* The file's attr, and the bytes of its record. */
 static int take(struct op *op, const struct kv_stat *stat, struct slice head)
 {
@@ -113,6 +129,7 @@ void drop_look(struct op *op, const struct key *entry, void (*then)(struct op *o
         drop->entry = *entry;
     drop->ino = drop->version = 0;
     drop->has_moved = drop->is_open = false;
+    drop->location.tried = NULL;
     drop->then = then;
     op_stat(op, &drop->entry, on_entry);
 }
@@ -147,13 +164,23 @@ static void count_down(struct op *op, struct drop *drop)
     op->call->orphan = is_last && drop->is_open ? drop->ino : 0;
 }
 
-/* The file's only name: it goes, or moves to where no name leads. */
-static void drop_file(struct op *op, struct drop *drop)
+/* The record that says where it is goes with it. */
+static void drop_location(struct op *op, struct drop *drop)
 {
-    if (drop->has_moved)
-        op_mini_add(op, KV_DELETE, &drop->inode)->pre = (struct kv_pre){KV_PRE_CREATED, drop->ino};
-    if (!drop->is_open)
-        return;
+    struct kv_op *kv;
+    if (location_is_there(&drop->location, drop->has_moved)) {
+        kv = op_mini_add(op, KV_DELETE, &drop->inode);
+        kv->pre = (struct kv_pre){KV_PRE_CREATED, drop->ino};
+    } else {
+        kv = op_mini_check(op, &drop->inode);
+        kv->pre.kind = KV_PRE_ABSENT;
+    }
+    drop->location.tried = kv;
+}
+
+/* It moves to where no name leads. */
+static void keep_file(struct op *op, struct drop *drop)
+{
     struct kv_stat stat = drop->stat;
     stat.attr = attr_with(drop, 0);
     op_mini_put_moved(op, &drop->inode, &stat, drop->head)->flags |= KV_OWNED;
@@ -164,12 +191,17 @@ void drop_name(struct op *op, struct drop *drop)
 {
     bool is_reference = drop->stat.kind == RECORD_REFERENCE;
     bool stays = !is_reference && drop->is_open;
-    op_mini_add(op, stays ? KV_TAKE : KV_DELETE, &drop->entry)->pre =
-        (struct kv_pre){KV_PRE_VERSION, drop->stat.version};
+    struct kv_op *kv = op_mini_add(op, stays ? KV_TAKE : KV_DELETE, &drop->entry);
+    if (is_reference || stays)
+        kv->pre = (struct kv_pre){KV_PRE_VERSION, drop->stat.version};
+    else
+        kv->pre = (struct kv_pre){KV_PRE_CREATED, drop->ino};
     if (is_reference)
         count_down(op, drop);
     else
-        drop_file(op, drop);
+        drop_location(op, drop);
+    if (stays)
+        keep_file(op, drop);
 }
 
 /* -- unlink ---------------------------------------------------------------------------------- */
@@ -179,6 +211,7 @@ static void on_looked(struct op *op, int status);
 static void on_unlinked(struct op *op, int status, const struct kv_reply *reply)
 {
     if (status == SF_PRECONDITION) {
+        drop_failed(op, reply);
         if (op_may_retry(op))
             drop_look(op, &op->entry, on_looked);
         return;

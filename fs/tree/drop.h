@@ -3,9 +3,11 @@
  *     drop_look(op, &entry, then)      reads what lives at a name
  *     then: op_mini_begin(op), drop_name(op, &op->drop), the caller's own parts, op_mini_send
  *
- * Nothing may have changed in between: all that was read is named by its version, so that the
- * minitransaction fails with SF_PRECONDITION, and the caller begins again with drop_look. A name
- * may be put at the same key behind drop_name; the counts of the directory are the caller's.
+ * Nothing of that may have changed in between, or the minitransaction fails with SF_PRECONDITION:
+ * then the caller tells drop_failed, and begins again with drop_look. A reference, and whatever is kept,
+ * is named by the version that was read; a file that goes with its only name by its inode number, so
+ * that nobody who writes it is in the way. A name may be put at the same key behind drop_name; the
+ * counts of the directory are the caller's.
  *
  *   what lives there                 what goes
  *   a file that never moved          the entry, with its data
@@ -33,16 +35,29 @@ struct key {
     size_t n;
 };
 
+/* Whether a file that lives at its only name has a record that says where that is (T6): as its
+ * attributes say, unless what relied on that has failed. All-zero before. */
+struct location {
+    bool is_in_doubt;          /* it is the other way round */
+    const struct kv_op *tried; /* the part of op->mini that relies on it; NULL: none */
+};
+
+bool location_is_there(const struct location *location, bool has_moved);
+/* This part of the minitransaction failed. Where it was the one that relies on it, it is in doubt now
+ * if it was not before, and the other way round. */
+void location_failed(struct location *location, const struct kv_op *part);
+
 /* What was read. All-zero before; drop_deinit after. */
 struct drop {
     struct key entry;
     struct kv_stat stat; /* of the entry; without attr */
     uint64_t ino;        /* of the file; of a directory its id */
-    bool has_moved;      /* it lives at this name, and has a record that says so */
-    bool is_open;        /* it is kept with no name */
-    struct key inode;    /* of its inode's record */
-    uint64_t version;    /* of that, where the entry is a reference; 0: there is none */
-    struct attr attr;    /* of a file; its xattrs stand in `bytes` */
+    bool has_moved;      /* it lives at this name, and its attributes say that it has moved */
+    struct location location;
+    bool is_open;     /* it is kept with no name */
+    struct key inode; /* of its inode's record */
+    uint64_t version; /* of that, where the entry is a reference; 0: there is none */
+    struct attr attr; /* of a file; its xattrs stand in `bytes` */
     struct buffer
         bytes;         /* the file's attr; of one that is open and lives at this name also `head` */
     struct slice head; /* the bytes of its record */
@@ -57,6 +72,8 @@ void drop_look(struct op *op, const struct key *entry, void (*then)(struct op *o
 /* Adds to op->mini what takes the file's name away: at most three operations and a check.
  * call->orphan: the file that is kept, if so. */
 void drop_name(struct op *op, struct drop *drop);
+/* The minitransaction failed with SF_PRECONDITION: it is begun again. */
+void drop_failed(struct op *op, const struct kv_reply *reply);
 void drop_deinit(struct drop *drop);
 
 #endif

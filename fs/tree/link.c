@@ -33,6 +33,13 @@ static void answer(struct op *op, const struct kv_reply *replies)
     op_finish(op, status);
 }
 
+static void again(struct op *op, const struct kv_reply *reply)
+{
+    location_failed(&op->location, op_mini_failed(op, reply));
+    if (op_may_retry(op))
+        look(op);
+}
+
 static void on_linked(struct op *op, int status, const struct kv_reply *reply)
 {
     size_t checks = op->mini->check_count;
@@ -44,8 +51,8 @@ static void on_linked(struct op *op, int status, const struct kv_reply *reply)
         op_finish(op, SF_NOT_FOUND); /* the directory is gone */
     else if (reply->failed == checks + position_of_name(op))
         op_finish(op, SF_EXISTS);
-    else if (op_may_retry(op))
-        look(op);
+    else
+        again(op, reply);
 }
 
 static void put_reference(struct op *op, const struct key *key)
@@ -77,10 +84,13 @@ static void move_out(struct op *op, const struct kv_stat *stat, struct slice hea
     buffer_set(&op->keep, head);
     op_mini_add(op, KV_TAKE, &op->entry)->pre = (struct kv_pre){KV_PRE_VERSION, stat->version};
     put_reference(op, &op->entry);
-    if (has_moved)
-        op_mini_add(op, KV_DELETE, &op->inode)->pre =
-            (struct kv_pre){KV_PRE_CREATED, stat->created};
-    op_mini_put_moved(op, &op->inode, &moved, buffer_slice(&op->keep));
+    struct kv_op *old = NULL, *put;
+    if (location_is_there(&op->location, has_moved)) {
+        old = op_mini_add(op, KV_DELETE, &op->inode);
+        old->pre = (struct kv_pre){KV_PRE_CREATED, stat->created};
+    }
+    put = op_mini_put_moved(op, &op->inode, &moved, buffer_slice(&op->keep));
+    op->location.tried = old ? old : put;
 }
 
 static void count_up(struct op *op, const struct kv_stat *stat)
@@ -126,6 +136,7 @@ static void on_file(struct op *op, int status, const struct kv_reply *reply)
         return;
     }
     key_of_inode(op->call->place.ino, &op->inode);
+    op->location.tried = NULL;
     op_mini_begin(op);
     if (key_is_of_inode(&op->entry))
         count_up(op, &reply->stat);

@@ -64,6 +64,7 @@ struct op {
     struct key inode;         /* LINK: of the inode's own record ... */
     uint8_t reference[REFERENCE_BYTES_MAX]; /* ... and what leads to it */
     struct buffer type;                     /* LINK: attributes of a reference */
+    struct location location;               /* LINK: of the file that it moves */
     struct scan *scan;                      /* READDIR of the root */
     struct drop drop;                       /* of the name that goes */
     struct rename *rename;                  /* RENAME */
@@ -130,6 +131,8 @@ struct kv_op *op_mini_add(struct op *op, enum kv_kind kind, const struct key *ke
 void op_take_any_kind(struct kv_op *ops, size_t count);
 /* Sends op->mini; what it changes may be of any kind. */
 void op_mini_send(struct op *op, op_step *then);
+/* Of its answer, which is not SF_OK: the check or operation that failed. */
+const struct kv_op *op_mini_failed(const struct op *op, const struct kv_reply *reply);
 /* A PUT in op->mini that makes the record `stat` anew at `key`, with its bytes in the head, all its
  * extents and its inode number. What is there now must be gone by an operation before it. */
 struct kv_op *op_mini_put_moved(struct op *op, const struct key *key, const struct kv_stat *stat,

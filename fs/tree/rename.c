@@ -63,17 +63,10 @@ static void touch_root(struct op *op, const struct kv_reply *reply)
     root_touched(op->tree->root, latest_ns);
 }
 
-/* Which operation of op->mini it was; NULL: a check. */
-static const struct kv_op *failed_op(const struct op *op, const struct kv_reply *reply)
-{
-    const struct mini *mini = op->mini;
-    return reply->failed < mini->check_count ? NULL : &mini->ops[reply->failed - mini->check_count];
-}
-
 static void on_not_found(struct op *op, const struct kv_reply *reply)
 {
     const struct rename *r = op->rename;
-    bool is_gone = r->arrival && failed_op(op, reply) == r->arrival;
+    bool is_gone = r->arrival && op_mini_failed(op, reply) == r->arrival;
     if (is_gone)
         op_finish(op, SF_NOT_FOUND); /* the directory that the name goes to */
     else if (op_dangles(op, r->to.is_there ? r->to.stat.version : r->from.stat.version))
@@ -82,18 +75,13 @@ static void on_not_found(struct op *op, const struct kv_reply *reply)
         again(op);
 }
 
-static void doubt_location(struct rename_side *side, const struct kv_op *failed)
-{
-    if (failed && failed == side->located)
-        side->is_in_doubt = !side->is_in_doubt;
-}
-
 static void on_moved(struct op *op, int status, const struct kv_reply *reply)
 {
     struct rename *r = op->rename;
     if (status == SF_PRECONDITION) {
-        doubt_location(&r->from, failed_op(op, reply));
-        doubt_location(&r->to, failed_op(op, reply));
+        location_failed(&r->from.location, op_mini_failed(op, reply));
+        location_failed(&r->to.location, op_mini_failed(op, reply));
+        drop_failed(op, reply);
         again(op);
         return;
     }

@@ -22,9 +22,7 @@ struct rename_side {
     uint64_t own_version; /* of its own record */
     struct attr own_attr; /* its xattrs are in `xattrs` */
     struct buffer xattrs;
-    /* A file's location: is there one where its attributes say none, or the other way round? */
-    bool is_in_doubt;
-    const struct kv_op *located; /* what writes it; NULL: nothing does */
+    struct location location; /* of a file that lives at its name */
 
     /* What the minitransaction points to: */
     struct key counted, own, inode;

@@ -28,7 +28,7 @@ static int locate(struct op *op, struct kv_op *put, struct rename_side *what,
     int status = attr_of_file(&stat, options->uid, options->gid, &attr);
     if (status != SF_OK)
         return status;
-    bool is_located = attr.has_moved != what->is_in_doubt;
+    bool is_located = location_is_there(&what->location, attr.has_moved);
     attr.has_moved = true;
     status = attr_encode(&attr, &what->attr);
     if (status != SF_OK)
@@ -42,7 +42,7 @@ static int locate(struct op *op, struct kv_op *put, struct rename_side *what,
     note->created = what->ino;
     note->flags = KV_HAS_CREATED;
     note->data = key_reference(&at->entry, what->reference);
-    what->located = note;
+    what->location.tried = note;
     return SF_OK;
 }
 
@@ -137,7 +137,7 @@ int rename_make(struct op *op)
 {
     struct rename *r = op->rename;
     op_mini_begin(op);
-    r->from.located = r->to.located = NULL;
+    r->from.location.tried = r->to.location.tried = NULL;
     int status = op->call->exchange ? exchange(op) : replace(op);
     if (status == SF_OK && !rename_stays_in_directory(r))
         status = move_under(op, &r->from, &r->to);

@@ -315,6 +315,13 @@ void op_mini_send(struct op *op, op_step *then)
     op_send(op, then);
 }
 
+const struct kv_op *op_mini_failed(const struct op *op, const struct kv_reply *reply)
+{
+    const struct mini *mini = op->mini;
+    size_t at = reply->failed;
+    return at < mini->check_count ? &mini->checks[at] : &mini->ops[at - mini->check_count];
+}
+
 static bool value_kind_changes(enum value_kind kind)
 {
     return kind != VALUE_READ && kind != VALUE_STAT && kind != VALUE_SEEK_DATA &&

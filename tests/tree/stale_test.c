@@ -1,5 +1,5 @@
-/* Names that do not mean any more what they did: to the caller, who asks for an inode that is not
- * there, or between what a call reads and its minitransaction.
+/* Names that do not mean what they should: to the caller, who asks for an inode that is not there;
+ * between what a call reads and its minitransaction; or by a damaged record of where a file lives.
  *
  *   tree_stale_test [--seed FIRST]
  */
@@ -13,6 +13,7 @@
 #include "sim/seeds.h"
 #include "tree/fsck.h"
 #include "tree/hold.h"
+#include "tree/op.h"
 
 static struct seeds seeds;
 
@@ -183,6 +184,123 @@ static void a_directory_that_was_filled_stays(void **state)
     scene_close(&scene);
 }
 
+/* -- where a file lives ------------------------------------------------------------------------ */
+
+struct raw {
+    struct client_call call;
+    struct waiting waiting; /* `done` and `status` alone */
+};
+
+static void raw_on_done(struct client_call *call, int status, const struct kv_reply *reply)
+{
+    struct raw *raw = container_of(call, struct raw, call);
+    (void)reply;
+    raw->waiting.done = true;
+    raw->waiting.status = status;
+}
+
+static void must(struct scene *scene, const struct kv_op *op)
+{
+    struct raw raw = {.call = {.on_done = raw_on_done, .op = op}};
+    client_submit(scene->user->client, &raw.call);
+    while (!raw.waiting.done)
+        assert_true(sim_step(scene->stage->cluster->sim));
+    assert_int_equal(raw.waiting.status, SF_OK);
+}
+
+static bool has_inode_record(struct scene *scene, uint64_t ino)
+{
+    struct key key;
+    key_of_inode(ino, &key);
+    return user_has_record(scene->user, key.space, key_slice(&key));
+}
+
+/* A file at 'f': it has moved, and the record that says so is missing; or it has not, and there is
+ * one. */
+static uint64_t make_damaged(struct scene *scene, bool is_missing)
+{
+    uint64_t ino = make(scene, TREE_CREATE, scene->in, is_missing ? "old" : "f");
+    uint8_t bytes[REFERENCE_BYTES_MAX];
+    struct key inode, at;
+    struct kv_op op;
+    key_of_inode(ino, &inode);
+    if (is_missing) {
+        moves(scene, "old", "f");
+        op_kv(&op, KV_DELETE, &inode);
+        op.pre = (struct kv_pre){KV_PRE_CREATED, ino};
+        op.flags = KV_ANY_KIND;
+    } else {
+        assert_int_equal(key_of_entry(scene->in, slice_str("f"), &at), SF_OK);
+        op_kv(&op, KV_PUT, &inode);
+        op.record_kind = RECORD_REFERENCE;
+        op.created = ino;
+        op.flags = KV_HAS_CREATED;
+        op.data = key_reference(&at, bytes);
+    }
+    must(scene, &op);
+    assert_int_equal(has_inode_record(scene, ino), !is_missing);
+    return ino;
+}
+
+static bool is_open(struct tree_call *call, uint64_t ino)
+{
+    (void)ino;
+    return call->ctx != NULL;
+}
+
+static void drops(struct scene *scene, struct waiting *waiting, bool opens)
+{
+    for (unsigned missing = 0; missing < 2; missing++) {
+        uint64_t ino = make_damaged(scene, missing);
+        if (waiting->call.kind == TREE_RENAME)
+            make(scene, TREE_CREATE, scene->in, "s");
+        waiting->call.is_open = is_open;
+        waiting->call.ctx = opens ? scene : NULL;
+        assert_int_equal(user_call(scene->user, waiting), SF_OK);
+        assert_int_equal(waiting->call.orphan, opens ? ino : 0);
+        assert_int_equal(has_inode_record(scene, ino), opens);
+        tree_closed(scene->user->tree, ino);
+        while (tree_orphan_count(scene->user->tree) > 0)
+            assert_true(sim_step(scene->stage->cluster->sim));
+        assert_false(has_inode_record(scene, ino));
+        if (waiting->call.kind == TREE_RENAME)
+            assert_int_equal(user_do(scene->user, TREE_UNLINK, scene->in, "f", NULL), SF_OK);
+    }
+}
+
+static void a_file_goes_whatever_is_said_of_its_place(void **state)
+{
+    struct scene scene = scene_open();
+    struct waiting unlink = {.call = {.kind = TREE_UNLINK, .place = place_of(scene.in, "f")}};
+    struct waiting rename = renaming(&scene, "s", "f");
+    (void)state;
+    drops(&scene, &unlink, false);
+    drops(&scene, &unlink, true);
+    drops(&scene, &rename, false);
+    drops(&scene, &rename, true);
+    scene_close(&scene);
+}
+
+static void and_gets_another_name_or_a_second(void **state)
+{
+    struct scene scene = scene_open();
+    (void)state;
+    for (unsigned shape = 0; shape < 4; shape++) {
+        uint64_t ino = make_damaged(&scene, shape & 1);
+        struct waiting call = renaming(&scene, "f", "g");
+        call.call.kind = shape & 2 ? TREE_LINK : TREE_RENAME;
+        call.call.place.ino = ino;
+        assert_int_equal(user_call(scene.user, &call), SF_OK);
+        assert_true(ino_at(&scene, "g") == ino && ino_at(&scene, "f") == (shape & 2 ? ino : 0));
+        user_expect_fits(scene.user);
+        assert_int_equal(user_do(scene.user, TREE_UNLINK, scene.in, "g", NULL), SF_OK);
+        if (shape & 2)
+            assert_int_equal(user_do(scene.user, TREE_UNLINK, scene.in, "f", NULL), SF_OK);
+        assert_false(has_inode_record(&scene, ino));
+    }
+    scene_close(&scene);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -190,6 +308,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_directory_that_was_filled_elsewhere_is_in_nobodys_way),
         cmocka_unit_test(nor_in_that_of_one_that_comes_to_its_name),
         cmocka_unit_test(a_directory_that_was_filled_stays),
+        cmocka_unit_test(a_file_goes_whatever_is_said_of_its_place),
+        cmocka_unit_test(and_gets_another_name_or_a_second),
     };
     seeds = seeds_parse(argc, argv, 1);
     log_level_min = LOG_LEVEL_ERROR;
