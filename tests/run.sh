@@ -120,6 +120,8 @@ run_sim() { # [--seeds N] [--seed FIRST] [--minutes M], ctest options
         is_number "${2-}" || usage
         shift 2
     done
+    # None at all would be a pass that says nothing.
+    [ "${seeds:-1}" -gt 0 ] && [ "${minutes:-1}" -gt 0 ] || usage
     if [ -n "$minutes" ]; then
         run_minutes "$minutes" "${seed:-1}" "$@"
     elif [ -n "$seeds" ] || [ -n "$seed" ]; then
@@ -147,6 +149,7 @@ suite_jobs() {
 # A line for each case and engine. The options are the programs' own: see tests/suites/suite.h.
 run_suites() {
     say "tests: suites"
+    "$build/tests-bin/suite_raft" --engines "$@" >"$build/suite_jobs" || exit 2
     suite_jobs "$@" >"$build/suite_jobs"
     if [ ! -s "$build/suite_jobs" ]; then
         echo "there is no such case" >&2

@@ -47,12 +47,6 @@ static inline uint64_t seeds_default(uint64_t count)
     return seeds_engine() == CONSENSUS_PAXOS ? (count + 3) / 4 : count;
 }
 
-static inline uint64_t seeds_from_env(const char *name, uint64_t otherwise)
-{
-    const char *text = getenv(name);
-    return text && text[0] ? strtoull(text, NULL, 10) : otherwise;
-}
-
 static inline _Noreturn void seeds_usage(const char *program)
 {
     fprintf(stderr, "usage: %s [--seeds N] [--seed FIRST] [--engine raft|paxos] [--twice]\n",
@@ -60,9 +54,24 @@ static inline _Noreturn void seeds_usage(const char *program)
     exit(2);
 }
 
+static inline uint64_t seeds_number(const char *program, const char *text)
+{
+    char *end = NULL;
+    uint64_t number = strtoull(text, &end, 10);
+    if (end == text || *end != 0)
+        seeds_usage(program);
+    return number;
+}
+
+static inline uint64_t seeds_from_env(const char *program, const char *name, uint64_t otherwise)
+{
+    const char *text = getenv(name);
+    return text && text[0] ? seeds_number(program, text) : otherwise;
+}
+
 static inline struct seeds seeds_parse(int argc, char **argv, uint64_t count)
 {
-    struct seeds seeds = {.first = seeds_from_env("SHARDFS_SIM_SEED", 1)};
+    struct seeds seeds = {.first = seeds_from_env(argv[0], "SHARDFS_SIM_SEED", 1)};
     const char *first = NULL, *number = NULL;
     for (int i = 1; i < argc; i++) {
         const char *value = i + 1 < argc ? argv[i + 1] : NULL;
@@ -78,11 +87,13 @@ static inline struct seeds seeds_parse(int argc, char **argv, uint64_t count)
             seeds_usage(argv[0]);
         i++;
     }
-    seeds.count = seeds_from_env("SHARDFS_SIM_SEEDS", seeds_default(count));
+    seeds.count = seeds_from_env(argv[0], "SHARDFS_SIM_SEEDS", seeds_default(count));
     if (first != NULL)
-        seeds = (struct seeds){strtoull(first, NULL, 10), 1, seeds.twice};
+        seeds = (struct seeds){seeds_number(argv[0], first), 1, seeds.twice};
     if (number != NULL)
-        seeds.count = strtoull(number, NULL, 10);
+        seeds.count = seeds_number(argv[0], number);
+    if (seeds.count == 0) /* nothing would run, and nothing fail */
+        seeds_usage(argv[0]);
     return seeds;
 }
 

@@ -263,11 +263,20 @@ static uint64_t number_of(const char *program, const char *text)
     return value;
 }
 
+/* Of no seed at all every case would pass. */
+static uint64_t count_of(const char *program, const char *text)
+{
+    uint64_t count = number_of(program, text);
+    if (count == 0)
+        usage(program);
+    return count;
+}
+
 static void take_option(struct request *request, const char *option, const char *value,
                         bool *has_seeds)
 {
     if (strcmp(option, "--seeds") == 0) {
-        request->count = number_of(request->program, value);
+        request->count = count_of(request->program, value);
         *has_seeds = true;
     } else if (strcmp(option, "--seed") == 0) {
         request->first = number_of(request->program, value);
@@ -289,7 +298,7 @@ static struct request parse(int argc, char **argv)
     const char *text = getenv("SHARDFS_SIM_SEEDS");
     bool has_seeds = false, is_set = text != NULL && text[0] != 0;
     if (is_set)
-        request.count = number_of(argv[0], text);
+        request.count = count_of(argv[0], text);
     text = getenv("SHARDFS_SIM_SEED");
     if (text != NULL && text[0] != 0)
         request.first = number_of(argv[0], text);

@@ -284,7 +284,7 @@ static struct arguments parse(int argc, char **argv)
             take(&a, argv[i], i + 1 < argc ? argv[i + 1] : NULL, &seeds_given);
         }
     }
-    if (a.jobs < 1 || a.jobs > JOBS_MAX)
+    if (a.jobs < 1 || a.jobs > JOBS_MAX || (a.seeds == 0 && a.minutes == 0))
         usage();
     return a;
 }
