@@ -190,6 +190,6 @@ static uint64_t run(uint64_t seed)
 
 int main(int argc, char **argv)
 {
-    stage_run_seeds(argc, argv, 50, run);
+    stage_run_seeds(argc, argv, 200, run);
     return 0;
 }

@@ -272,7 +272,7 @@ static void every_mutation_happens_once(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(every_mutation_happens_once)};
-    seeds = seeds_parse(argc, argv, 10);
+    seeds = seeds_parse(argc, argv, 200);
     program = argv[0];
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
