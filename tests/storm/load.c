@@ -85,6 +85,7 @@ static void halt(void *ctx, struct sim_node *node)
         if (w->client != client)
             continue;
         env_timer_stop(&w->pause);
+        w->large.keys_left += (w->busy && w->large.kind != VALUE_READ) || !w->large.known;
         w->busy = w->large.known = false;
     }
     client_free(client->client);

@@ -31,10 +31,11 @@ struct load_client {
 
 /* Of a large worker: what its value is. */
 struct large {
-    bool known;        /* else the next operation writes all of it */
-    uint64_t seed;     /* the bytes are those of this stream, */
-    uint64_t bytes;    /* so many */
-    uint64_t appended; /* seed of what is appended after them */
+    bool known;         /* else the next operation writes all of it */
+    uint32_t keys_left; /* what a client that died had under way may be done at any time later */
+    uint64_t seed;      /* the bytes are those of this stream, */
+    uint64_t bytes;     /* so many */
+    uint64_t appended;  /* seed of what is appended after them */
     uint64_t appended_bytes;
     enum value_kind kind; /* of the operation under way */
     uint64_t new_seed, new_bytes;

@@ -90,7 +90,7 @@ static void on_done(struct value_call *call, int status, const struct kv_stat *s
 static void submit(struct worker *w, enum value_kind kind)
 {
     struct large *large = &w->large;
-    snprintf(w->key, sizeof w->key, "%u", 1000 + w->number);
+    snprintf(w->key, sizeof w->key, "%u", 1000 + w->number + w->large.keys_left * LOAD_WORKERS_MAX);
     large->kind = kind;
     large->call.on_done = on_done;
     large->call.kind = kind;
