@@ -12,7 +12,7 @@
 #include "tree/tree.h"
 
 #define REFERENCE_BYTES_MAX (1u + KEY_BYTES_MAX) /* content of a reference */
-#define OP_RETRIES_MAX 100u /* of a read-modify-write that others keep overtaking */
+#define OP_RETRIES_MAX 1000u /* of a read-modify-write that others keep overtaking */
 
 /* A minitransaction under construction: whoever has a part in it adds to it. Same keys may occur
  * again: operations are done in order. */

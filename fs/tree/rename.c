@@ -49,6 +49,15 @@ static void again(struct op *op)
         begin(op);
 }
 
+static void keep_file(struct rename_side *side, const struct kv_reply *reply)
+{
+    side->is_there = true;
+    side->stat = reply->stat;
+    side->ino = reply->stat.created;
+    buffer_set(&side->bytes, reply->stat.attr);
+    buffer_append(&side->bytes, reply->data.p, reply->data.n);
+}
+
 /* The root's names changed at the time that its records show. */
 static void touch_root(struct op *op, const struct kv_reply *reply)
 {
@@ -75,14 +84,32 @@ static void on_not_found(struct op *op, const struct kv_reply *reply)
         again(op);
 }
 
+/* Was it one of the two that are taken? */
+static struct rename_side *overtaken(struct rename *r, const struct kv_op *failed)
+{
+    if (failed->kind != KV_TAKE)
+        return NULL;
+    if (failed->key.p == r->from.entry.bytes)
+        return &r->from;
+    return failed->key.p == r->to.entry.bytes ? &r->to : NULL;
+}
+
+static void on_overtaken(struct op *op, const struct kv_reply *reply)
+{
+    const struct kv_op *failed = op_mini_failed(op, reply);
+    struct rename *r = op->rename;
+    location_failed(&r->from.location, failed);
+    location_failed(&r->to.location, failed);
+    drop_failed(op, reply);
+    r->busy = overtaken(r, failed);
+    again(op);
+}
+
 static void on_moved(struct op *op, int status, const struct kv_reply *reply)
 {
     struct rename *r = op->rename;
     if (status == SF_PRECONDITION) {
-        location_failed(&r->from.location, op_mini_failed(op, reply));
-        location_failed(&r->to.location, op_mini_failed(op, reply));
-        drop_failed(op, reply);
-        again(op);
+        on_overtaken(op, reply);
         return;
     }
     if (status == SF_NOT_FOUND) {
@@ -101,13 +128,39 @@ static void on_moved(struct op *op, int status, const struct kv_reply *reply)
     op_finish(op, status);
 }
 
-static void change(struct op *op)
+static void send_all(struct op *op)
 {
     int status = rename_make(op);
     if (status == SF_OK)
         op_mini_send(op, on_moved);
     else
         op_finish(op, status);
+}
+
+static void on_read_again(struct op *op, int status, const struct kv_reply *reply)
+{
+    struct rename_side *side = op->rename->busy;
+    if (status == SF_OK && reply->stat.created == side->ino) {
+        keep_file(side, reply);
+        send_all(op);
+    } else if (status == SF_OK || locate_is_elsewhere(status)) {
+        again(op);
+    } else {
+        op_finish(op, status);
+    }
+}
+
+/* A file that is written all the time is read a last time when everything else is known: it takes its
+ * bytes along, so nobody may write it from then on. */
+static void change(struct op *op)
+{
+    const struct rename_side *side = op->rename->busy;
+    if (!side || side->stat.kind != RECORD_VALUE) {
+        send_all(op);
+        return;
+    }
+    op_kv(&op->kv, KV_GET, &side->entry);
+    op_send(op, on_read_again);
 }
 
 /* -- directories that come under another one ------------------------------------------------- */
@@ -229,11 +282,7 @@ static int keep(struct rename_side *side, int status, const struct kv_reply *rep
         return SF_OK;
     if (status != SF_OK && status != SF_IS_DIRECTORY && status != SF_IS_REFERENCE)
         return status;
-    side->is_there = true;
-    side->stat = reply->stat;
-    side->ino = reply->stat.created;
-    buffer_set(&side->bytes, reply->stat.attr);
-    buffer_append(&side->bytes, reply->data.p, reply->data.n);
+    keep_file(side, reply);
     if (reply->stat.kind == RECORD_DIRECTORY)
         return key_directory_id(reply->data, &side->ino);
     if (reply->stat.kind == RECORD_REFERENCE)

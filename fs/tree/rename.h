@@ -47,6 +47,7 @@ struct rename {
     unsigned steps;
     op_step *then;               /* when they are done */
     const struct kv_op *arrival; /* counts the directory that the name goes to; NULL: the root */
+    struct rename_side *busy;    /* its file was written after it was read, last time; NULL: none */
 };
 
 bool rename_is_directory(const struct rename_side *side);

@@ -1,4 +1,5 @@
-/* Names of a file that others write all the time: what takes one away needs no pause of theirs.
+/* Names and attributes of a file that others write all the time. What takes its name away needs no
+ * pause of theirs; what moves or changes it needs a moment between two writes, and gets it.
  *
  *   tree_busy_test [--seed FIRST]
  */
@@ -16,15 +17,17 @@
 #include "tree/stage.h"
 
 #define WRITERS 4u
-#define CHANGES 200u
+#define CHANGES 120u
 
 static struct seeds seeds;
 
-/* Writes its own 8 bytes of a file, greater numbers each time, and never pauses until that is gone. */
+/* Appends numbers to a file, 0 and up, and never pauses until that is gone, or it is told to. */
 struct writer {
     struct waiting waiting;
     struct user *user;
+    char name[8]; /* where the file was last */
     uint64_t number;
+    bool stops;
 };
 
 struct scene {
@@ -32,6 +35,8 @@ struct scene {
     struct user *user;
     uint64_t in; /* the directory that all of it is in */
     struct writer writers[WRITERS];
+    unsigned writer_count;
+    struct waiting reading;
 };
 
 static struct scene scene_open(void)
@@ -52,21 +57,33 @@ static void scene_close(struct scene *scene)
 
 /* -- who writes -------------------------------------------------------------------------------- */
 
+static void go_to(struct writer *writer, struct slice name)
+{
+    assert_true(name.n <= sizeof writer->name);
+    memcpy(writer->name, name.p, name.n);
+    writer->waiting.call.place.name = slice_of((const uint8_t *)writer->name, name.n);
+}
+
 static void on_written(struct tree_call *call, int status)
 {
     struct writer *writer = container_of(call, struct writer, waiting.call);
     writer->waiting.status = status;
-    writer->waiting.done = status != SF_OK;
+    writer->waiting.done = status != SF_OK || writer->stops;
+    if (writer->waiting.done)
+        return;
+    if (call->has_moved) {
+        call->place = call->place_now;
+        go_to(writer, call->place.name);
+    }
     writer->number++;
-    if (status == SF_OK)
-        tree_submit(writer->user->tree, call);
+    tree_submit(writer->user->tree, call);
 }
 
 static bool all_write(void *ctx)
 {
     const struct scene *scene = ctx;
     bool all = true;
-    for (unsigned i = 0; i < WRITERS; i++)
+    for (unsigned i = 0; i < scene->writer_count; i++)
         all = all && scene->writers[i].number > 1;
     return all;
 }
@@ -75,7 +92,7 @@ static bool none_writes(void *ctx)
 {
     const struct scene *scene = ctx;
     bool none = true;
-    for (unsigned i = 0; i < WRITERS; i++)
+    for (unsigned i = 0; i < scene->writer_count; i++)
         none = none && scene->writers[i].waiting.done;
     return none;
 }
@@ -87,17 +104,18 @@ static void await(struct scene *scene, bool (*is_so)(void *ctx))
 }
 
 /* The other users, half of the writers each, write the file until it is gone. */
-static void begin_writing(struct scene *scene, struct tree_place place)
+static void begin_writing(struct scene *scene, struct tree_place place, unsigned count)
 {
-    for (unsigned i = 0; i < WRITERS; i++) {
+    scene->writer_count = count;
+    for (unsigned i = 0; i < count; i++) {
         struct writer *writer = &scene->writers[i];
         *writer = (struct writer){.user = &scene->stage->users[1 + i % 2]};
         writer->waiting.call = (struct tree_call){
-            .kind = TREE_WRITE,
+            .kind = TREE_APPEND,
             .place = place,
-            .offset = i * sizeof writer->number,
             .data = slice_of((const uint8_t *)&writer->number, sizeof writer->number),
             .on_done = on_written};
+        go_to(writer, place.name);
         tree_submit(writer->user->tree, &writer->waiting.call);
     }
     await(scene, all_write);
@@ -106,7 +124,7 @@ static void begin_writing(struct scene *scene, struct tree_place place)
 static void await_stale(struct scene *scene)
 {
     await(scene, none_writes);
-    for (unsigned i = 0; i < WRITERS; i++)
+    for (unsigned i = 0; i < scene->writer_count; i++)
         assert_int_equal(scene->writers[i].waiting.status, SF_STALE_FILE);
 }
 
@@ -135,6 +153,110 @@ static struct tree_place make(struct scene *scene, const char *name)
     return place;
 }
 
+/* 0, 1, 2 and so on, as many as were written. */
+static void on_read(struct tree_call *call, int status)
+{
+    struct waiting *read = container_of(call, struct waiting, call);
+    uint64_t number;
+    assert_int_equal(status, SF_OK);
+    assert_int_equal(call->data.n, *(const uint64_t *)call->ctx * sizeof number);
+    for (uint64_t i = 0; i * sizeof number < call->data.n; i++) {
+        memcpy(&number, call->data.p + i * sizeof number, sizeof number);
+        assert_int_equal(number, i);
+    }
+    read->done = true;
+}
+
+static bool is_done(void *ctx)
+{
+    return ((const struct scene *)ctx)->reading.done;
+}
+
+/* All that was appended is in the file, in its order and once, wherever it was when that came. */
+static void stop_writing(struct scene *scene, struct tree_place place)
+{
+    uint64_t count;
+    assert_int_equal(scene->writer_count, 1);
+    scene->writers[0].stops = true;
+    await(scene, none_writes);
+    count = scene->writers[0].number + 1;
+    scene->reading = (struct waiting){.call = {.kind = TREE_READ,
+                                               .place = place,
+                                               .length = SF_VALUE_BYTES_MAX,
+                                               .ctx = &count,
+                                               .on_done = on_read}};
+    tree_submit(scene->user->tree, &scene->reading.call);
+    await(scene, is_done);
+}
+
+/* Each change of a kind that needs a moment in which nobody writes. */
+static struct waiting moment(const struct scene *scene, struct tree_place file, unsigned which)
+{
+    static const char *const names[] = {"a", "b"};
+    struct waiting change = {.call = {.place = file}};
+    struct tree_call *call = &change.call;
+    switch (which % 6) {
+    case 0: /* there and back */
+    case 1:
+        call->kind = TREE_RENAME;
+        call->place = place_of(scene->in, names[which % 6]);
+        call->to_name = slice_str(names[1 - which % 6]);
+        break;
+    case 2:
+        call->kind = TREE_RENAME;
+        call->place = place_of(scene->in, "other");
+        call->to_name = slice_str("a");
+        call->exchange = true;
+        break;
+    case 3:
+        call->kind = TREE_RENAME;
+        call->place = place_of(scene->in, "a");
+        call->to_name = slice_str("other");
+        call->exchange = true;
+        break;
+    default:
+        call->kind = TREE_SETATTR;
+        call->set = TREE_SET_MODE;
+        call->mode = 0600 + which % 64;
+    }
+    call->to_directory = scene->in;
+    return change;
+}
+
+static void a_written_file_changes_its_name_and_mode(void **state)
+{
+    struct scene scene = scene_open();
+    struct tree_place file = make(&scene, "a");
+    (void)state;
+    make(&scene, "other");
+    begin_writing(&scene, file, 1);
+    for (unsigned i = 0; i < CHANGES / 2; i++) {
+        struct waiting change = moment(&scene, file, i);
+        assert_true(retries_of(&scene, &change) < OP_RETRIES_MAX);
+    }
+    stop_writing(&scene, file);
+    scene_close(&scene);
+}
+
+/* From the first further name on it lives apart. */
+static void a_written_file_gets_names_and_loses_them(void **state)
+{
+    struct scene scene = scene_open();
+    struct tree_place file = make(&scene, "a");
+    struct waiting unlink = {.call = {.kind = TREE_UNLINK, .place = place_of(scene.in, "b")}};
+    struct waiting link = {
+        .call = {
+            .kind = TREE_LINK, .place = file, .to_directory = scene.in, .to_name = slice_str("b")}};
+    (void)state;
+    begin_writing(&scene, file, 1);
+    for (unsigned i = 0; i < CHANGES / 4; i++) {
+        assert_true(retries_of(&scene, &link) < OP_RETRIES_MAX);
+        assert_true(retries_of(&scene, &unlink) < OP_RETRIES_MAX);
+    }
+    stop_writing(&scene, file);
+    scene_close(&scene);
+}
+
 /* By unlink and by a rename over it; one that has moved, and one that has not. */
 static void a_written_file_goes_at_once(void **state)
 {
@@ -150,7 +272,7 @@ static void a_written_file_goes_at_once(void **state)
         if (i & 1)
             assert_int_equal(user_call(scene.user, &move), SF_OK);
         place.name = slice_str("f");
-        begin_writing(&scene, place);
+        begin_writing(&scene, place, WRITERS);
         if (i & 2) {
             make(&scene, "old");
             change = move;
@@ -167,6 +289,8 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_written_file_goes_at_once),
+        cmocka_unit_test(a_written_file_changes_its_name_and_mode),
+        cmocka_unit_test(a_written_file_gets_names_and_loses_them),
     };
     seeds = seeds_parse(argc, argv, 1);
     log_level_min = LOG_LEVEL_ERROR;
