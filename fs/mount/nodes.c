@@ -111,7 +111,7 @@ static void set_place(struct nodes *nodes, struct node *node, const struct node_
 {
     sf_assert(place->name.n <= TREE_NAME_BYTES_MAX);
     node->is_apart = node->is_apart || place->is_apart; /* that never ends */
-    if (find_place(nodes, place->directory, place->name) != node)
+    if (place->name.n > 0 && find_place(nodes, place->directory, place->name) != node)
         nodes_vacate(nodes, place);
     if (place->asked < node->placed || (place->name.n == 0 && node->name))
         return;

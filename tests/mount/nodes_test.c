@@ -108,6 +108,9 @@ static void an_older_question_moves_no_node(void **state)
     nodes_moved(&nodes, file.ino, &moved);
     expect_place(node, 7, "c");
     nodes_moved(&nodes, 999, &moved); /* one that the kernel does not know */
+    nodes_moved(&nodes, file.ino, &(struct node_place){.asked = 23, .is_apart = true});
+    expect_place(node, 7, "c"); /* it has no one place any more */
+    assert_true(node->is_apart);
     nodes_deinit(&nodes);
 }
 
