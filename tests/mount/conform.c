@@ -220,6 +220,9 @@ static void do_rows(struct conform *c)
 int main(int argc, char **argv)
 {
     struct conform c = {.uid = geteuid()};
+    char byte;
+    if (argc == 2 && strcmp(argv[1], "wait") == 0) /* a program that runs (conform_odd.c) */
+        return read(STDIN_FILENO, &byte, 1) == 0 ? 0 : 1;
     if (argc < 2 || argc > 3 || chdir(argv[1]) != 0) {
         fputs("usage: mount_conform DIR [UID]\n", stderr);
         return 2;

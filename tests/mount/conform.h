@@ -8,7 +8,7 @@
  *   d:NAME  f:NAME  l:NAME=TARGET  p:NAME  s:NAME   directory, file "x", symlink, fifo, socket
  *   '@' before a word: it belongs to root, else to whoever does the call; ",MODE" behind it: octal
  *   %L %M %P in a word: a name of 255 bytes, one of 256, a path of more than 4,096
- * A call is an operation of probe_call.c or conform_calls.c with its arguments. */
+ * A call is an operation of probe_call.c, conform_calls.c or conform_odd.c with its arguments. */
 struct row {
     char who; /* 'a' anybody, 'r' root alone, 'u' an ordinary user alone */
     int error;
@@ -20,5 +20,15 @@ extern const size_t row_count;
 
 /* As probe_operation, for what only rows need. */
 int conform_operation(int argc, char **argv);
+
+/* It gets the arguments behind its name, and returns as a system call does. */
+struct conform_call {
+    const char *name;
+    int arguments;
+    int (*run)(char **argv);
+};
+const struct conform_call *conform_odd(size_t *count); /* those of conform_odd.c */
+/* NAME FLAGS: opens it. Each letter is a flag: see conform_calls.c. */
+int conform_open(char **argv);
 
 #endif

@@ -20,7 +20,7 @@ static int number(const char *text)
 }
 
 /* Each word of `flags` is a letter: r w + (access), c creat, x excl, t trunc, d directory,
- * n nonblock, l nofollow, a append, m noatime. */
+ * n nonblock, l nofollow, a append, m noatime, D direct, s sync, p path. */
 static int flags_of(const char *text)
 {
     static const struct {
@@ -28,7 +28,8 @@ static int flags_of(const char *text)
         int flag;
     } letters[] = {{'r', O_RDONLY},   {'w', O_WRONLY}, {'+', O_RDWR},      {'c', O_CREAT},
                    {'x', O_EXCL},     {'t', O_TRUNC},  {'d', O_DIRECTORY}, {'n', O_NONBLOCK},
-                   {'l', O_NOFOLLOW}, {'a', O_APPEND}, {'m', O_NOATIME}};
+                   {'l', O_NOFOLLOW}, {'a', O_APPEND}, {'m', O_NOATIME},   {'D', O_DIRECT},
+                   {'s', O_SYNC},     {'p', O_PATH}};
     int flags = O_CLOEXEC;
     for (; *text; text++) {
         for (size_t i = 0; i < sizeof letters / sizeof letters[0]; i++)
@@ -37,7 +38,7 @@ static int flags_of(const char *text)
     return flags;
 }
 
-static int run_flags(char **argv)
+int conform_open(char **argv)
 {
     return open(argv[0], flags_of(argv[1]), 0644);
 }
@@ -133,39 +134,39 @@ static int run_readlink_of(char **argv)
 static int run_read_fd(char **argv)
 {
     char byte;
-    int fd = run_flags(argv);
+    int fd = conform_open(argv);
     return fd < 0 ? -1 : (int)pread(fd, &byte, 1, number(argv[2]));
 }
 
 static int run_write_fd(char **argv)
 {
-    int fd = run_flags(argv);
+    int fd = conform_open(argv);
     return fd < 0 ? -1 : (int)pwrite(fd, "y", 1, number(argv[2]));
 }
 
 static int run_readv_fd(char **argv)
 {
     static struct iovec parts[UIO_MAXIOV + 1];
-    int fd = run_flags(argv);
+    int fd = conform_open(argv);
     return fd < 0 ? -1 : (int)readv(fd, parts, UIO_MAXIOV + 1);
 }
 
 static int run_ftruncate(char **argv)
 {
-    int fd = run_flags(argv);
+    int fd = conform_open(argv);
     return fd < 0 ? -1 : ftruncate(fd, number(argv[2]));
 }
 
 static int run_lseek(char **argv)
 {
-    int fd = run_flags(argv);
+    int fd = conform_open(argv);
     return fd < 0 || lseek(fd, number(argv[2]), number(argv[3])) < 0 ? -1 : 0;
 }
 
 static int run_getdents(char **argv)
 {
     char bytes[4096];
-    int fd = run_flags(argv);
+    int fd = conform_open(argv);
     return fd < 0 ? -1 : (int)syscall(SYS_getdents64, fd, bytes, (unsigned)number(argv[2]));
 }
 
@@ -181,19 +182,19 @@ static int run_getdents_removed(char **argv)
 
 static int run_fsync(char **argv)
 {
-    int fd = run_flags(argv);
+    int fd = conform_open(argv);
     return fd < 0 ? -1 : fsync(fd);
 }
 
 static int run_fchdir(char **argv)
 {
-    int fd = run_flags(argv);
+    int fd = conform_open(argv);
     return fd < 0 ? -1 : fchdir(fd);
 }
 
 static int run_openat_file(char **argv)
 {
-    int fd = run_flags(argv);
+    int fd = conform_open(argv);
     return fd < 0 ? -1 : openat(fd, "x", O_RDONLY | O_CLOEXEC);
 }
 
@@ -201,7 +202,7 @@ static int run_openat_file(char **argv)
 static int run_mmap(char **argv)
 {
     int protection = PROT_READ | (strcmp(argv[2], "rw") == 0 ? PROT_WRITE : 0);
-    int fd = run_flags(argv);
+    int fd = conform_open(argv);
     return fd < 0 || mmap(NULL, 1, protection, MAP_SHARED, fd, 0) == MAP_FAILED ? -1 : 0;
 }
 
@@ -209,7 +210,7 @@ static int run_mmap(char **argv)
 static int run_copy(char **argv)
 {
     loff_t from = 0, to = 0;
-    int in = run_flags(argv), out = run_flags(argv + 2);
+    int in = conform_open(argv), out = conform_open(argv + 2);
     return in < 0 || out < 0 ? -1 : (int)copy_file_range(in, &from, out, &to, 1, 0);
 }
 
@@ -223,13 +224,9 @@ static int run_setacl(char **argv)
     return setxattr(argv[0], "system.posix_acl_access", list, sizeof list, 0);
 }
 
-static const struct {
-    const char *name;
-    int arguments;
-    int (*run)(char **argv);
-} calls[] = {
+static const struct conform_call calls[] = {
     {"setacl", 1, run_setacl},
-    {"flags", 2, run_flags},
+    {"flags", 2, conform_open},
     {"lstat", 1, run_lstat},
     {"statfs", 1, run_statfs},
     {"access", 2, run_access},
@@ -265,13 +262,21 @@ static int in_removed(int argc, char **argv)
     return probe_operation(argc, argv);
 }
 
-int conform_operation(int argc, char **argv)
+static int run_one(const struct conform_call *of, size_t count, int argc, char **argv)
 {
-    if (strcmp(argv[0], "in_removed") == 0)
-        return in_removed(argc - 1, argv + 1);
-    for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
-        if (strcmp(calls[i].name, argv[0]) == 0 && calls[i].arguments == argc - 1)
-            return calls[i].run(argv + 1) < 0 ? errno : 0;
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(of[i].name, argv[0]) == 0 && of[i].arguments == argc - 1)
+            return of[i].run(argv + 1) < 0 ? errno : 0;
     }
     return -1;
+}
+
+int conform_operation(int argc, char **argv)
+{
+    size_t odd_count;
+    const struct conform_call *odd = conform_odd(&odd_count);
+    if (strcmp(argv[0], "in_removed") == 0)
+        return in_removed(argc - 1, argv + 1);
+    int error = run_one(calls, sizeof calls / sizeof calls[0], argc, argv);
+    return error < 0 ? run_one(odd, odd_count, argc, argv) : error;
 }
