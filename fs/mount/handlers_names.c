@@ -156,7 +156,7 @@ static bool is_open(struct tree_call *call, uint64_t ino)
     struct request *r = container_of(call, struct request, call);
     const struct node *node = nodes_find(&r->mount->nodes, ino);
     request_removes(r, ino);
-    return node && node->opens > 0;
+    return node && nodes_may_be_open(node);
 }
 
 /* A file that lost its last name and is open lives in its inode's own record. */

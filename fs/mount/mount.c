@@ -101,6 +101,11 @@ static struct fuse_session *make_session(struct mount *mount)
     return session;
 }
 
+static void on_forgotten(struct nodes *nodes, uint64_t ino)
+{
+    tree_closed(container_of(nodes, struct mount, nodes)->tree, ino);
+}
+
 int mount_start(struct mount *mount, struct env *env, struct uv_loop_s *loop, struct tree *tree,
                 const struct mount_options *options)
 {
@@ -109,6 +114,7 @@ int mount_start(struct mount *mount, struct env *env, struct uv_loop_s *loop, st
     mount->tree = tree;
     mount->options = options;
     nodes_init(&mount->nodes);
+    mount->nodes.on_forgotten = on_forgotten;
     control_start(mount);
     requests_init(mount);
     locks_start(mount);

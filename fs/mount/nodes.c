@@ -158,13 +158,27 @@ struct node *nodes_remember(struct nodes *nodes, const struct tree_inode *inode,
     return node;
 }
 
+static bool opens_unheard(const struct node *node)
+{
+    uint32_t mode = node->mode;
+    return S_ISFIFO(mode) || S_ISSOCK(mode) || S_ISCHR(mode) || S_ISBLK(mode);
+}
+
+bool nodes_may_be_open(const struct node *node)
+{
+    return node->opens > 0 || opens_unheard(node);
+}
+
 void nodes_forget(struct nodes *nodes, struct node *node, uint64_t lookups)
 {
     if (node == &nodes->root)
         return;
     node->lookups -= lookups < node->lookups ? lookups : node->lookups;
-    if (node->lookups == 0)
-        node_free(nodes, node);
+    if (node->lookups > 0)
+        return;
+    if (opens_unheard(node) && nodes->on_forgotten)
+        nodes->on_forgotten(nodes, node->ino);
+    node_free(nodes, node);
 }
 
 void nodes_moved(struct nodes *nodes, uint64_t ino, const struct node_place *place)

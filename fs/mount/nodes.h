@@ -43,6 +43,8 @@ struct nodes {
     struct node *by_place; /* directories, those that were found there last */
     struct node root;
     uint64_t sent; /* requests so far */
+    /* The kernel does not know a node any more that it may have had open unheard. NULL: nobody asks. */
+    void (*on_forgotten)(struct nodes *nodes, uint64_t ino);
 };
 
 /* Where an inode was found, by the request of this number. */
@@ -69,6 +71,9 @@ void nodes_see(struct node *node, const struct tree_inode *inode);
 void nodes_moved(struct nodes *nodes, uint64_t ino, const struct node_place *place);
 /* NULL: the kernel does not know it. */
 struct node *nodes_find(const struct nodes *nodes, uint64_t ino);
+/* May programs have it open? The kernel does not say when it opens or closes a fifo, a socket or a
+ * device, but knows the node as long as it is open: so these count as open until they are forgotten. */
+bool nodes_may_be_open(const struct node *node);
 /* No directory was found at this place. */
 void nodes_vacate(struct nodes *nodes, const struct node_place *place);
 /* The directory that was found last at this place, which the kernel takes to be there; 0: none. */

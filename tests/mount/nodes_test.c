@@ -44,6 +44,39 @@ static void a_node_lives_as_long_as_it_is_counted(void **state)
     nodes_deinit(&nodes);
 }
 
+static uint64_t forgotten;
+
+static void on_forgotten(struct nodes *nodes, uint64_t ino)
+{
+    (void)nodes;
+    forgotten = ino;
+}
+
+static void what_is_opened_unheard_may_be_open_until_it_is_forgotten(void **state)
+{
+    static const uint32_t types[] = {S_IFIFO, S_IFSOCK, S_IFCHR, S_IFBLK, S_IFREG, S_IFLNK};
+    struct nodes nodes;
+    (void)state;
+    nodes_init(&nodes);
+    nodes.on_forgotten = on_forgotten;
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+        const struct tree_inode inode = {.ino = 80 + i, .mode = types[i] | 0644};
+        bool unheard = i < 4;
+        struct node *node = see(&nodes, &inode, 5, "a", 1);
+        see(&nodes, &inode, 5, "a", 2);
+        assert_int_equal(nodes_may_be_open(node), unheard);
+        forgotten = 0;
+        nodes_forget(&nodes, node, 1);
+        assert_int_equal(forgotten, 0);
+        node->opens++;
+        assert_true(nodes_may_be_open(node));
+        node->opens--;
+        nodes_forget(&nodes, node, 1);
+        assert_int_equal(forgotten, unheard ? inode.ino : 0);
+    }
+    nodes_deinit(&nodes);
+}
+
 static void the_root_is_always_there(void **state)
 {
     struct nodes nodes;
@@ -151,6 +184,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_node_lives_as_long_as_it_is_counted),
+        cmocka_unit_test(what_is_opened_unheard_may_be_open_until_it_is_forgotten),
         cmocka_unit_test(the_root_is_always_there),
         cmocka_unit_test(the_directory_at_a_place_is_what_was_found_there_last),
         cmocka_unit_test(an_older_question_moves_no_node),

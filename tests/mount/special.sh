@@ -116,6 +116,31 @@ for where in "" d/; do
 done
 is "types in a listing" "p" "$(find d -name fifo -printf %y)"
 
+say "a fifo that is open outlives its name"
+for where in "" d/; do
+    mkfifo "${where}pipe"
+    exec 3<>"${where}pipe"
+    rm "${where}pipe"
+    is "one without a name" "fifo 0" "$(stat -L -c '%F %h' /dev/fd/3)"
+    chmod 600 /dev/fd/3
+    is "its mode" 600 "$(stat -L -c %a /dev/fd/3)"
+    mkfifo "${where}pipe"
+    exec 4<>"${where}pipe"
+    mv -T "${where}sock" "${where}pipe"
+    is "one that was replaced" "fifo 0" "$(stat -L -c '%F %h' /dev/fd/4)"
+    mv -T "${where}pipe" "${where}sock"
+    for line in first second; do
+        echo $line >&3
+        echo $line >&4
+        read -r got <&3
+        is "what goes through it" $line "$got"
+        read -r got <&4
+        is "what goes through it" $line "$got"
+    done
+    exec 3>&- 4>&-
+done
+wait_for 60 grep -qx "orphans 0" "$A/.shardfs/stats" || fail "closed fifos are kept"
+
 say "directories that pass on their group"
 mkdir plain shared
 if [ "$(id -u)" = 0 ]; then
