@@ -110,7 +110,7 @@ void locks_limit(struct lock_wait *wait)
 {
     const struct mount_options *options = wait->mount->options;
     if (!options->hard && !env_timer_is_armed(&wait->limit))
-        env_timer_start_ms(&wait->limit, options->timeo_s * 1000u);
+        env_timer_start_ms(&wait->limit, (uint64_t)options->timeo_s * 1000);
 }
 
 struct lock_wait *locks_wait_new(struct mount *mount, struct request *r)

@@ -155,6 +155,10 @@ mount_on "$A" -o timeo=1
 pid_a=$mount_pid
 mount_on "$B" -o hard
 pid_b=$mount_pid
+mkdir "$STAGE/patient"
+mount_on "$STAGE/patient" -o timeo=4294968 # milliseconds that 32 bits do not hold
+pid_patient=$mount_pid
+exec 3<"$STAGE/patient/file"
 for name in $(server_names); do
     case $name in group-*) kill -STOP "$(server_pid "$name")" ;; esac
 done
@@ -163,6 +167,8 @@ call OK stat "$A"
 cat "$A/$S/members" >/dev/null
 cat "$B/file" >"$STAGE/waited" &
 waits=$!
+flock 3 &
+locks=$!
 call ETIMEDOUT create "$A/new"
 kill -0 $waits || fail "a hard mount does not wait"
 for name in $(server_names); do
@@ -170,5 +176,8 @@ for name in $(server_names); do
 done
 wait $waits || fail "a hard mount fails"
 is "what it waited for" x "$(cat "$STAGE/waited")"
+wait $locks || fail "a mount with much time gives up at once"
+exec 3<&-
+unmount "$STAGE/patient" "$pid_patient"
 unmount "$B" "$pid_b"
 unmount "$A" "$pid_a"
