@@ -52,6 +52,16 @@ cluster_up() {
     PATH=$SHARDFS_TOOLS:$SHARDFS_BIN:$PATH
 }
 
+# short_leases SECONDS: of the servers that cluster_up starts, which stand beside shardctl
+short_leases() {
+    mkdir "$STAGE/bin"
+    cp "$SHARDFS_BIN/shardctl" "$SHARDFS_BIN/shardmaster" "$STAGE/bin/"
+    printf '#!/bin/sh\nexec "%s/shardkv" "$@" --lease %d\n' "$SHARDFS_BIN" "$1" >"$STAGE/bin/shardkv"
+    chmod +x "$STAGE/bin/shardkv"
+    SHARDFS_BIN=$STAGE/bin:$SHARDFS_BIN
+    PATH=$STAGE/bin:$PATH
+}
+
 # server_pid NAME, as master-1 or group-100-2
 server_pid() { cat "$C/run/$1.pid"; }
 

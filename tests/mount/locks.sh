@@ -2,13 +2,7 @@
 # Locks of programs on two mounts of one cluster: fcntl(2), open file descriptions, flock(2).
 . "$(dirname "$0")/lib.sh"
 
-# Leases of 3 s. Beside shardctl stand the servers that it starts.
-mkdir "$STAGE/bin"
-cp "$SHARDFS_BIN/shardctl" "$SHARDFS_BIN/shardmaster" "$STAGE/bin/"
-printf '#!/bin/sh\nexec "%s/shardkv" "$@" --lease 3\n' "$SHARDFS_BIN" >"$STAGE/bin/shardkv"
-chmod +x "$STAGE/bin/shardkv"
-SHARDFS_BIN=$STAGE/bin:$SHARDFS_BIN
-PATH=$STAGE/bin:$PATH
+short_leases 3
 cluster_up
 mount_on "$A"
 pid_a=$mount_pid
