@@ -1,14 +1,16 @@
 /* mount_record KEY HEX: gives the plain key's record these bytes as attributes, whatever they mean;
  * where there is no such key it is made, empty.
  * mount_record --directory ID HEX: the same of a directory's own record.
+ * mount_record --entry ID/NAME HEX: of a name in the directory ID.
+ * mount_record --inode INO HEX: of the own record of a file that has had several names.
  * mount_record --delete KEY: deletes the record, whatever it is and leads to.
  * The masters are in SHARDFS_MASTERS. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/client.h"
 #include "env/uv_env.h"
+#include "tree/op.h"
 
 struct program {
     struct env *env;
@@ -60,25 +62,34 @@ static void run(struct program *p, char **masters, size_t count)
     rpc_free(rpc);
 }
 
+/* Of one that is no plain key. False: these are no arguments. */
+static bool take_internal(struct kv_op *op, const char *what, const char *which)
+{
+    static struct key key;
+    char *rest;
+    uint64_t id = strtoull(which, &rest, 10);
+    if (strcmp(what, "--directory") == 0)
+        key_of_directory(id, &key);
+    else if (strcmp(what, "--inode") == 0)
+        key_of_inode(id, &key);
+    else if (strcmp(what, "--entry") != 0 || *rest != '/' ||
+             key_of_entry(id, slice_str(rest + 1), &key) != SF_OK)
+        return false;
+    op->space = key.space;
+    op->key = key_slice(&key);
+    return true;
+}
+
 /* False: these are no arguments. The rest of the operation is set. */
 static bool take_arguments(struct kv_op *op, int argc, char **argv)
 {
-    static uint8_t attr[SF_ATTR_BYTES_MAX], key[9];
+    static uint8_t attr[SF_ATTR_BYTES_MAX];
     bool deletes = argc == 3 && strcmp(argv[1], "--delete") == 0;
-    bool directory = argc == 4 && strcmp(argv[1], "--directory") == 0;
     *op = (struct kv_op){.kind = deletes ? KV_STAT : KV_SET_ATTR};
-    if (argc != 3 && !directory)
-        return false;
-    if (directory) {
-        unsigned long long id = strtoull(argv[2], NULL, 10);
-        for (size_t i = 0; i < 8; i++)
-            key[i] = (uint8_t)(id >> (56 - 8 * i));
-        key[8] = 'd';
-        op->space = KV_INTERNAL;
-        op->key = slice_of(key, sizeof key);
-    } else {
+    if (argc == 3)
         op->key = slice_str(argv[deletes ? 2 : 1]);
-    }
+    else if (argc != 4 || !take_internal(op, argv[1], argv[2]))
+        return false;
     if (deletes)
         return true;
     op->flags = KV_HAS_ATTR;
@@ -95,7 +106,8 @@ int main(int argc, char **argv)
     if (!take_arguments(&p.op, argc, argv) || !list ||
         router_parse_addresses(list, &masters, &count, NULL) != SF_OK) {
         fputs("usage: SHARDFS_MASTERS=... "
-              "mount_record KEY HEX | --directory ID HEX | --delete KEY\n",
+              "mount_record KEY HEX | --directory ID HEX | --entry ID/NAME HEX | --inode INO HEX | "
+              "--delete KEY\n",
               stderr);
         return 2;
     }

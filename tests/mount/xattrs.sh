@@ -124,38 +124,85 @@ fi
 
 say "attributes that this version cannot read"
 cd "$A"
+mkdir b b/dir
+b=$(stat -c %i b)
 for what in damaged newer; do
     echo $what >$what
-    mkdir $what.d
-    echo $what >$what.d/file
+    echo $what >b/$what
 done
 echo well >well
+echo well >b/well
+exec 3<>b/damaged
 # version, flags, mode 0100644 ...
 long=00000000000000000000000000000000000000000000000000000000
 mount_record damaged 0100a4810000
 mount_record newer 0300a4810000$long
+mount_record --entry "$b/damaged" 0100a4810000
+mount_record --entry "$b/newer" 0300a4810000$long
 mount_record old 0100a4810000$long # version 1, 34 bytes
-for what in damaged newer; do
+for what in damaged newer b/damaged b/newer; do
     for mount in "$A" "$B"; do
-        call EUCLEAN stat "$mount/$what"
-        call EUCLEAN open "$mount/$what"
-        call EUCLEAN open_write "$mount/$what"
-        call EUCLEAN setxattr "$mount/$what" user.one 1
+        bad=$mount/$what
+        for operation in "stat" "open" "open_write" "create" "mkdir" "readlink" "unlink" "rmdir" \
+            "rename $mount/well" "rename $mount/b/dir" "rename_exchange $mount/well" "link $mount/well"; do
+            # shellcheck disable=SC2086
+            call EUCLEAN $operation "$bad"
+        done
+        call EUCLEAN truncate "$bad" 0
+        call EUCLEAN chmod "$bad" 600
+        call EUCLEAN utimens "$bad" 5
+        call EUCLEAN setxattr "$bad" user.one 1
+        call EUCLEAN getxattr "$bad" user.one 9
+        call EUCLEAN rename "$bad" "$mount/another"
+        call EUCLEAN rename_exchange "$bad" "$mount/well"
+        call EUCLEAN link "$bad" "$mount/another"
     done
+    case $what in b/*) directory=$b ;; *) directory=1 ;; esac
     for log in "$STAGE/mount-1.log" "$STAGE/mount-2.log"; do
-        grep -q "'$what' in directory 1: the attributes are damaged" "$log" ||
+        grep -q "'${what#b/}' in directory $directory: the attributes are damaged or of a newer" "$log" ||
             fail "the log does not name $what: $(cat "$log")"
     done
 done
+is "of one that is open" "Structure needs cleaning" "$(stat -L /proc/self/fd/3 2>&1 | sed 's/.*: //')"
+exec 3<&-
+
+say "the rest goes on working"
 call OK stat old
 is "one of version 1" "644 0" "$(stat -c '%a %u' old)"
 call OK setxattr old user.one 1
-is "what is there" "copy d damaged damaged.d file link newer newer.d old plain well" \
-    "$(ls | paste -sd ' ')"
-is "the others" "well damaged newer" "$(cat well damaged.d/file newer.d/file | paste -sd ' ')"
+is "what is there" "b copy d damaged file link newer old plain well" "$(ls | paste -sd ' ')"
+is "what is below" "damaged dir newer well" "$(ls b | paste -sd ' ')"
+is "the others" "well well" "$(cat well b/well | paste -sd ' ')"
+unmount "$B" "$pid_b"
+mount_on "$B" -o attr_timeout=1,entry_timeout=1 # its listings bring attributes along
+pid_b=$mount_pid
+is "what cannot be listed with attributes" "damaged newer" \
+    "$(ls -l "$B/b" 2>&1 >/dev/null | sed "s/.*\/\(.*\)': Structure needs cleaning/\1/" | paste -sd ' ')"
+is "all others" "dir well" "$(ls -l "$B/b" 2>/dev/null | sed -n 's/.*[0-9] //p' | grep -v ' ' | paste -sd ' ')"
+call OK rename b moved
+rm -r moved 2>"$STAGE/err" && fail "rm -r removes what it cannot see"
+is "what is left" "damaged newer" "$(ls moved | paste -sd ' ')"
+call ENOTEMPTY rmdir moved
 is "as bytes" damaged "$(shardctl get --key damaged)"
 shardctl del --key damaged
 call ENOENT stat damaged
+
+say "a file of two names, whose own record is damaged and then mended"
+ln well second
+inode=$(stat -c %i well)
+mount_record --inode "$inode" 0100a4810000
+for name in well second; do
+    call EUCLEAN stat "$A/$name"
+    call EUCLEAN open "$B/$name"
+    call EUCLEAN unlink "$A/$name"
+    grep -q "'$name' in directory 1: the attributes are damaged" "$STAGE/mount-1.log" ||
+        fail "the log does not name $name"
+done
+shardctl stat well 2>/dev/null && fail "shardctl can read it"
+mount_record --inode "$inode" 0100a4810000000000000000000002000000$(printf '%032d' 0)
+is "the file" "well 2" "$(cat "$B/second") $(stat -c %h second)"
+rm well
+is "the file" "well 1" "$(cat second) $(stat -c %h second)"
 
 cd /
 unmount "$B" "$pid_b"
