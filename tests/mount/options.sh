@@ -96,10 +96,15 @@ mount_on "$A" -o ro
 is "what it shows" x "$(cat "$A/file")"
 for refused in "create $A/new" "mkdir $A/new" "unlink $A/file" "rename $A/file $A/new" \
     "chmod $A/file 644" "truncate $A/file 0" "open_write $A/file" "symlink x $A/new" \
-    "setxattr $A/file user.one 1" "mkfifo $A/new" "utimens $A/file 1"; do
+    "setxattr $A/file user.one 1" "mkfifo $A/new" "utimens $A/file 1" "link $A/file $A/new" \
+    "rmdir $A/d" "rename_exchange $A/file $A/d" "removexattr $A/file user.one" "mksock $A/new" \
+    "create $A/d/new" "link $A/file $A/d/new" "rename $A/file $A/d/new"; do
     # shellcheck disable=SC2086
     call EROFS $refused
 done
+chown 1 "$A/file" 2>/dev/null && fail "chown in a mount that refuses changes"
+is "how it still is" "600 $(id -u)" "$(stat -c '%a %u' "$A/file")"
+is "what there is" "d file" "$(ls "$A" | paste -sd ' ')"
 unmount "$A" "$mount_pid"
 
 say "-o uid, gid, umask"

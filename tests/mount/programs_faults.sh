@@ -1,6 +1,6 @@
 #!/bin/sh
 # git, rsync, tar and make while leaders are killed and shards move, each compared with the same on a
-# local disk.
+# local disk; and all the while sqlite writes from two mounts to one database.
 #
 #   programs_faults.sh [PARTS]
 . "$(dirname "$0")/lib.sh"
@@ -8,6 +8,9 @@
 
 cluster_up
 mount_on "$A"
+pid_a=$mount_pid
+mount_on "$B"
+pid_b=$mount_pid
 L=$STAGE/local
 PARTS=${1-40}
 mkdir "$L" "$A/work"
@@ -18,6 +21,20 @@ touch "$L"/project/src/part*.c # make has no years before 1970
 
 disturb &
 disturbing=$!
+
+insert() { # DIR WHO: rows, each of which is a transaction
+    for i in $(seq 1 40); do
+        sqlite3 -cmd ".timeout 100000" "$1/db" "insert into t values('$2', $i, hex(randomblob(1000)));" ||
+            return 1
+    done
+}
+if there sqlite3; then
+    sqlite3 "$A/db" "create table t(who, n, bytes);" || fail "sqlite3 makes no table"
+    insert "$A" a &
+    one=$!
+    insert "$B" b &
+    two=$!
+fi
 
 say "tar"
 tar -C "$L" --format=posix -cf - project | tar -C "$W" -xpf -
@@ -53,6 +70,16 @@ if there git; then
     diff -r --no-dereference -x .git "$L/repo" "$W/clone" || fail "the files of the clone differ"
 fi
 
+if there sqlite3; then
+    say "sqlite on two mounts at once"
+    wait $one && wait $two || fail "an insert failed"
+    for mount in "$A" "$B"; do
+        is "rows" "a|40|820 b|40|820" "$(sqlite3 "$mount/db" \
+            'select who, count(distinct n), sum(n) from t group by who order by who' | paste -sd ' ')"
+        is "integrity_check" ok "$(sqlite3 "$mount/db" 'pragma integrity_check')"
+    done
+fi
+
 say "rm -rf"
 rm -rf "$W"
 call ENOENT stat "$W"
@@ -61,4 +88,6 @@ call ENOENT stat "$W"
 wait $disturbing || fail "a server could not be started again, or a shard not be moved"
 say "$(cat "$STAGE/disturbed") times disturbed"
 [ "$(cat "$STAGE/disturbed")" -gt 2 ] || fail "hardly disturbed"
-unmount "$A" "$mount_pid"
+assert_fsck_clean
+unmount "$B" "$pid_b"
+unmount "$A" "$pid_a"
