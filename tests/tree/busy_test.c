@@ -1,5 +1,6 @@
 /* Names and attributes of a file that others write all the time. What takes its name away needs no
- * pause of theirs; what moves or changes it needs a moment between two writes, and gets it.
+ * pause of theirs; what moves or changes it needs a moment between two writes, and gets it. So does
+ * what moves or changes a directory in which names come and go.
  *
  *   tree_busy_test [--seed FIRST]
  */
@@ -60,7 +61,8 @@ static void scene_close(struct scene *scene)
 static void go_to(struct writer *writer, struct slice name)
 {
     assert_true(name.n <= sizeof writer->name);
-    memcpy(writer->name, name.p, name.n);
+    if (name.n > 0)
+        memcpy(writer->name, name.p, name.n);
     writer->waiting.call.place.name = slice_of((const uint8_t *)writer->name, name.n);
 }
 
@@ -285,12 +287,68 @@ static void a_written_file_goes_at_once(void **state)
     scene_close(&scene);
 }
 
+/* -- a directory --------------------------------------------------------------------------------- */
+
+/* A name in it comes, and goes, all the time. */
+static void on_changed(struct tree_call *call, int status)
+{
+    struct writer *writer = container_of(call, struct writer, waiting.call);
+    assert_int_equal(status, SF_OK);
+    writer->waiting.done = writer->stops && call->kind == TREE_UNLINK;
+    if (writer->waiting.done)
+        return;
+    call->kind = call->kind == TREE_CREATE ? TREE_UNLINK : TREE_CREATE;
+    writer->number++;
+    tree_submit(writer->user->tree, call);
+}
+
+static void begin_changing(struct scene *scene)
+{
+    struct writer *writer = &scene->writers[0];
+    scene->writer_count = 1;
+    *writer = (struct writer){.user = &scene->stage->users[1]};
+    writer->waiting.call = (struct tree_call){.kind = TREE_CREATE,
+                                              .place = place_of(scene->in, "name"),
+                                              .mode = 0644,
+                                              .exclusive = true,
+                                              .on_done = on_changed};
+    tree_submit(writer->user->tree, &writer->waiting.call);
+    await(scene, all_write);
+}
+
+/* It changes its mode, and goes to another directory and back. */
+static void a_busy_directory_changes_its_mode_and_parent(void **state)
+{
+    struct scene scene = scene_open();
+    struct tree_inode up;
+    (void)state;
+    assert_int_equal(user_do(scene.user, TREE_MKDIR, TREE_ROOT, "up", &up), SF_OK);
+    struct waiting chmod = {.call = {.kind = TREE_SETATTR,
+                                     .place = {.ino = scene.in, .is_directory = true},
+                                     .set = TREE_SET_MODE}};
+    begin_changing(&scene);
+    for (unsigned i = 0; i < CHANGES / 2; i++) {
+        struct waiting move = {.call = {.kind = TREE_RENAME,
+                                        .place = place_of(i & 1 ? up.ino : TREE_ROOT, "in"),
+                                        .to_directory = i & 1 ? TREE_ROOT : up.ino,
+                                        .to_name = slice_str("in")}};
+        chmod.call.mode = 0700 + i % 64;
+        assert_true(retries_of(&scene, &chmod) < OP_RETRIES_MAX);
+        assert_int_equal(chmod.call.inode.mode & 0777, chmod.call.mode);
+        assert_true(retries_of(&scene, &move) < OP_RETRIES_MAX);
+    }
+    scene.writers[0].stops = true;
+    await(&scene, none_writes);
+    scene_close(&scene);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_written_file_goes_at_once),
         cmocka_unit_test(a_written_file_changes_its_name_and_mode),
         cmocka_unit_test(a_written_file_gets_names_and_loses_them),
+        cmocka_unit_test(a_busy_directory_changes_its_mode_and_parent),
     };
     seeds = seeds_parse(argc, argv, 1);
     log_level_min = LOG_LEVEL_ERROR;
