@@ -1,7 +1,8 @@
 /* ALLOCATE and SEEK: the shape of a file, with or without its bytes.
  *
  * Nothing is stored for room that was asked for: it is zeros until it is written. So ALLOCATE makes
- * zeros of what is there, then makes the file longer, as far as each was asked for. */
+ * the file longer, which may be refused, then makes zeros of what is there, as far as each was asked
+ * for. */
 #include "tree/op.h"
 
 static uint64_t range_end(const struct tree_call *call)
@@ -9,28 +10,11 @@ static uint64_t range_end(const struct tree_call *call)
     return call->offset + call->length;
 }
 
-static void on_grown(struct op *op, int status, const struct kv_stat *stat, struct slice data)
-{
-    (void)stat;
-    (void)data;
-    locate_finish(op, status);
-}
-
-static void grow(struct op *op)
-{
-    op_value_begin(op);
-    op->value.length = range_end(op->call);
-    op_value(op, VALUE_GROW, &op->entry, on_grown);
-}
-
 static void on_zeroed(struct op *op, int status, const struct kv_stat *stat, struct slice data)
 {
     (void)stat;
     (void)data;
-    if (status == SF_OK && !(op->call->allocate & TREE_ALLOCATE_KEEP_SIZE))
-        grow(op);
-    else
-        locate_finish(op, status);
+    locate_finish(op, status);
 }
 
 static void zero(struct op *op)
@@ -39,6 +23,23 @@ static void zero(struct op *op)
     op->value.offset = op->call->offset;
     op->value.length = op->call->length;
     op_value(op, VALUE_PUNCH, &op->entry, on_zeroed);
+}
+
+static void on_grown(struct op *op, int status, const struct kv_stat *stat, struct slice data)
+{
+    (void)stat;
+    (void)data;
+    if (status == SF_OK && op->call->allocate & TREE_ALLOCATE_ZERO)
+        zero(op);
+    else
+        locate_finish(op, status);
+}
+
+static void grow(struct op *op)
+{
+    op_value_begin(op);
+    op->value.length = range_end(op->call);
+    op_value(op, VALUE_GROW, &op->entry, on_grown);
 }
 
 static bool has_room(const struct op *op, uint64_t size)
@@ -50,18 +51,18 @@ static bool has_room(const struct op *op, uint64_t size)
 
 static void on_file(struct op *op, int status, const struct kv_stat *stat, struct slice data)
 {
-    unsigned allocate = op->call->allocate;
+    bool keeps = op->call->allocate & TREE_ALLOCATE_KEEP_SIZE;
     (void)data;
     if (status == SF_OK && !has_room(op, stat->length))
         status = SF_NO_SPACE;
     if (status != SF_OK)
         locate_finish(op, status);
-    else if (allocate & TREE_ALLOCATE_ZERO)
-        zero(op);
-    else if (allocate & TREE_ALLOCATE_KEEP_SIZE || range_end(op->call) <= stat->length)
-        op_finish(op, SF_OK);
-    else
+    else if (!keeps && range_end(op->call) > stat->length)
         grow(op);
+    else if (op->call->allocate & TREE_ALLOCATE_ZERO)
+        zero(op);
+    else
+        op_finish(op, SF_OK);
 }
 
 int allocate_start(struct op *op)
