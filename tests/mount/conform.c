@@ -1,6 +1,6 @@
-/* mount_conform DIR [UID]: does every row of conform_rows.c in a directory of its own below DIR: as
- * whoever runs this, and where that is root and UID is given, as that user too. Prints the rows that
- * fail, and how many were done. Exit status 1 where one failed. */
+/* mount_conform DIR [UID]: does every row of conform_rows.c in the directory DIR, which is empty: as
+ * whoever runs this, and where that is root and UID is given, as that user too, who gets DIR. Prints
+ * the rows that fail, and how many were done. Exit status 1 where one failed. */
 #include "mount/conform.h"
 
 #include <errno.h>
@@ -19,12 +19,12 @@
 
 #define TEXT_BYTES 16384
 #define WORDS_MAX 16
-#define ROW_DIRECTORY "row"
 #define NO_OPERATION 250 /* exit statuses of the child that are no errno */
 #define NO_DIRECTORY 251
 
 struct conform {
-    uid_t uid; /* who does the calls */
+    const char *directory; /* within the present one */
+    uid_t uid;             /* who does the calls */
     unsigned done, failed;
 };
 
@@ -138,11 +138,11 @@ static int open_one(const char *path, const struct stat *st, int type, struct FT
 }
 
 /* What the row has made and what the call has left. */
-static void clean(const char *made)
+static void clean(const struct conform *c, const char *made)
 {
     if (strchr(made, ',')) /* a directory may be closed */
-        (void)nftw(ROW_DIRECTORY, open_one, 16, FTW_PHYS);
-    probe_must(nftw(ROW_DIRECTORY, remove_one, 16, FTW_PHYS | FTW_DEPTH) == 0, ROW_DIRECTORY);
+        (void)nftw(c->directory, open_one, 16, FTW_PHYS);
+    probe_must(nftw(c->directory, remove_one, 16, FTW_PHYS | FTW_DEPTH) == 0, c->directory);
 }
 
 /* -- a row ------------------------------------------------------------------------------------ */
@@ -152,7 +152,7 @@ static int do_call(const struct conform *c, const char *call)
 {
     static char text[TEXT_BYTES];
     char *words[WORDS_MAX];
-    if (chdir(ROW_DIRECTORY) != 0)
+    if (chdir(c->directory) != 0)
         return NO_DIRECTORY;
     if (c->uid != geteuid() &&
         (setgroups(0, NULL) != 0 || setgid(c->uid) != 0 || setuid(c->uid) != 0))
@@ -184,12 +184,12 @@ static const char *error_name(int error)
 
 static void do_row(struct conform *c, const struct row *row)
 {
-    probe_must(chdir(ROW_DIRECTORY) == 0, ROW_DIRECTORY);
+    probe_must(chdir(c->directory) == 0, c->directory);
     make_all(c, row->made, false);
     make_all(c, row->made, true);
     probe_must(chdir("..") == 0, "..");
     int error = run_call(c, row->call);
-    clean(row->made);
+    clean(c, row->made);
     c->done++;
     if (error == row->error)
         return;
@@ -208,13 +208,11 @@ static bool fits(const struct conform *c, const struct row *row)
 
 static void do_rows(struct conform *c)
 {
-    probe_must(mkdir(ROW_DIRECTORY, 0755) == 0, ROW_DIRECTORY);
-    probe_must(geteuid() != 0 || chown(ROW_DIRECTORY, c->uid, c->uid) == 0, ROW_DIRECTORY);
+    probe_must(geteuid() != 0 || chown(c->directory, c->uid, c->uid) == 0, c->directory);
     for (size_t i = 0; i < row_count; i++) {
         if (fits(c, &rows[i]))
             do_row(c, &rows[i]);
     }
-    probe_must(rmdir(ROW_DIRECTORY) == 0, ROW_DIRECTORY);
 }
 
 int main(int argc, char **argv)
@@ -223,10 +221,14 @@ int main(int argc, char **argv)
     char byte;
     if (argc == 2 && strcmp(argv[1], "wait") == 0) /* a program that runs (conform_odd.c) */
         return read(STDIN_FILENO, &byte, 1) == 0 ? 0 : 1;
-    if (argc < 2 || argc > 3 || chdir(argv[1]) != 0) {
-        fputs("usage: mount_conform DIR [UID]\n", stderr);
+    char *name = argc == 2 || argc == 3 ? strrchr(argv[1], '/') : NULL;
+    if (!name) {
+        fputs("usage: mount_conform PATH/DIR [UID]\n", stderr);
         return 2;
     }
+    *name++ = 0;
+    probe_must(chdir(argv[1]) == 0, argv[1]);
+    c.directory = name;
     umask(0);
     do_rows(&c);
     if (argc == 3 && c.uid == 0) {

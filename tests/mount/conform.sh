@@ -1,8 +1,12 @@
 #!/bin/sh
-# System calls by operation and errno, below the root: as whoever runs this, and as an ordinary user.
+# System calls by operation and errno, in the root or below: as whoever runs this, and as an ordinary
+# user.
 #
-#   conform.sh [OPTIONS of shardctl up, as --engine paxos]
+#   conform.sh root|below [OPTIONS of shardctl up, as --engine paxos]
 . "$(dirname "$0")/lib.sh"
+
+where=$1
+shift
 
 cluster_up "$@"
 user=
@@ -14,8 +18,13 @@ if [ "$(id -u)" = 0 ]; then
 else
     mount_on "$A" -o default_permissions
 fi
-mkdir "$A/c"
+D=$A
+if [ "$where" = below ]; then
+    D=$A/c
+    mkdir "$D"
+fi
 # shellcheck disable=SC2086
-mount_conform "$A/c" $user || fail "some calls do not give the errno that they should"
-is "what is left" "" "$(ls -A "$A/c")"
+mount_conform "$D" $user || fail "some calls do not give the errno that they should"
+is "what is left" "" "$(ls -A "$D")"
+assert_fsck_clean
 unmount "$A" "$mount_pid"

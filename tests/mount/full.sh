@@ -43,6 +43,7 @@ is "an append" "No space left on device" "$(seq 3 | dd of=d/file oflag=append co
 is "what there is" "dir file gone linked long other second" "$(ls d | paste -sd ' ')"
 is "what is read" "text text text text" "$(cat d/file d/other d/linked d/second | paste -sd ' ')"
 is "links" "1 1 2" "$(stat -c %h d/file d/other d/second | paste -sd ' ')"
+is "sizes" "5 5 5" "$(stat -c %s d/file d/other d/second | paste -sd " ")"
 same "$STAGE/long" d/long
 
 say "what frees room"
