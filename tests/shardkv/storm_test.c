@@ -2,7 +2,7 @@
  * network loses, repeats and reorders, and leadership changes. The stage compares the whole store
  * of every replica after every entry.
  *
- *   shardkv_storm_test [--seeds N] [--seed FIRST]
+ *   shardkv_storm_test [--seeds N] [--seed FIRST] [--engine raft|paxos]
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -262,8 +262,8 @@ static void every_mutation_happens_once(void **state)
 {
     (void)state;
     for (uint64_t seed = seeds.first; seed < seeds.first + seeds.count; seed++) {
-        printf("seed %llu (again: %s --seed %llu)\n", (unsigned long long)seed, program,
-               (unsigned long long)seed);
+        printf("seed %llu (again: %s --engine %s --seed %llu)\n", (unsigned long long)seed, program,
+               seeds_engine_name(), (unsigned long long)seed);
         fflush(stdout);
         run_seed(seed);
     }

@@ -1,7 +1,7 @@
 /* What reconfiguration promises, told as stories of whole clusters; each on several seeds, which
  * differ in every delay and in the size of the chunks.
  *
- *   cluster_scenario_test [--seeds N] [--seed S]
+ *   cluster_scenario_test [--seeds N] [--seed S] [--engine raft|paxos]
  */
 #include <inttypes.h>
 #include <setjmp.h>
@@ -27,8 +27,9 @@ static uint64_t seed_now;
 static _Noreturn void failed(const char *condition, const char *file, int line)
 {
     fprintf(stderr,
-            "seed %" PRIu64 ": %s:%d: %s\nagain: cluster_scenario_test --seed %" PRIu64 "\n",
-            seed_now, file, line, condition, seed_now);
+            "seed %" PRIu64 ": %s:%d: %s\nagain: cluster_scenario_test --engine %s --seed %" PRIu64
+            "\n",
+            seed_now, file, line, condition, seeds_engine_name(), seed_now);
     abort();
 }
 

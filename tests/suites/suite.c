@@ -100,7 +100,7 @@ uint64_t suite_now_ms(void)
 
 static _Noreturn void end_failed(void)
 {
-    printf("FAILED\n  again: %s --engine %s --seed %" PRIu64 " --case '%s'\n", now.program,
+    printf("FAILED\n  again: %s --engine %s --seed %" PRIu64 " --case \"%s\"\n", now.program,
            engine_text(now.engine), now.seed, now.case_now->name);
     fflush(stdout);
     _exit(1);
@@ -214,7 +214,7 @@ static bool run_case(const struct request *request)
     if (WIFSIGNALED(status)) {
         print_head();
         printf("FAILED by signal %d\n  again: %s --engine %s --seed %" PRIu64 " --seeds %" PRIu64
-               " --case '%s'\n",
+               " --case \"%s\"\n",
                WTERMSIG(status), now.program, engine_text(now.engine), request->first,
                request->count, now.case_now->name);
     }
