@@ -351,9 +351,9 @@ static void describe_state(const void *state, struct buffer *out)
 
 static enum linear_verdict check_round(const struct dirx *x, struct buffer *report)
 {
-    static const struct linear_model model = {start_of_round, ref_state,     unref_state,
-                                              step_state,     equal_states,  hash_state,
-                                              describe_op,    describe_state};
+    static const struct linear_model model = {start_of_round, ref_state,      unref_state,
+                                              step_state,     equal_states,   hash_state,
+                                              describe_op,    describe_state, NULL};
     struct linear_history *history = linear_history_new();
     for (unsigned i = 0; i < x->event_count; i++) {
         const struct event *e = x->events[i];

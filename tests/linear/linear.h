@@ -48,6 +48,9 @@ struct linear_model {
     /* Append one line's worth of text, without a newline; for reports. */
     void (*describe_op)(const struct linear_op *op, struct buffer *out);
     void (*describe_state)(const void *state, struct buffer *out);
+    /* Does this op, which returned as it did, change no state whatever? NULL: of none one can tell, and
+     * the search may take longer. */
+    bool (*is_read)(const struct linear_op *op);
 };
 
 /* -- recording ------------------------------------------------------------------------------- */

@@ -13,6 +13,8 @@
 
 #define OPS_MAX 6u
 #define VALUE_MAX 16u
+#define BUDGETS 4u /* of steps, beside one that is always enough */
+#define BUDGET_MAX 40u
 
 struct act {
     uint32_t kind;
@@ -112,6 +114,7 @@ static bool some_order_is_legal(const struct story *story, size_t *order, size_t
 static struct story make_story(void)
 {
     struct story story = {.count = 1 + (size_t)draw(OPS_MAX)};
+    uint64_t lost = draw(4); /* of six */
     struct key_state k = {0};
     uint64_t moments[OPS_MAX], moment = 0;
     for (size_t i = 0; i < story.count; i++) {
@@ -128,7 +131,7 @@ static struct story make_story(void)
         uint64_t before = draw(30);
         act->call = 2 * (moments[i] > before ? moments[i] - before : 0);
         act->ret = 2 * (moments[i] + draw(30)) + 1; /* odd: never at the time of a call */
-        act->returned = draw(6) > 0;
+        act->returned = draw(6) >= lost;
     }
     struct act *victim = &story.acts[draw(story.count)];
     if (draw(2) == 0 && victim->kind != LINEAR_DELETE)
@@ -145,7 +148,8 @@ static uint64_t same_hash(const void *state)
     return 0;
 }
 
-static enum linear_verdict judge(const struct story *story, const struct linear_model *model)
+static enum linear_verdict judge(const struct story *story, const struct linear_model *model,
+                                 uint64_t steps_max)
 {
     struct linear_history *history = linear_history_new();
     for (size_t i = 0; i < story->count; i++) {
@@ -161,9 +165,24 @@ static enum linear_verdict judge(const struct story *story, const struct linear_
         if (act->returned)
             linear_returned(history, op, &ret);
     }
-    enum linear_verdict verdict = linear_check(history, model, 0, NULL);
+    enum linear_verdict verdict = linear_check(history, model, steps_max, NULL);
     linear_history_free(history);
     return verdict;
+}
+
+/* With any budget the verdict is the right one or none: a small one has the search try both of its
+ * orders. */
+static bool is_judged_right(const struct story *story, const struct linear_model *model,
+                            enum linear_verdict expected)
+{
+    if (judge(story, model, 0) != expected)
+        return false;
+    for (size_t i = 0; i < BUDGETS; i++) {
+        enum linear_verdict verdict = judge(story, model, 1 + draw(BUDGET_MAX));
+        if (verdict != expected && verdict != LINEAR_EXHAUSTED)
+            return false;
+    }
+    return true;
 }
 
 int main(int argc, char **argv)
@@ -180,7 +199,8 @@ int main(int argc, char **argv)
         bool expected = some_order_is_legal(&story, order, 0, 0);
         enum linear_verdict verdict = expected ? LINEAR_LEGAL : LINEAR_ILLEGAL;
         legal += expected;
-        if (judge(&story, &linear_register) != verdict || judge(&story, &colliding) != verdict) {
+        if (!is_judged_right(&story, &linear_register, verdict) ||
+            !is_judged_right(&story, &colliding, verdict)) {
             fprintf(stderr, "history %" PRIu64 " of seed %" PRIu64 ": should be %s\n", i, seed,
                     expected ? "legal" : "illegal");
             return 1;

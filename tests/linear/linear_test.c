@@ -375,8 +375,8 @@ static void version_describe_state(const void *state, struct buffer *out)
 }
 
 static const struct linear_model version_model = {
-    version_init,  version_ref,  version_unref,       version_step,
-    version_equal, version_hash, version_describe_op, version_describe_state};
+    version_init, version_ref,         version_unref,          version_step, version_equal,
+    version_hash, version_describe_op, version_describe_state, NULL};
 
 static void a_model_of_ones_own(void **state)
 {

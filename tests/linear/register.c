@@ -86,6 +86,12 @@ static void *register_step(void *state, const struct linear_op *op)
     sf_assert_failed("a kind of linear_register_kind", __FILE__, __LINE__);
 }
 
+/* A DELETE that found nothing, too. */
+static bool register_is_read(const struct linear_op *op)
+{
+    return op->kind == LINEAR_GET || (op->kind == LINEAR_DELETE && op->status != SF_OK);
+}
+
 static bool register_equal(const void *a, const void *b)
 {
     const struct value *left = a, *right = b;
@@ -170,6 +176,7 @@ const struct linear_model linear_register = {
     .ref = register_ref,
     .unref = register_unref,
     .step = register_step,
+    .is_read = register_is_read,
     .equal = register_equal,
     .hash = register_hash,
     .describe_op = register_describe_op,
