@@ -43,9 +43,9 @@ bool load_touch(struct load *load, uint32_t key, uint64_t limit_ms);
 uint64_t load_answered(const struct load *load); /* operations */
 /* After load_end: reads every key once more. */
 void load_read_all(struct load *load);
-/* Searches for a linear order of what the registers' workers saw; fails if there is none. steps_max:
- * as linear_check's. False: none was found, and not every order was tried. */
-bool load_search(const struct load *load, uint64_t steps_max);
+/* Searches for a linear order of what the registers' workers saw; fails if there is none, and if the
+ * search runs out of steps. */
+void load_search(const struct load *load);
 void load_free(struct load *load); /* after cluster_free, which ends its processes */
 
 #endif

@@ -15,9 +15,6 @@
 struct run_result {
     uint64_t configs, operations, events;
     uint64_t hash; /* over all events, answers and the final state */
-    /* The search for a linear order came to its end. Where too many outcomes are open it may not: then
-     * the witness alone has judged. */
-    bool searched;
 };
 
 struct run_result run_swarm(uint64_t seed, const struct mix *mix);
