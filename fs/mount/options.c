@@ -104,6 +104,7 @@ static const struct word words[] = {
     {"_netdev", WORD_IGNORE, 0, 0},
     {"nofail", WORD_IGNORE, 0, 0},
     {"relatime", WORD_IGNORE, 0, 0},
+    {"nodiratime", WORD_IGNORE, 0, 0},
     {"subtype", WORD_IGNORE, 0, 0},
 };
 

@@ -92,7 +92,7 @@ say "installed: mount(8)'s helper"
 DESTDIR=$STAGE/root cmake --install "$SHARDFS_BUILD" >"$STAGE/install.log" 2>&1 ||
     fail "cannot be installed"
 helper=$STAGE/root/sbin/mount.fuse.shardfs
-sh "$helper" "$SHARDFS_MASTERS" "$A" -n -o rw,noatime,_netdev,x-systemd.automount -o fsname=keys
+sh "$helper" "$SHARDFS_MASTERS" "$A" -n -o rw,noatime,nodiratime,_netdev,x-systemd.automount -o fsname=keys
 is "the source" keys "$(awk -v dir="$A" '$2 == dir {print $1}' /proc/mounts)"
 is "the file" blue "$(cat "$A/color")"
 fusermount3 -u "$A"
