@@ -1,6 +1,7 @@
 #include "mount/request.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -99,11 +100,26 @@ void request_end(struct request *r)
     free(r);
 }
 
+/* A line of the log stays one, whatever its name has. */
+static const char *one_line(const char *name, char to[4 * TREE_NAME_BYTES_MAX + 1])
+{
+    char *end = to;
+    for (; *name; name++) {
+        if ((unsigned char)*name < ' ' || *name == 127 || *name == '\\')
+            end += snprintf(end, 5, "\\x%02x", (unsigned)(unsigned char)*name);
+        else
+            *end++ = *name;
+    }
+    *end = 0;
+    return to;
+}
+
 void request_fail(struct request *r, int status)
 {
+    char name[4 * TREE_NAME_BYTES_MAX + 1];
     int error = mount_errno(status);
     if (error == EUCLEAN || error == EIO || error == EPROTO)
-        log_error("mount", "'%s' in directory %llu: %s", r->name,
+        log_error("mount", "'%s' in directory %llu: %s", one_line(r->name, name),
                   (unsigned long long)r->call.place.directory, sf_error_text(status));
     fuse_reply_err(r->fuse, error);
     request_end(r);

@@ -187,6 +187,14 @@ is "as bytes" damaged "$(shardctl get --key damaged)"
 shardctl del --key damaged
 call ENOENT stat damaged
 
+say "a name of several lines is one in the log"
+odd=$(printf 'two\n2026-11-20T17:00:00.000Z ERROR mount: lines\\')
+mount_record "$odd" 0100a4810000
+call EUCLEAN stat "$odd"
+grep -qF "'two\\x0a2026-11-20T17:00:00.000Z ERROR mount: lines\\x5c' in directory 1: " "$STAGE/mount-1.log" ||
+    fail "the log does not name it: $(tail -n 2 "$STAGE/mount-1.log")"
+shardctl del --key -- "$odd"
+
 say "a file of two names, whose own record is damaged and then mended"
 ln well second
 inode=$(stat -c %i well)
