@@ -214,15 +214,21 @@ static bool raw_is_done(void *ctx)
     return ((const struct raw *)ctx)->done;
 }
 
+int user_raw(struct user *user, const struct kv_op *op, struct buffer *data)
+{
+    struct raw raw = {.call = {.on_done = raw_on_done, .op = op}, .data = data};
+    client_submit(user->client, &raw.call);
+    assert_true(sim_run_until(user->cluster->sim, raw_is_done, &raw, STAGE_LIMIT_MS * ENV_MS_NS));
+    return raw.status;
+}
+
 bool user_read_record(struct user *user, enum kv_space space, struct slice key, struct buffer *data)
 {
     const struct kv_op op = {.kind = KV_STAT, .space = space, .key = key};
-    struct raw raw = {.call = {.on_done = raw_on_done, .op = &op}, .data = data};
-    client_submit(user->client, &raw.call);
-    assert_true(sim_run_until(user->cluster->sim, raw_is_done, &raw, STAGE_LIMIT_MS * ENV_MS_NS));
-    if (raw.status != SF_OK)
-        assert_int_equal(raw.status, SF_NOT_FOUND);
-    return raw.status == SF_OK;
+    int status = user_raw(user, &op, data);
+    if (status != SF_OK)
+        assert_int_equal(status, SF_NOT_FOUND);
+    return status == SF_OK;
 }
 
 bool user_has_record(struct user *user, enum kv_space space, struct slice key)

@@ -59,6 +59,8 @@ int user_do(struct user *user, enum tree_kind kind, uint64_t directory, const ch
             struct tree_inode *inode);
 /* GETATTR of a directory. */
 int user_stat_directory(struct user *user, uint64_t id, struct tree_inode *inode);
+/* Past the tree: one operation of the store; the status. *data (may be NULL) gets its data. */
+int user_raw(struct user *user, const struct kv_op *op, struct buffer *data);
 /* Is there a record of this key? Then *data (may be NULL) gets what a reference or a directory has as
  * content. */
 bool user_read_record(struct user *user, enum kv_space space, struct slice key,

@@ -186,28 +186,6 @@ static void a_directory_that_was_filled_stays(void **state)
 
 /* -- where a file lives ------------------------------------------------------------------------ */
 
-struct raw {
-    struct client_call call;
-    struct waiting waiting; /* `done` and `status` alone */
-};
-
-static void raw_on_done(struct client_call *call, int status, const struct kv_reply *reply)
-{
-    struct raw *raw = container_of(call, struct raw, call);
-    (void)reply;
-    raw->waiting.done = true;
-    raw->waiting.status = status;
-}
-
-static void must(struct scene *scene, const struct kv_op *op)
-{
-    struct raw raw = {.call = {.on_done = raw_on_done, .op = op}};
-    client_submit(scene->user->client, &raw.call);
-    while (!raw.waiting.done)
-        assert_true(sim_step(scene->stage->cluster->sim));
-    assert_int_equal(raw.waiting.status, SF_OK);
-}
-
 static bool has_inode_record(struct scene *scene, uint64_t ino)
 {
     struct key key;
@@ -237,7 +215,7 @@ static uint64_t make_damaged(struct scene *scene, bool is_missing)
         op.flags = KV_HAS_CREATED;
         op.data = key_reference(&at, bytes);
     }
-    must(scene, &op);
+    assert_int_equal(user_raw(scene->user, &op, NULL), SF_OK);
     assert_int_equal(has_inode_record(scene, ino), !is_missing);
     return ino;
 }
