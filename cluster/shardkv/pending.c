@@ -267,6 +267,15 @@ static bool unlocks(const struct kv_op *op)
     return kv_lock_unpack(op->data, &lock) == SF_OK && lock.type == KV_LOCK_NONE;
 }
 
+static bool frees_space(const struct kv_op *op);
+
+/* A directory's own record goes by TAKE, and one of several names beside a count of them: where nothing
+ * is written anew, that frees space, too. */
+static bool part_frees_space(const struct kv_op *part)
+{
+    return part->kind == KV_TAKE || part->kind == KV_SET_ATTR || frees_space(part);
+}
+
 /* What only frees space, or leads to that, is admitted also where there is none left. */
 static bool frees_space(const struct kv_op *op)
 {
@@ -282,7 +291,7 @@ static bool frees_space(const struct kv_op *op)
     case KV_MINI:
     case KV_PREPARE:
         for (size_t i = 0; i < op->op_count; i++)
-            if (!frees_space(&op->ops[i]))
+            if (!part_frees_space(&op->ops[i]))
                 return false;
         return true;
     case KV_OUTCOME: /* or locks would stay, and nobody could delete what they hold */

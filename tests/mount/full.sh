@@ -50,8 +50,11 @@ say "what frees room"
 call OK truncate d/long 5
 call OK unlink d/long
 call OK unlink d/gone
+call OK unlink d/second
+rm -r d/dir
 call ENOENT stat d/long
-is "what there is" "dir file linked other second" "$(ls d | paste -sd ' ')"
+is "links" 1 "$(stat -c %h d/linked)"
+is "what there is" "file linked other" "$(ls d | paste -sd ' ')"
 
 say "with room again"
 rm "$DISK/filler"
