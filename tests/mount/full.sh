@@ -34,7 +34,8 @@ for operation in "create d/new" "create new" "mkdir d/new" "mkdir new" "symlink 
     "mkfifo d/new" "mksock new" "mknod d/new" "link d/file d/new" "link d/second new" \
     "rename d/file d/new" "rename d/file new" "rename d/file d/other" \
     "rename_exchange d/file d/other" "write_at d/file 0" "write_at d/file 3000000" \
-    "fallocate d/file plain 0 1000" "fallocate d/file zero 0 1000" "setxattr d/file user.a 10"; do
+    "fallocate d/file plain 0 1000" "fallocate d/file zero 0 1000" "setxattr d/file user.a 10" \
+    "unlink d/file"; do
     # shellcheck disable=SC2086
     call ENOSPC $operation
 done
