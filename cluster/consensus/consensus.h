@@ -35,10 +35,10 @@
  *      Paxos each entry for itself. So no entry may rest on an earlier one that is not committed.
  *  C5  An engine never lists an update that depends on the order in which the caller handles
  *      messages of one update to different peers.
- *  C6  Payloads may be stubs in messages alone, and of entries alone that were unloaded
- *      (consensus_unload) or restored so: the caller reads them in its WAL before it sends them,
- *      and where they are not there any more, drops the message. Messages that are stepped have
- *      none.
+ *  C6  Of what an engine lists, messages alone may have payloads that are not in memory, of entries
+ *      that were unloaded (consensus_unload) or restored so: the caller reads them in its WAL before
+ *      it sends them, and where they are not there any more, drops the message. What is stepped has
+ *      all its payloads.
  */
 #ifndef CONSENSUS_CONSENSUS_H
 #define CONSENSUS_CONSENSUS_H
@@ -56,16 +56,16 @@
 struct payload {
     uint32_t references;
     uint32_t bytes;
-    bool is_stub; /* of an entry that stands in the own WAL alone: no data */
+    bool is_unloaded; /* of an entry that stands in the own WAL alone: no data */
     uint8_t data[];
 };
 
 struct payload *payload_new(struct slice bytes); /* copies; one reference, the caller's */
 struct payload *payload_alloc(size_t bytes); /* unset content, to be filled before it is shared */
-struct payload *payload_new_stub(size_t bytes);
+struct payload *payload_new_unloaded(size_t bytes);
 struct payload *payload_ref(struct payload *payload);
 void payload_unref(struct payload *payload);               /* NULL is allowed */
-struct slice payload_slice(const struct payload *payload); /* of no stub */
+struct slice payload_slice(const struct payload *payload); /* of a loaded one */
 
 /* Replicas of a group are numbered 1..SF_REPLICAS_MAX; 0 means none. */
 typedef uint32_t replica_id;
@@ -194,7 +194,7 @@ struct consensus_restore {
     const struct entry *entries;    /* contiguous after base_index; refs are taken by the engine */
     size_t entry_count;
     uint64_t applied; /* >= base_index: committed entries are listed after this; up to here they
-                         may be stubs */
+                         may be unloaded */
 };
 
 struct consensus; /* an engine's instance; the first member of each engine's own struct */

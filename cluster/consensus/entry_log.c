@@ -16,7 +16,7 @@ static uint64_t smaller(uint64_t a, uint64_t b)
 /* What it takes in memory. */
 static size_t held_bytes(const struct payload *payload)
 {
-    return payload->is_stub ? 0 : payload->bytes;
+    return payload->is_unloaded ? 0 : payload->bytes;
 }
 
 static struct entry *slot(const struct entry_log *log, size_t position)
@@ -35,7 +35,7 @@ void entry_log_init(struct entry_log *log, const struct consensus_restore *resto
         const struct entry *entry = &restore->entries[i];
         sf_assert(entry->index == entry_log_last(log) + 1);
         entry_log_append(log, entry->term, payload_ref(entry->payload));
-        if (entry->payload->is_stub)
+        if (entry->payload->is_unloaded)
             log->unloaded = entry->index;
     }
     sf_assert(log->unloaded <= restore->applied);
@@ -198,7 +198,7 @@ void entry_log_unload(struct entry_log *log, uint64_t index)
         struct entry *entry = slot(log, (size_t)(i - log->base_index - 1));
         struct payload *payload = entry->payload;
         log->bytes -= payload->bytes;
-        entry->payload = payload_new_stub(payload->bytes);
+        entry->payload = payload_new_unloaded(payload->bytes);
         payload_unref(payload);
         log->unloaded = i;
     }

@@ -34,9 +34,9 @@ struct log_mark {
 struct entry_log {
     struct entry *ring; /* ring_cap is 0 or a power of two; the oldest entry is at start */
     size_t ring_cap, start, count;
-    size_t bytes; /* of the payloads held; stubs have none */
+    size_t bytes; /* of the payloads held; unloaded ones have none */
     uint64_t base_index, base_term;
-    uint64_t unloaded;      /* entries up to here are stubs, later ones are not */
+    uint64_t unloaded;      /* payloads up to here are, later ones are not */
     uint64_t listed;        /* entries up to here were listed as committed */
     uint64_t commit;        /* known to be committed */
     uint64_t persisted;     /* durable in the own WAL */
@@ -71,7 +71,7 @@ void entry_log_replace(struct entry_log *log, uint64_t index, uint64_t term,
 void entry_log_commit(struct entry_log *log, uint64_t index); /* forward only; capped at last */
 /* Forgets entries up to index (<= listed). */
 void entry_log_compact(struct entry_log *log, uint64_t index);
-/* Entries up to index (<= listed) become stubs. */
+/* Entries up to index (<= listed) lose their payloads. */
 void entry_log_unload(struct entry_log *log, uint64_t index);
 /* The log begins after (index, term), a snapshot that is durable. keeps: what it holds above index
  * stays and has to be given to the WAL again; else nothing stays. index >= listed. */

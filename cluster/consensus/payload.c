@@ -11,16 +11,16 @@ struct payload *payload_alloc(size_t bytes)
     struct payload *payload = sf_malloc(sizeof(*payload) + bytes);
     payload->references = 1;
     payload->bytes = (uint32_t)bytes;
-    payload->is_stub = false;
+    payload->is_unloaded = false;
     return payload;
 }
 
-struct payload *payload_new_stub(size_t bytes)
+struct payload *payload_new_unloaded(size_t bytes)
 {
     struct payload *payload = payload_alloc(0);
     sf_assert(bytes <= UINT32_MAX);
     payload->bytes = (uint32_t)bytes;
-    payload->is_stub = true;
+    payload->is_unloaded = true;
     return payload;
 }
 
@@ -50,6 +50,6 @@ void payload_unref(struct payload *payload)
 
 struct slice payload_slice(const struct payload *payload)
 {
-    sf_assert(!payload->is_stub);
+    sf_assert(!payload->is_unloaded);
     return (struct slice){payload->data, payload->bytes};
 }

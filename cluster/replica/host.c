@@ -211,7 +211,7 @@ static int open_log(struct host *host, char **why)
     struct wal_options options = host->options.wal;
     char *dir = host_text("%s/wal", host->options.dir);
     options.cluster_hash = bytes_hash(slice_of(&cluster_id, sizeof cluster_id));
-    options.stubs_up_to = stored_up_to;
+    options.unloaded_up_to = stored_up_to;
     options.ctx = host;
     int status = wal_open(host->env, dir, &options, &host->wal, why);
     if (status == SF_OK) {

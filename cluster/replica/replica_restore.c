@@ -87,7 +87,7 @@ static void note_log_time(struct replica *r, const struct consensus_restore *log
 {
     r->log_time_ns = r->applied.time_ns;
     for (size_t i = 0; i < log->entry_count; i++)
-        if (!log->entries[i].payload->is_stub)
+        if (!log->entries[i].payload->is_unloaded)
             leader_note_time(r, log->entries[i].payload);
 }
 

@@ -41,8 +41,8 @@ static bool load_entries(struct replica *r, const struct consensus_msg *msg)
 {
     for (size_t i = 0; i < msg->entry_count; i++) {
         struct entry *entry = &msg->entries[i];
-        struct payload *stub = entry->payload;
-        if (!stub->is_stub)
+        struct payload *unloaded = entry->payload;
+        if (!unloaded->is_unloaded)
             continue;
         int status = wal_read(r->host->wal, r->identity.key, entry->index, &entry->payload);
         if (status != SF_OK && status != SF_NOT_FOUND && status != SF_BUSY)
@@ -50,7 +50,7 @@ static bool load_entries(struct replica *r, const struct consensus_msg *msg)
                        entry->index, r->host->options.dir, sf_error_text(status));
         if (status != SF_OK)
             return false;
-        payload_unref(stub);
+        payload_unref(unloaded);
         SF_MARK("replica: entry sent that was not in memory");
     }
     return true;

@@ -28,8 +28,8 @@ struct wal_options {
     size_t segment_bytes;  /* of a new log, 0: 16 MiB; simulations use tiny ones, >= 64 KiB. A log
                               that is there keeps its own. A longer record gets a longer one. */
     size_t segments_spare; /* recycled segments kept ready; 0: 4 */
-    /* NULL, or: of that replica's log, entries up to which index are restored as stubs? */
-    uint64_t (*stubs_up_to)(void *ctx, uint64_t replica_key);
+    /* NULL, or: of that replica's log, entries up to which index are restored unloaded? */
+    uint64_t (*unloaded_up_to)(void *ctx, uint64_t replica_key);
     void *ctx;
 };
 

@@ -157,8 +157,8 @@ static struct wal *wal_new(struct env *env, const char *dir, const struct wal_op
     wal->unit = options->segment_bytes == 0 ? WAL_UNIT_BYTES : wal_page_up(options->segment_bytes);
     sf_assert(wal->unit >= WAL_UNIT_BYTES_MIN && wal->unit <= WAL_UNIT_BYTES_MAX);
     wal->spares_max = options->segments_spare == 0 ? SPARES_DEFAULT : options->segments_spare;
-    wal->stubs_up_to = options->stubs_up_to;
-    wal->stubs_ctx = options->ctx;
+    wal->unloaded_up_to = options->unloaded_up_to;
+    wal->unloaded_ctx = options->ctx;
     wal->spares = sf_calloc(wal->spares_max, sizeof *wal->spares);
     env_timer_init(env, &wal->retry, wal_batch_retry);
     env_timer_init(env, &wal->tend, wal_tend_fire);

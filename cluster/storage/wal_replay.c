@@ -70,8 +70,8 @@ int wal_replay_record(struct wal *wal, const struct wal_record *record)
 
 /* -- what is handed out -------------------------------------------------------------------- */
 
-static int restore_entry(struct wal *wal, struct wal_replica *replica, uint64_t index, bool stub,
-                         struct buffer *buffer, struct entry *out)
+static int restore_entry(struct wal *wal, struct wal_replica *replica, uint64_t index,
+                         bool is_unloaded, struct buffer *buffer, struct entry *out)
 {
     struct wal_record record;
     struct wal_place place = *wal_replica_place(replica, index);
@@ -81,8 +81,8 @@ static int restore_entry(struct wal *wal, struct wal_replica *replica, uint64_t 
     if (status == SF_OK)
         *out = (struct entry){.index = index,
                               .term = record.b,
-                              .payload = stub ? payload_new_stub(record.body.n)
-                                              : payload_new(record.body)};
+                              .payload = is_unloaded ? payload_new_unloaded(record.body.n)
+                                                     : payload_new(record.body)};
     return status;
 }
 
@@ -94,11 +94,12 @@ static int restore_replica(struct wal *wal, struct wal_replica *replica,
                                       .base_index = replica->base_index,
                                       .base_term = replica->base_term};
     restored->entries = sf_calloc(replica->count, sizeof *restored->entries);
-    uint64_t stubs = wal->stubs_up_to == NULL ? 0 : wal->stubs_up_to(wal->stubs_ctx, replica->key);
+    uint64_t unloaded =
+        wal->unloaded_up_to == NULL ? 0 : wal->unloaded_up_to(wal->unloaded_ctx, replica->key);
     int status = SF_OK;
     while (status == SF_OK && restored->entry_count < replica->count) {
         uint64_t index = replica->base_index + 1 + restored->entry_count;
-        status = restore_entry(wal, replica, index, index <= stubs, buffer,
+        status = restore_entry(wal, replica, index, index <= unloaded, buffer,
                                &restored->entries[restored->entry_count]);
         if (status == SF_OK)
             restored->entry_count++;

@@ -107,8 +107,8 @@ struct wal {
     uint64_t cluster_hash;
     uint64_t unit; /* bytes of a segment */
     size_t spares_max;
-    uint64_t (*stubs_up_to)(void *ctx, uint64_t replica_key); /* as in wal_options; may be NULL */
-    void *stubs_ctx;
+    uint64_t (*unloaded_up_to)(void *ctx, uint64_t replica_key); /* of wal_options; may be NULL */
+    void *unloaded_ctx;
     bool dead; /* env_fatal was called: nothing is done any more */
 
     struct wal_replica *replicas; /* by key */

@@ -43,11 +43,11 @@ static void add_flight(struct group *group, const struct consensus_msg *msg)
 
 /* Takes the message. */
 /* C6. False: an entry is not on the disk any more. */
-static bool load_stubs(const struct node *node, struct consensus_msg *msg)
+static bool load_payloads(const struct node *node, struct consensus_msg *msg)
 {
     for (size_t i = 0; i < msg->entry_count; i++) {
         struct entry *entry = &msg->entries[i];
-        if (!entry->payload->is_stub)
+        if (!entry->payload->is_unloaded)
             continue;
         const struct entry *found = disk_find(&node->disk, entry->index);
         if (found == NULL)
@@ -61,7 +61,7 @@ static bool load_stubs(const struct node *node, struct consensus_msg *msg)
 static void send(struct node *node, struct consensus_msg *msg)
 {
     struct group *group = node->group;
-    if (!load_stubs(node, msg)) {
+    if (!load_payloads(node, msg)) {
         consensus_msg_deinit(msg);
         return;
     }

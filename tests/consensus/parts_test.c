@@ -248,7 +248,7 @@ static void compare(const struct model *m)
     uint64_t first = m->log.unloaded > m->base ? m->log.unloaded : m->base;
     assert_int_equal(m->log.bytes, 3 * (m->last - first));
     for (uint64_t index = m->base + 1; index <= m->last; index++)
-        assert_int_equal(entry_log_at(&m->log, index)->payload->is_stub, index <= first);
+        assert_int_equal(entry_log_at(&m->log, index)->payload->is_unloaded, index <= first);
     for (uint64_t index = m->base; index <= m->last; index++) {
         assert_true(entry_log_term_at(&m->log, index, &term));
         assert_int_equal(term, m->terms[index]);
