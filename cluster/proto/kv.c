@@ -17,7 +17,6 @@ static const char *const method_names[KV_KIND_LIMIT] = {
     [KV_ADD] = "kv.add",
     [KV_DELETE] = "kv.delete",
     [KV_TAKE] = "kv.take",
-    [KV_RESERVE] = "kv.reserve",
     [KV_NEW_IDS] = "kv.new_ids",
     [KV_INTENT] = "kv.intent",
     [KV_SESSION_OPEN] = "kv.session_open",
@@ -45,7 +44,8 @@ const char *kv_method_name(enum kv_kind kind)
 bool kv_kind_of_method(struct slice method, enum kv_kind *out)
 {
     for (unsigned kind = KV_GET; kind < KV_KIND_LIMIT; kind++) {
-        if (slice_equal(method, slice_str(method_names[kind]))) {
+        const char *name = method_names[kind];
+        if (name != NULL && slice_equal(method, slice_str(name))) {
             *out = (enum kv_kind)kind;
             return true;
         }

@@ -71,7 +71,6 @@ struct kv_pre {
  *  ADD            adds                                       stat
  *  DELETE         -                                          stat of what was deleted
  *  TAKE           only within MINI                           stat
- *  RESERVE        length = n, opt. tail: length += n         stat; old_length
  *  NEW_IDS        length = count (1..4096)                   ids_first
  *  INTENT         ids_first = data id                        -
  *  SESSION_OPEN   data = client id (16 bytes)                session
@@ -120,8 +119,7 @@ enum kv_kind {
     KV_ADD,
     KV_DELETE,
     KV_TAKE,
-    KV_RESERVE,
-    KV_NEW_IDS,
+    KV_NEW_IDS = 16, /* 15 is of no kind; logs hold these numbers */
     KV_INTENT,
     KV_SESSION_OPEN,
     KV_SESSION_CLOSE,

@@ -18,7 +18,6 @@ static const unsigned flags_allowed[KV_KIND_LIMIT] = {
     [KV_ADD] = KV_IF_TAIL,
     [KV_DELETE] = KV_IF_TAIL | KV_OWNED | KV_ANY_KIND,
     [KV_TAKE] = KV_IF_TAIL,
-    [KV_RESERVE] = KV_HAS_TAIL | KV_IF_TAIL,
     [KV_INTENT] = KV_HAS_INTENT,
     [KV_PREPARE] = KV_WAITS | KV_REFUSED,
     [KV_OUTCOME] = KV_COMMITS,
@@ -222,7 +221,6 @@ static int check_kind(const struct kv_op *op, const char **what)
     case KV_SET_ATTR:
     case KV_DELETE:
     case KV_TAKE:
-    case KV_RESERVE:
     case KV_INTENT:
     case KV_SESSION_CLOSE:
         return SF_OK;
@@ -240,10 +238,10 @@ static bool kind_fits(enum kv_kind kind, enum place place)
     case PLACE_CHECK:
         return kind == KV_STAT;
     case PLACE_OP:
-        return kind >= KV_PUT && kind <= KV_RESERVE;
+        return kind >= KV_PUT && kind <= KV_TAKE;
     case PLACE_ALONE:
     default:
-        return kind >= KV_GET && kind < KV_KIND_LIMIT && kind != KV_TAKE;
+        return kv_method_name(kind) != NULL && kind != KV_TAKE;
     }
 }
 

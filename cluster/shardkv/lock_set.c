@@ -56,7 +56,7 @@ void lock_set_of(struct lock_set *set, const struct kv_op *op)
         }
         for (size_t i = 0; i < op->op_count; i++)
             add(set, &op->ops[i], modes_of(&op->ops[i]));
-    } else if (op->kind >= KV_PUT && op->kind <= KV_RESERVE) {
+    } else if (op->kind >= KV_PUT && op->kind <= KV_TAKE) {
         add(set, op, modes_of(op));
     }
     own_keys(set);

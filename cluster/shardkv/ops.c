@@ -27,7 +27,6 @@ static const struct ops_rule rules[KV_KIND_LIMIT] = {
     [KV_ADD] = {ops_add, false, TAKES_ALL},
     [KV_DELETE] = {ops_delete, false, TAKES_NAMED},
     [KV_TAKE] = {ops_take, false, TAKES_ALL},
-    [KV_RESERVE] = {ops_reserve, true, TAKES_VALUES},
 };
 
 static bool pre_holds(const struct subject *subject)

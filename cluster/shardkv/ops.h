@@ -25,7 +25,7 @@ SF_MUST_CHECK int ops_precondition(const struct subject *subject);
  * the table in ops.c says, and return SF_OK or, with nothing changed, why not. */
 typedef int ops_function(struct subject *subject, struct kv_reply *reply);
 ops_function ops_get, ops_get_range, ops_stat;               /* ops_read.c */
-ops_function ops_put, ops_append, ops_put_hash, ops_reserve; /* ops_put.c */
+ops_function ops_put, ops_append, ops_put_hash;              /* ops_put.c */
 ops_function ops_set_range, ops_set_length, ops_punch_range; /* ops_range.c */
 ops_function ops_set_attr, ops_add, ops_delete, ops_take;    /* ops_record.c */
 

@@ -66,17 +66,3 @@ int ops_put_hash(struct subject *subject, struct kv_reply *reply)
     subject_save(subject, CHANGE_BYTES);
     return SF_OK;
 }
-
-int ops_reserve(struct subject *subject, struct kv_reply *reply)
-{
-    const struct kv_op *op = subject->op;
-    uint64_t length = subject->record.length;
-    if (length > SF_FILE_BYTES_MAX - op->length)
-        return SF_TOO_BIG;
-    reply->old_length = length;
-    subject_resize(subject, length + op->length);
-    if (op->flags & KV_HAS_TAIL)
-        subject_set_tail(subject, op->tail, op->tail_count);
-    subject_save(subject, CHANGE_BYTES);
-    return SF_OK;
-}

@@ -315,7 +315,6 @@ static bool frees_space(const struct kv_op *op)
     case KV_SET_RANGE:
     case KV_SET_ATTR:
     case KV_TAKE:
-    case KV_RESERVE:
     case KV_NEW_IDS:
     case KV_INTENT:
     case KV_LOCK_TEST:
@@ -439,7 +438,7 @@ static void route(struct shardkv *service, struct rpc_request *rpc,
 /* Does the operation name a key, from which its shard follows? */
 static bool has_key(enum kv_kind kind)
 {
-    return (kind <= KV_RESERVE && kind != KV_SCAN) || kv_is_lock(kind);
+    return (kind <= KV_TAKE && kind != KV_SCAN) || kv_is_lock(kind);
 }
 
 /* A prefix of plain keys: they are in every shard, and the check is of those in this one. */

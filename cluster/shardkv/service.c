@@ -124,6 +124,8 @@ static void register_methods(struct shardkv *service)
 {
     for (unsigned i = KV_GET; i < KV_KIND_LIMIT; i++) {
         enum kv_kind kind = (enum kv_kind)i;
+        if (kv_method_name(kind) == NULL)
+            continue;
         service->methods[i] = (struct service_method){service, kind};
         rpc_on_request(service->rpc, kv_method_name(kind), on_request, &service->methods[i]);
     }

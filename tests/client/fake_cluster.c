@@ -89,7 +89,6 @@ static void serve(struct fake_server *server, struct rpc_request *rpc_request,
     X(PUNCH_RANGE)                                                                                 \
     X(SET_ATTR)                                                                                    \
     X(DELETE)                                                                                      \
-    X(RESERVE)                                                                                     \
     X(NEW_IDS)                                                                                     \
     X(INTENT)                                                                                      \
     X(MINI)                                                                                        \

@@ -162,7 +162,7 @@ static bool pre_holds(const struct kv_op *op, const struct record *record)
 static bool makes_records(enum kv_kind kind)
 {
     return kind == KV_PUT || kind == KV_APPEND || kind == KV_PUT_HASH || kind == KV_SET_RANGE ||
-           kind == KV_SET_LENGTH || kind == KV_RESERVE;
+           kind == KV_SET_LENGTH;
 }
 
 /* NULL: there is none, or another's. */
@@ -256,15 +256,6 @@ static int set_length(struct record *record, const struct kv_op *op, struct kv_r
     return SF_OK;
 }
 
-static int reserve(struct record *record, const struct kv_op *op, struct kv_reply *reply)
-{
-    reply->old_length = record->stat.length;
-    record_resize(record, record->stat.length + op->length);
-    if (op->flags & KV_HAS_TAIL)
-        set_tail(record, op->tail, op->tail_count);
-    return SF_OK;
-}
-
 static int punch_range(struct record *record, const struct kv_op *op)
 {
     if (op->offset < record->bytes.n) {
@@ -288,8 +279,6 @@ static int change(struct fake_store *store, struct record *record, const struct 
         return set_range(record, op);
     case KV_SET_LENGTH:
         return set_length(record, op, reply);
-    case KV_RESERVE:
-        return reserve(record, op, reply);
     case KV_PUNCH_RANGE:
         return punch_range(record, op);
     case KV_SET_ATTR:

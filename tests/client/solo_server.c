@@ -55,7 +55,6 @@ static void serve(struct solo_server *server, struct rpc_request *rpc_request,
     X(SET_LENGTH)                                                                                  \
     X(PUNCH_RANGE)                                                                                 \
     X(DELETE)                                                                                      \
-    X(RESERVE)                                                                                     \
     X(NEW_IDS)                                                                                     \
     X(INTENT)                                                                                      \
     X(MINI)                                                                                        \

@@ -43,6 +43,7 @@ static const struct {
     {{.kind = KV_GET}, SF_OK, NULL}, /* the empty key is a key */
     {{.kind = (enum kv_kind)0, KEY}, SF_INVALID, "kind"},
     {{.kind = KV_KIND_LIMIT, KEY}, SF_INVALID, "kind"},
+    {{.kind = (enum kv_kind)(KV_TAKE + 1), KEY}, SF_INVALID, "kind"},
     {{.kind = KV_TAKE, KEY}, SF_INVALID, "kind"},
     {{.kind = KV_GET, .key = OF_SIZE(SF_KEY_BYTES_MAX)}, SF_OK, NULL},
     {{.kind = KV_GET, .key = OF_SIZE(SF_KEY_BYTES_MAX + 1)}, SF_TOO_BIG, "key"},

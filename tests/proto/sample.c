@@ -93,7 +93,7 @@ static void sample_adds(struct sample *s, struct kv_op *op)
 /* An operation on one key that changes it: what may stand within a MINI. */
 static void sample_mutation(struct sample *s, struct kv_op *op)
 {
-    op->kind = (enum kv_kind)(KV_PUT + sample_below(s, KV_RESERVE - KV_PUT + 1));
+    op->kind = (enum kv_kind)(KV_PUT + sample_below(s, KV_TAKE - KV_PUT + 1));
     sample_place(s, op);
     op->data = sample_bytes(s, one_in(s, 10) ? 20000 : 100);
     if (op->kind == KV_PUT)
@@ -213,8 +213,11 @@ static void sample_other(struct sample *s, struct kv_op *op)
 
 void sample_op(struct sample *s, struct kv_op *op)
 {
-    enum kv_kind kind = (enum kv_kind)(KV_GET + sample_below(s, KV_KIND_LIMIT - KV_GET));
-    if (kind >= KV_PUT && kind <= KV_RESERVE) {
+    enum kv_kind kind;
+    do {
+        kind = (enum kv_kind)(KV_GET + sample_below(s, KV_KIND_LIMIT - KV_GET));
+    } while (kv_method_name(kind) == NULL);
+    if (kind >= KV_PUT && kind <= KV_TAKE) {
         do {
             memset(op, 0, sizeof *op);
             sample_mutation(s, op);

@@ -219,8 +219,8 @@ static void add_counts_and_takes_maxima(void **state)
 static void directories_and_references_are_not_values(void **state)
 {
     (void)state;
-    static const enum kv_kind refused[] = {KV_PUT,        KV_APPEND, KV_PUT_HASH, KV_SET_RANGE,
-                                           KV_SET_LENGTH, KV_DELETE, KV_RESERVE,  KV_PUNCH_RANGE};
+    static const enum kv_kind refused[] = {KV_PUT,        KV_APPEND, KV_PUT_HASH,   KV_SET_RANGE,
+                                           KV_SET_LENGTH, KV_DELETE, KV_PUNCH_RANGE};
     struct kv_op put = bench_put_op("dir", "12345678");
     put.record_kind = RECORD_DIRECTORY;
     perform(&put, SF_OK);
@@ -262,30 +262,6 @@ static void who_knows_of_kinds_replaces_what_it_names(void **state)
     perform(&op, SF_IS_REFERENCE);
     op.pre = (struct kv_pre){KV_PRE_VERSION, stat_of("dir").version};
     perform(&op, SF_OK);
-}
-
-static void reserve_only_moves_the_end(void **state)
-{
-    (void)state;
-    struct kv_op op = bench_op(KV_RESERVE, "big");
-    op.length = 3 * SF_EXTENT_BYTES;
-    op.flags = KV_HAS_TAIL;
-    op.tail_count = 1;
-    op.tail[0] = (struct kv_tail){1, 42};
-    assert_int_equal(perform(&op, SF_OK)->old_length, 0);
-    op.flags = 0;
-    op.tail_count = 0;
-    op.length = 10;
-    const struct kv_reply *reply = perform(&op, SF_OK);
-    assert_int_equal(reply->old_length, 3 * SF_EXTENT_BYTES);
-    assert_int_equal(reply->stat.length, 3 * SF_EXTENT_BYTES + 10);
-    assert_int_equal(reply->stat.tail_count, 1);
-    assert_int_equal(reply->stat.tail[0].data_id, 42);
-    struct kv_op get = bench_op(KV_GET, "big");
-    reply = bench_read(&bench, &get);
-    assert_true(reply->partial);
-    assert_int_equal(reply->data.n, SF_VALUE_BYTES_MAX);
-    assert_int_equal(bench_count(&bench, 'b'), 0);
 }
 
 static void if_tail_compares_the_whole_tail(void **state)
@@ -400,7 +376,6 @@ int main(void)
         BENCH_TEST(add_counts_and_takes_maxima),
         BENCH_TEST(directories_and_references_are_not_values),
         BENCH_TEST(who_knows_of_kinds_replaces_what_it_names),
-        BENCH_TEST(reserve_only_moves_the_end),
         BENCH_TEST(if_tail_compares_the_whole_tail),
         BENCH_TEST(new_ids_are_a_block),
         BENCH_TEST(scan_pages_through_a_prefix),

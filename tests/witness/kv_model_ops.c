@@ -133,16 +133,6 @@ static int punch(const struct kv_op *op, struct value *value)
     return SF_OK;
 }
 
-static int reserve(const struct kv_op *op, struct value *value)
-{
-    if (value->length > SF_FILE_BYTES_MAX - op->length)
-        return SF_TOO_BIG;
-    set_length(value, value->length + op->length);
-    if (op->flags & KV_HAS_TAIL)
-        set_tail(value, op->tail, op->tail_count);
-    return SF_OK;
-}
-
 static void add_one(const struct kv_add *term, struct value *value)
 {
     uint64_t sum = 0;
@@ -180,8 +170,6 @@ static int change(const struct doing *doing, const struct kv_op *op, struct valu
         return cut_or_extend(op, value);
     if (op->kind == KV_PUNCH_RANGE)
         return punch(op, value);
-    if (op->kind == KV_RESERVE)
-        return reserve(op, value);
     if (op->kind == KV_ADD)
         return add(op, value);
     sf_assert(op->kind == KV_SET_ATTR);
@@ -195,7 +183,7 @@ static int change(const struct doing *doing, const struct kv_op *op, struct valu
 static bool creates(enum kv_kind kind)
 {
     return kind == KV_PUT || kind == KV_APPEND || kind == KV_PUT_HASH || kind == KV_SET_RANGE ||
-           kind == KV_SET_LENGTH || kind == KV_RESERVE;
+           kind == KV_SET_LENGTH;
 }
 
 static bool pre_holds(const struct value *value, const struct kv_pre *pre)
@@ -283,7 +271,7 @@ static void tell_before(const struct value *value, const struct kv_op *op, struc
         return;
     if (wants)
         reply->data = buffer_slice(&value->head);
-    if (op->kind == KV_APPEND || op->kind == KV_RESERVE || op->kind == KV_SET_LENGTH)
+    if (op->kind == KV_APPEND || op->kind == KV_SET_LENGTH)
         reply->old_length = value->length;
 }
 

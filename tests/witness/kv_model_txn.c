@@ -66,7 +66,7 @@ static bool conflict(const struct kv_op *a, const struct kv_op *b)
 
 static bool changes_keys(enum kv_kind kind)
 {
-    return (kind >= KV_PUT && kind <= KV_RESERVE) || kind == KV_MINI || kind == KV_PREPARE;
+    return (kind >= KV_PUT && kind <= KV_TAKE) || kind == KV_MINI || kind == KV_PREPARE;
 }
 
 bool kvm_is_locked(const struct kv_model_shard *shard, const struct kv_op *op)
