@@ -48,8 +48,8 @@ static void on_lost(void *ctx, uint32_t shard, uint64_t home)
 {
     struct kv_machine *machine = ctx;
     (void)home;
-    txn_tables_drop(machine->txns, shard);
-    range_tables_drop(machine->ranges, shard);
+    copy_tables_drop(machine->txns, shard);
+    copy_tables_drop(machine->ranges, shard);
     if (machine->service != NULL)
         service_shard_lost(machine, shard);
 }
@@ -192,9 +192,9 @@ static void on_applied(struct machine *base, uint64_t index)
     if (machine->service == NULL)
         return;
     handoff_applied(machine->handoff);
-    while (txn_tables_take_freed(machine->txns, &shard))
+    while (copy_tables_take_marked(machine->txns, &shard))
         service_locks_freed(machine, shard);
-    while (range_tables_take_moved(machine->ranges, &shard))
+    while (copy_tables_take_marked(machine->ranges, &shard))
         service_ranges_moved(machine, shard);
 }
 
@@ -204,8 +204,8 @@ static void on_restored(struct machine *base, const struct space *space, uint64_
     (void)applied;
     machine->space = *space;
     cache_clear(machine->cache);
-    txn_tables_clear(machine->txns);
-    range_tables_clear(machine->ranges);
+    copy_tables_clear(machine->txns);
+    copy_tables_clear(machine->ranges);
     if (machine->shards == NULL)
         begin(machine);
     check_store(machine, shards_restored(machine->shards, space));
@@ -294,8 +294,8 @@ static void on_free(struct machine *base)
         service_forget(machine->service, machine);
     shards_free(machine->shards);
     cache_free(machine->cache);
-    txn_tables_free(machine->txns);
-    range_tables_free(machine->ranges);
+    copy_tables_free(machine->txns);
+    copy_tables_free(machine->ranges);
     free(machine);
 }
 

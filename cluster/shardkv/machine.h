@@ -29,8 +29,8 @@ struct kv_machine {
     struct shardkv_limits limits;
     struct space space;
     struct cache *cache;
-    struct txn_tables *txns;
-    struct range_tables *ranges;
+    struct copy_tables *txns;
+    struct copy_tables *ranges;
     struct lock_queues waiting; /* requests that wait for locks; empty unless it leads */
     struct shards *shards;      /* NULL until the state was restored */
     struct handoff *handoff;

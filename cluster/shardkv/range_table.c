@@ -7,18 +7,20 @@
 #define VERSION 1u
 
 struct range_table {
-    struct shard_copy copy;
+    struct copy_table base;
     struct range_file *files;
     struct range_lease *leases;
-    bool moved; /* counted in tables->moved */
-    struct range_tables *tables;
-    UT_hash_handle hh; /* by copy.shard */
 };
 
-struct range_tables {
-    struct range_table *tables; /* by shard */
-    unsigned moved;             /* of them are marked so */
-};
+static struct range_table *table_of(struct copy_table *base)
+{
+    return container_of(base, struct range_table, base);
+}
+
+void range_table_moved(struct range_table *table)
+{
+    copy_table_mark(&table->base);
+}
 
 /* -- leases -------------------------------------------------------------------------------- */
 
@@ -46,7 +48,7 @@ static void free_lease(struct range_table *table, struct range_lease *lease)
 static void delete_lease(struct range_table *table, struct draft *draft, struct range_lease *lease)
 {
     struct key key;
-    keys_lease(&key, table->copy, lease->holder);
+    keys_lease(&key, table->base.copy, lease->holder);
     draft_delete(draft, key_slice(&key));
     free_lease(table, lease);
 }
@@ -64,7 +66,7 @@ void range_table_renew(struct range_table *table, struct draft *draft, uint64_t 
     if (lease == NULL)
         lease = make_lease(table, holder);
     lease->renewed_age_ns = age_ns;
-    keys_lease(&key, table->copy, holder);
+    keys_lease(&key, table->base.copy, holder);
     buffer_put_u64(&b, age_ns);
     draft_put(draft, key_slice(&key), buffer_slice(&b));
     buffer_deinit(&b);
@@ -136,7 +138,7 @@ void range_table_save(struct range_table *table, struct draft *draft, struct ran
 {
     struct key key;
     struct buffer b = {0};
-    keys_locks(&key, table->copy, file->key);
+    keys_locks(&key, table->base.copy, file->key);
     if (range_locks_is_empty(&file->locks)) {
         draft_delete(draft, key_slice(&key));
         file_free(table, file);
@@ -245,59 +247,7 @@ bool range_table_is_valid(const struct range_table *table)
     return true;
 }
 
-/* -- tables -------------------------------------------------------------------------------- */
-
-struct range_tables *range_tables_new(void)
-{
-    return sf_calloc(1, sizeof(struct range_tables));
-}
-
-void range_table_moved(struct range_table *table)
-{
-    if (table->moved)
-        return;
-    table->moved = true;
-    table->tables->moved++;
-}
-
-static void table_free(struct range_tables *tables, struct range_table *table)
-{
-    while (table->files != NULL)
-        file_free(table, table->files);
-    while (table->leases != NULL)
-        free_lease(table, table->leases);
-    tables->moved -= table->moved;
-    HASH_DEL(tables->tables, table);
-    free(table);
-}
-
-void range_tables_clear(struct range_tables *tables)
-{
-    while (tables->tables != NULL)
-        table_free(tables, tables->tables);
-}
-
-void range_tables_free(struct range_tables *tables)
-{
-    if (tables == NULL)
-        return;
-    range_tables_clear(tables);
-    free(tables);
-}
-
-static struct range_table *find_table(const struct range_tables *tables, uint32_t shard)
-{
-    struct range_table *table = NULL;
-    HASH_FIND(hh, tables->tables, &shard, sizeof(shard), table);
-    return table;
-}
-
-void range_tables_drop(struct range_tables *tables, uint32_t shard)
-{
-    struct range_table *table = find_table(tables, shard);
-    if (table != NULL)
-        table_free(tables, table);
-}
+/* -- life ---------------------------------------------------------------------------------- */
 
 static bool load_file(struct range_table *table, struct slice key, struct slice value)
 {
@@ -333,7 +283,7 @@ static int load_section(struct range_table *table, const struct space *space, ch
                                      struct slice value))
 {
     struct key from, to;
-    keys_section(&from, table->copy, section);
+    keys_section(&from, table->base.copy, section);
     to = from;
     keys_after_prefix(&to);
     struct store_iter *iter = store_iter_new(space, NULL, key_slice(&from), key_slice(&to));
@@ -345,48 +295,37 @@ static int load_section(struct range_table *table, const struct space *space, ch
     return status != SF_OK || good ? status : SF_CORRUPT;
 }
 
-static int load(struct range_table *table, const struct space *space)
+static int load(struct copy_table *base, const struct space *space)
 {
+    struct range_table *table = table_of(base);
     int status = load_section(table, space, 'l', load_file);
     if (status == SF_OK)
         status = load_section(table, space, 'h', load_lease);
     return status;
 }
 
-int range_tables_at(struct range_tables *tables, const struct space *space, struct shard_copy copy,
-                    struct range_table **out)
+static void empty(struct copy_table *base)
 {
-    struct range_table *table = find_table(tables, copy.shard);
-    if (table != NULL && table->copy.home != copy.home) {
-        table_free(tables, table);
-        table = NULL;
-    }
-    if (table == NULL) {
-        table = sf_calloc(1, sizeof(*table));
-        table->copy = copy;
-        table->tables = tables;
-        HASH_ADD(hh, tables->tables, copy.shard, sizeof(table->copy.shard), table);
-        int status = load(table, space);
-        if (status != SF_OK) {
-            table_free(tables, table);
-            return status;
-        }
-    }
-    *out = table;
-    return SF_OK;
+    struct range_table *table = table_of(base);
+    while (table->files != NULL)
+        file_free(table, table->files);
+    while (table->leases != NULL)
+        free_lease(table, table->leases);
 }
 
-bool range_tables_take_moved(struct range_tables *tables, uint32_t *shard)
+static const struct copy_table_kind kind = {sizeof(struct range_table), load, empty};
+
+struct copy_tables *range_tables_new(void)
 {
-    if (tables->moved == 0)
-        return false;
-    for (struct range_table *table = tables->tables; table != NULL; table = table->hh.next) {
-        if (!table->moved)
-            continue;
-        table->moved = false;
-        tables->moved--;
-        *shard = table->copy.shard;
-        return true;
-    }
-    return false;
+    return copy_tables_new(&kind);
+}
+
+int range_tables_at(struct copy_tables *tables, const struct space *space, struct shard_copy copy,
+                    struct range_table **out)
+{
+    struct copy_table *base;
+    int status = copy_tables_at(tables, space, copy, &base);
+    if (status == SF_OK)
+        *out = table_of(base);
+    return status;
 }

@@ -1,8 +1,8 @@
 /* range_table: the locks on ranges of keys of one copy of a shard, and the leases of those who have
  * them, in memory.
  *
- *  G5  A table is a function of the copy's records ('l', 'h' of keys.h): it is read when it is first
- *      asked for, and from then on each entry that changes one changes both (as T5 of txn_table.h).
+ *  G5  A table is a function of the copy's records ('l', 'h' of keys.h), as copy_table.h says. It is
+ *      marked when a queue became shorter.
  *  G6  A holder has a lease in the copy exactly while it has a lock or waits for one there.
  *
  *   'l'  key        u8 version 1, u16 how many are held, then those and who waits, in order, each as
@@ -14,12 +14,11 @@
 
 #include <uthash.h>
 
+#include "shardkv/copy_table.h"
 #include "shardkv/draft.h"
-#include "shardkv/keys.h"
 #include "shardkv/range_locks.h"
 
-struct range_tables; /* of all the copies that a group serves */
-struct range_table;  /* of one copy */
+struct range_table; /* of one copy */
 
 struct range_file {
     UT_hash_handle hh; /* by key */
@@ -35,15 +34,10 @@ struct range_lease {
     uint64_t seen_ms; /* when this leader saw it so first; 0: not yet */
 };
 
-struct range_tables *range_tables_new(void);
-void range_tables_free(struct range_tables *tables);  /* NULL is allowed */
-void range_tables_clear(struct range_tables *tables); /* the store holds another state now */
-void range_tables_drop(struct range_tables *tables, uint32_t shard);
-/* The table of a copy that is served; *out is valid until a clear or a drop. SF_CORRUPT, SF_IO. */
-SF_MUST_CHECK int range_tables_at(struct range_tables *tables, const struct space *space,
+struct copy_tables *range_tables_new(void);
+/* copy_tables_at of them. */
+SF_MUST_CHECK int range_tables_at(struct copy_tables *tables, const struct space *space,
                                   struct shard_copy copy, struct range_table **out);
-/* A shard in which a queue became shorter since it was asked last; false: there is none. */
-SF_MUST_CHECK bool range_tables_take_moved(struct range_tables *tables, uint32_t *shard);
 
 /* -- locks --------------------------------------------------------------------------------- */
 

@@ -21,19 +21,16 @@ struct kept {
 };
 
 struct txn_table {
-    struct shard_copy copy;
+    struct copy_table base;
     struct kept *kept;
     struct held *held;
     unsigned prefix_count; /* of those held */
-    bool freed;            /* locks were given back; counted in tables->freed */
-    struct txn_tables *tables;
-    UT_hash_handle hh; /* by copy.shard */
 };
 
-struct txn_tables {
-    struct txn_table *tables; /* by shard */
-    unsigned freed;           /* of them are marked so */
-};
+static struct txn_table *table_of(struct copy_table *base)
+{
+    return container_of(base, struct txn_table, base);
+}
 
 /* -- locks --------------------------------------------------------------------------------- */
 
@@ -92,10 +89,8 @@ static void take_locks(struct txn_table *table, const struct lock_set *set)
 
 static void give_locks(struct txn_table *table, struct lock_set *set)
 {
-    if (set->count > 0 && !table->freed) {
-        table->freed = true;
-        table->tables->freed++;
-    }
+    if (set->count > 0)
+        copy_table_mark(&table->base);
     for (size_t i = 0; i < set->count; i++) {
         struct held *held = find_held(table, &set->locks[i]);
         count(held, set->locks[i].modes, -1u);
@@ -197,55 +192,7 @@ void txn_table_remove(struct txn_table *table, struct txn_entry *entry)
     free(kept);
 }
 
-/* -- tables -------------------------------------------------------------------------------- */
-
-struct txn_tables *txn_tables_new(void)
-{
-    return sf_calloc(1, sizeof(struct txn_tables));
-}
-
-static void table_free(struct txn_tables *tables, struct txn_table *table)
-{
-    while (table->kept != NULL)
-        txn_table_remove(table, &table->kept->entry);
-    tables->freed -= table->freed;
-    HASH_DEL(tables->tables, table);
-    free(table);
-}
-
-void txn_tables_clear(struct txn_tables *tables)
-{
-    while (tables->tables != NULL)
-        table_free(tables, tables->tables);
-}
-
-void txn_tables_free(struct txn_tables *tables)
-{
-    if (tables == NULL)
-        return;
-    txn_tables_clear(tables);
-    free(tables);
-}
-
-static struct txn_table *find_table(const struct txn_tables *tables, uint32_t shard)
-{
-    struct txn_table *table = NULL;
-    HASH_FIND(hh, tables->tables, &shard, sizeof(shard), table);
-    return table;
-}
-
-bool txn_tables_has(const struct txn_tables *tables, struct shard_copy copy)
-{
-    const struct txn_table *table = find_table(tables, copy.shard);
-    return table != NULL && table->copy.home == copy.home;
-}
-
-void txn_tables_drop(struct txn_tables *tables, uint32_t shard)
-{
-    struct txn_table *table = find_table(tables, shard);
-    if (table != NULL)
-        table_free(tables, table);
-}
+/* -- life ---------------------------------------------------------------------------------- */
 
 static int load_one(struct txn_table *table, struct draft *draft, const struct store_iter *iter)
 {
@@ -253,20 +200,21 @@ static int load_one(struct txn_table *table, struct draft *draft, const struct s
     struct txn_op op = {0};
     int status = txn_record_unpack(store_iter_key(iter), store_iter_value(iter), &record);
     if (status == SF_OK && record.fate == KV_FATE_PREPARED)
-        status = txn_op_load(draft, table->copy, &record, &op);
+        status = txn_op_load(draft, table->base.copy, &record, &op);
     if (status == SF_OK)
         (void)txn_table_add(table, &record, &op.op);
     txn_op_deinit(&op);
     return status;
 }
 
-static int load(struct txn_table *table, const struct space *space)
+static int load(struct copy_table *base, const struct space *space)
 {
+    struct txn_table *table = table_of(base);
     struct key from, to;
     struct draft draft;
     int status = SF_OK;
     draft_init_read(&draft, space, NULL);
-    keys_section(&from, table->copy, 'p');
+    keys_section(&from, base->copy, 'p');
     to = from;
     keys_after_prefix(&to);
     struct store_iter *iter = store_iter_new(space, NULL, key_slice(&from), key_slice(&to));
@@ -279,40 +227,26 @@ static int load(struct txn_table *table, const struct space *space)
     return status;
 }
 
-int txn_tables_at(struct txn_tables *tables, const struct space *space, struct shard_copy copy,
-                  struct txn_table **out)
+static void empty(struct copy_table *base)
 {
-    struct txn_table *table = find_table(tables, copy.shard);
-    if (table != NULL && table->copy.home != copy.home) {
-        table_free(tables, table);
-        table = NULL;
-    }
-    if (table == NULL) {
-        table = sf_calloc(1, sizeof(*table));
-        table->copy = copy;
-        table->tables = tables;
-        HASH_ADD(hh, tables->tables, copy.shard, sizeof(table->copy.shard), table);
-        int status = load(table, space);
-        if (status != SF_OK) {
-            table_free(tables, table);
-            return status;
-        }
-    }
-    *out = table;
-    return SF_OK;
+    struct txn_table *table = table_of(base);
+    while (table->kept != NULL)
+        txn_table_remove(table, &table->kept->entry);
 }
 
-bool txn_tables_take_freed(struct txn_tables *tables, uint32_t *shard)
+static const struct copy_table_kind kind = {sizeof(struct txn_table), load, empty};
+
+struct copy_tables *txn_tables_new(void)
 {
-    if (tables->freed == 0)
-        return false;
-    for (struct txn_table *table = tables->tables; table != NULL; table = table->hh.next) {
-        if (!table->freed)
-            continue;
-        table->freed = false;
-        tables->freed--;
-        *shard = table->copy.shard;
-        return true;
-    }
-    return false;
+    return copy_tables_new(&kind);
+}
+
+int txn_tables_at(struct copy_tables *tables, const struct space *space, struct shard_copy copy,
+                  struct txn_table **out)
+{
+    struct copy_table *base;
+    int status = copy_tables_at(tables, space, copy, &base);
+    if (status == SF_OK)
+        *out = table_of(base);
+    return status;
 }

@@ -1,21 +1,19 @@
 /* txn_table: the prepared records of one copy of a shard, and the locks that follow from them, in
  * memory.
  *
- *  T5  (txn.h) A table is a function of the copy's prepared records. It is read from the store when
- *      it is first asked for: after a restart, a snapshot, a hand-off. From then on each entry that
- *      changes records changes both. As nothing changes them but through the table, the store holds
- *      all of them at that moment, whatever may be pending of other kinds.
+ *  T5  (txn.h) A table is a function of the copy's prepared records, as copy_table.h says. It is
+ *      marked when locks were given back.
  *
  * Every replica has tables; only a leader looks at their ages.
  */
 #ifndef SHARDKV_TXN_TABLE_H
 #define SHARDKV_TXN_TABLE_H
 
+#include "shardkv/copy_table.h"
 #include "shardkv/lock_set.h"
 #include "shardkv/txn_record.h"
 
-struct txn_tables; /* of all the copies that a group serves */
-struct txn_table;  /* of one copy */
+struct txn_table; /* of one copy */
 
 /* A prepared record. */
 struct txn_entry {
@@ -25,17 +23,10 @@ struct txn_entry {
     bool is_being_finished;
 };
 
-struct txn_tables *txn_tables_new(void);
-void txn_tables_free(struct txn_tables *tables);  /* NULL is allowed */
-void txn_tables_clear(struct txn_tables *tables); /* the store holds another state now */
-void txn_tables_drop(struct txn_tables *tables, uint32_t shard);
-/* The table of a copy that is served; *out is valid until a clear or a drop. SF_CORRUPT, SF_IO. */
-SF_MUST_CHECK int txn_tables_at(struct txn_tables *tables, const struct space *space,
+struct copy_tables *txn_tables_new(void);
+/* copy_tables_at of them. */
+SF_MUST_CHECK int txn_tables_at(struct copy_tables *tables, const struct space *space,
                                 struct shard_copy copy, struct txn_table **out);
-/* Was this table read already? */
-bool txn_tables_has(const struct txn_tables *tables, struct shard_copy copy);
-/* A shard in which locks were given back since it was asked last; false: there is none. */
-SF_MUST_CHECK bool txn_tables_take_freed(struct txn_tables *tables, uint32_t *shard);
 
 size_t txn_table_count(const struct txn_table *table); /* records */
 struct txn_entry *txn_table_find(const struct txn_table *table, uint64_t session,

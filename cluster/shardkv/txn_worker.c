@@ -131,7 +131,7 @@ static void look_in_shard(void *ctx, uint32_t shard, uint64_t home)
                         .copy = {.shard = shard, .home = home},
                         .now_ms = env_now_ms(env_of(worker))};
     struct txn_table *table;
-    if (!txn_tables_has(worker->machine->txns, look.copy)) {
+    if (!copy_tables_has(worker->machine->txns, look.copy)) {
         if (worker->loads_left == 0)
             return;
         worker->loads_left--;

@@ -49,8 +49,8 @@ void bench_free(struct bench *b)
     release(b);
     buffer_deinit(&b->answer);
     cache_free(b->cache);
-    txn_tables_free(b->txns);
-    range_tables_free(b->ranges);
+    copy_tables_free(b->txns);
+    copy_tables_free(b->ranges);
     store_close(b->store);
     store_image_free(b->image);
 }
@@ -76,8 +76,8 @@ void bench_restart(struct bench *b)
     release(b);
     assert_int_equal(store_flush(b->store), SF_OK);
     cache_clear(b->cache);
-    txn_tables_clear(b->txns);
-    range_tables_clear(b->ranges);
+    copy_tables_clear(b->txns);
+    copy_tables_clear(b->ranges);
     store_close(b->store);
     store_image_crash(b->image, 0);
     b->store = store_memory_open(b->image);

@@ -20,8 +20,8 @@ struct bench {
     struct space space;
     struct shard_copy copy;
     struct cache *cache;
-    struct txn_tables *txns;
-    struct range_tables *ranges;
+    struct copy_tables *txns;
+    struct copy_tables *ranges;
     uint64_t time_ns;          /* of the next entry; each takes a microsecond */
     struct kv_session session; /* used by bench_do: the next number, opened by bench_new */
     struct buffer answer;      /* what the reply of bench_do points into */
