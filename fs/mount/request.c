@@ -13,12 +13,15 @@
 
 #define SMALL_FILE_BYTES (128u << 10)
 #define DYING_CHECK_MS 200u /* the kernel says nothing when a second signal comes */
+/* A file system on a disk never says EINTR to who has a timer or children, so few programs expect it
+ * of stat or open: only where the cluster does not answer. */
+#define SIGNAL_PATIENCE_MS 1000u
 
 /* Called by libfuse, which holds the request: so its interrupt function must not be set here. */
 static void on_interrupt(fuse_req_t fuse, void *data)
 {
     struct request *r = data;
-    if (r->submitted && (!tree_call_was_sent(&r->call) || caller_is_dying(fuse))) {
+    if (r->submitted && caller_is_dying(fuse)) {
         tree_cancel(&r->call);
         request_fail(r, SF_INTERRUPTED);
         return;
@@ -29,6 +32,7 @@ static void on_interrupt(fuse_req_t fuse, void *data)
 void request_watch(struct request *r)
 {
     r->interrupted = true;
+    r->interrupted_ms = env_now_ms(r->mount->env);
     if (!env_timer_is_armed(&r->mount->dying_check))
         env_timer_start_ms(&r->mount->dying_check, DYING_CHECK_MS);
 }
@@ -40,6 +44,13 @@ void request_interrupt(struct request *r)
     request_fail(r, SF_INTERRUPTED);
 }
 
+/* Nothing is lost if it ends now, and its caller may want to do something else. */
+static bool has_waited_enough(const struct request *r)
+{
+    return r->submitted && !tree_call_was_sent(&r->call) &&
+           env_now_ms(r->mount->env) - r->interrupted_ms >= SIGNAL_PATIENCE_MS;
+}
+
 static void check_dying(struct env_timer *timer)
 {
     struct mount *mount = container_of(timer, struct mount, dying_check);
@@ -49,7 +60,7 @@ static void check_dying(struct env_timer *timer)
     {
         if (!r->interrupted)
             continue;
-        if (caller_is_dying(r->fuse))
+        if (has_waited_enough(r) || caller_is_dying(r->fuse))
             request_interrupt(r);
         else
             more = true;
@@ -225,10 +236,6 @@ void request_submit(struct request *r, enum tree_kind kind,
     }
     r->asked = ++r->mount->nodes.sent;
     fuse_req_interrupt_func(r->fuse, on_interrupt, r); /* calls it at once if it came already */
-    if (r->interrupted) {
-        request_interrupt(r);
-        return;
-    }
     tree_submit(r->mount->tree, &r->call);
     r->submitted = true;
 }

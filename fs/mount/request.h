@@ -1,8 +1,9 @@
 /* request: a FUSE request that waits for the tree.
  *
- * A signal to its caller ends it at once with EINTR where nothing was sent that may change
- * something; else it waits for the answer, or for the time limit, unless the caller is being
- * killed: a program that repeats an interrupted append would append twice. */
+ * A signal to its caller ends it with EINTR where nothing was sent that may change something and a
+ * second has brought no answer; else it waits for the answer, or for the time limit, since a program
+ * that repeats an interrupted append would append twice. A caller that is being killed does not
+ * wait. */
 #ifndef MOUNT_REQUEST_H
 #define MOUNT_REQUEST_H
 
@@ -22,8 +23,9 @@ struct request {
     struct dir_handle *dir;
     struct request **slot; /* that names this request; emptied when it ends. May be NULL */
     bool plus;
-    bool submitted;   /* on_interrupt may cancel it */
-    bool interrupted; /* its caller has a signal, and waits for what was sent */
+    bool submitted;          /* on_interrupt may cancel it */
+    bool interrupted;        /* its caller has a signal, and waits for the answer all the same */
+    uint64_t interrupted_ms; /* since when; env's clock */
     fuse_ino_t node_id;
     struct node *opening; /* OPEN: counted as one of its handles, until it is one. May be NULL */
     uint64_t removing;    /* UNLINK, RENAME: the inode that loses a name by it, or 0 */
@@ -56,7 +58,8 @@ void request_submit(struct request *r, enum tree_kind kind,
 void request_end(struct request *r);
 void request_fail(struct request *r, int status); /* replies the error, and ends */
 void request_interrupt(struct request *r);        /* the same with EINTR, whatever it waits for */
-/* Its caller has a signal: it ends with EINTR as soon as that turns out to be a SIGKILL. */
+/* Its caller has a signal: it ends with EINTR as soon as that turns out to be a SIGKILL, or, where
+ * the tree has it and nothing was sent that may change something, a second later. */
 void request_watch(struct request *r);
 /* Replies with the attributes of the inode r->node_id, and ends. */
 void request_reply_attr(struct request *r, const struct tree_inode *inode);

@@ -36,6 +36,9 @@ interrupted() {
     eval "$1=\$!"
 }
 
+say "while the cluster answers, no signal of its own disturbs a program"
+mount_probe alarmed "$A/d" 20
+
 say "frozen servers: what only reads ends by a signal"
 rm -f "$STAGE/frozen"
 interrupted soft_read read "$A/key"

@@ -30,6 +30,7 @@ static const struct probe probes[] = {
     {"seek", 1, probe_seek},
     {"stable", 2, probe_stable},
     {"interrupted", 3, probe_interrupted},
+    {"alarmed", 2, probe_alarmed},
     {"listed", 1, probe_listed},
     {"xattr", 2, probe_xattr},
     {"xattrs", 1, probe_xattrs},

@@ -45,6 +45,7 @@ int probe_capability(int argc, char **argv); /* FILE: gives it CAP_NET_RAW */
 /* read|append|stat|list PATH GO: opens PATH, waits for a file GO, and then does it under a rain of
  * signals; its errno, or OK, on standard output. */
 int probe_interrupted(int argc, char **argv);
+int probe_alarmed(int argc, char **argv); /* DIR ROUNDS: all sorts of calls under such a rain */
 
 /* -- probe_locks.c -------------------------------------------------------------------------- */
 

@@ -15,11 +15,11 @@ static void on_alarm(int number)
     (void)number; /* only to interrupt */
 }
 
-/* A SIGALRM every 300 ms, which does not end the program and restarts nothing. */
-static void start_alarms(void)
+/* A SIGALRM so often, which does not end the program and restarts nothing. */
+static void start_alarms(long every_us)
 {
     struct sigaction action = {.sa_handler = on_alarm};
-    struct itimerval often = {.it_interval.tv_usec = 300000, .it_value.tv_usec = 300000};
+    struct itimerval often = {.it_interval.tv_usec = every_us, .it_value.tv_usec = every_us};
     probe_must(sigaction(SIGALRM, &action, NULL) == 0, "sigaction");
     probe_must(setitimer(ITIMER_REAL, &often, NULL) == 0, "setitimer");
 }
@@ -82,7 +82,27 @@ int probe_interrupted(int argc, char **argv)
     probe_must(fd >= 0, argv[1]);
     while (access(argv[2], F_OK) != 0)
         usleep(10000);
-    start_alarms();
+    start_alarms(300000);
     puts(way->run(fd) == 0 ? "OK" : strerrorname_np(errno));
+    return 0;
+}
+
+int probe_alarmed(int argc, char **argv)
+{
+    char path[4096], to[4096], page[4096];
+    unsigned rounds = probe_number(argv[1]);
+    struct stat st;
+    (void)argc;
+    snprintf(path, sizeof path, "%s", probe_path(argv[0], "alarmed"));
+    snprintf(to, sizeof to, "%s", probe_path(argv[0], "alarmed.to"));
+    start_alarms(1000);
+    for (unsigned i = 0; i < rounds; i++) {
+        int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+        probe_must(fd >= 0, "open");
+        probe_must(pwrite(fd, "alarm", 5, 0) == 5 && pread(fd, page, 5, 0) == 5, "pread");
+        probe_must(fchmod(fd, 0640) == 0 && fstat(fd, &st) == 0 && close(fd) == 0, "fchmod");
+        probe_must(rename(path, to) == 0 && stat(to, &st) == 0 && unlink(to) == 0, "rename");
+        probe_must(mkdir(path, 0700) == 0 && rmdir(path) == 0, "mkdir");
+    }
     return 0;
 }
