@@ -58,7 +58,8 @@ struct kv_pre {
  *                 limit, shards (all these at once; else     prefix), more
  *                 that of the prefix, which has a tag then)
  *  PUT            data; opt. length (whole value), tail,     stat
- *                 attr, created, mtime, record_kind, intent
+ *                 attr, created, mtime, after,
+ *                 record_kind, intent
  *  APPEND         data                                       stat; old_length; data = old value
  *                                                            where KV_WANT_OLD
  *  PUT_HASH       data                                       data: old value
@@ -67,7 +68,7 @@ struct kv_pre {
  *                 unless pre says otherwise
  *  SET_LENGTH     length; opt. tail; KV_LENGTH_MAX           stat; old_length
  *  PUNCH_RANGE    offset, length: zeros, length unchanged    stat
- *  SET_ATTR       opt. attr, mtime                           stat
+ *  SET_ATTR       opt. attr, mtime, after                    stat
  *  ADD            adds                                       stat
  *  DELETE         -                                          stat of what was deleted
  *  TAKE           only within MINI                           stat
@@ -225,6 +226,9 @@ struct kv_op {
     struct slice attr;
     uint64_t offset, length;
     uint64_t created, mtime_ns, ids_first;
+    /* PUT, SET_ATTR: the record's ctime becomes later than this, whatever the clock of its group
+     * says: that of the record it was moved from, which another group may have had. */
+    uint64_t after_ns;
     struct kv_tail tail[SF_TAIL_MAX];
     size_t tail_count;
     struct kv_tail if_tail[SF_TAIL_MAX];
@@ -346,6 +350,7 @@ void kv_extent_key(uint64_t data_id, uint64_t extent, uint8_t out[KV_EXTENT_KEY_
  *      8192 adds: [slot, is_max, value, slot, ...]                 16384 shards: [shard, ...]
  *      32768 checks: [operation, ...]             65536 ops: [operation, ...]
  *      131072 numbers: [shard, session, sequence, first incomplete, shard, ...]
+ *      262144 after_ns
  *  request    [gid, group identity, shard, forward, session, sequence, first incomplete,
  *      operation], or, of GET and STAT, [key]: a plain key, any group (gid 0, forward,
  *      KV_SHARD_OF_KEY)

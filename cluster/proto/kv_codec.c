@@ -34,8 +34,10 @@ enum op_field {
     OP_CHECKS = 1 << 15,
     OP_OPS = 1 << 16,
     OP_NUMBERS = 1 << 17,
-    OP_FIELDS_LIMIT = 1 << 18,
-    OP_NESTED_LIMIT = OP_SHARDS /* within a MINI stand no fields from here on */
+    OP_AFTER = 1 << 18,
+    OP_FIELDS_LIMIT = 1 << 19,
+    OP_NOT_NESTED =
+        OP_SHARDS | OP_CHECKS | OP_OPS | OP_NUMBERS /* stand in no operation of a MINI */
 };
 
 enum reply_field {
@@ -129,7 +131,7 @@ static unsigned op_fields(const struct kv_op *op)
            bit_if(op->tail_count > 0, OP_TAIL) | bit_if(op->if_tail_count > 0, OP_IF_TAIL) |
            bit_if(op->add_count > 0, OP_ADDS) | bit_if(op->shard_count > 0, OP_SHARDS) |
            bit_if(op->check_count > 0, OP_CHECKS) | bit_if(op->op_count > 0, OP_OPS) |
-           bit_if(op->number_count > 0, OP_NUMBERS);
+           bit_if(op->number_count > 0, OP_NUMBERS) | bit_if(op->after_ns != 0, OP_AFTER);
 }
 
 static size_t op_objects(unsigned fields)
@@ -211,6 +213,7 @@ void kv_op_pack(struct buffer *b, const struct kv_op *op)
     put_u64(b, fields & OP_MTIME, op->mtime_ns);
     put_u64(b, fields & OP_IDS, op->ids_first);
     put_op_lists(b, op, fields);
+    put_u64(b, fields & OP_AFTER, op->after_ns);
 }
 
 static void get_adds(struct cursor *c, struct kv_op *op)
@@ -251,7 +254,7 @@ static void get_numbers(struct cursor *c, struct kv_op *op)
     unpack_end(c, &from);
 }
 
-static void get_op(struct cursor *c, struct kv_op *op, unsigned fields_limit);
+static void get_op(struct cursor *c, struct kv_op *op, unsigned refused);
 
 static void get_ops(struct cursor *c, const struct kv_op **out, size_t *count)
 {
@@ -259,7 +262,7 @@ static void get_ops(struct cursor *c, const struct kv_op **out, size_t *count)
     struct kv_op *ops = sf_calloc(unpack_left(&from), sizeof *ops);
     *out = ops;
     while (unpack_left(&from) > 0)
-        get_op(&from, &ops[(*count)++], OP_NESTED_LIMIT);
+        get_op(&from, &ops[(*count)++], OP_NOT_NESTED);
     unpack_end(c, &from);
 }
 
@@ -281,12 +284,19 @@ static void get_op_lists(struct cursor *c, struct kv_op *op, unsigned fields)
         get_numbers(c, op);
 }
 
+static unsigned get_fields(struct cursor *c, unsigned refused)
+{
+    unsigned fields = (unsigned)unpack_u64(c, OP_FIELDS_LIMIT - 1);
+    c->bad = c->bad || (fields & refused) != 0;
+    return c->bad ? 0 : fields;
+}
+
 /* *op is all-zero. Where c is bad afterwards, *op may hold arrays still. */
-static void get_op(struct cursor *c, struct kv_op *op, unsigned fields_limit)
+static void get_op(struct cursor *c, struct kv_op *op, unsigned refused)
 {
     struct cursor from = unpack_array(c, op_objects(OP_FIELDS_LIMIT - 1));
     op->kind = (enum kv_kind)unpack_u64(&from, KV_KIND_LIMIT - 1);
-    unsigned fields = (unsigned)unpack_u64(&from, fields_limit - 1);
+    unsigned fields = get_fields(&from, refused);
     op->space = (fields & OP_INTERNAL) ? KV_INTERNAL : KV_PLAIN;
     op->key = unpack_bin(&from, BYTES_MAX);
     op->flags = (fields & OP_FLAGS) ? (unsigned)unpack_u64(&from, UINT32_MAX) : 0;
@@ -304,6 +314,7 @@ static void get_op(struct cursor *c, struct kv_op *op, unsigned fields_limit)
     op->mtime_ns = get_u64(&from, fields & OP_MTIME);
     op->ids_first = get_u64(&from, fields & OP_IDS);
     get_op_lists(&from, op, fields);
+    op->after_ns = get_u64(&from, fields & OP_AFTER);
     unpack_end(c, &from);
     c->bad = c->bad || op->kind == 0;
 }
@@ -311,7 +322,7 @@ static void get_op(struct cursor *c, struct kv_op *op, unsigned fields_limit)
 int kv_op_unpack(struct cursor *c, struct kv_op *op)
 {
     memset(op, 0, sizeof *op);
-    get_op(c, op, OP_FIELDS_LIMIT);
+    get_op(c, op, 0);
     if (unpack_ok(c))
         return SF_OK;
     kv_op_free(op);

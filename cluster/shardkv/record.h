@@ -16,7 +16,7 @@
  *        .    n  the head's bytes, only where the head has at most RECORD_INLINE_MAX; else blocks
  *
  *  R1  changed_ns grows strictly with every change of the bytes, ctime_ns >= changed_ns with every
- *      change of any kind, whatever the clocks say.
+ *      change of any kind, whatever the clocks say; also from what it was moved from (kv.h, after_ns).
  *  R2  The head is the first min(length, SF_VALUE_BYTES_MAX) bytes of the value.
  */
 #ifndef SHARDKV_RECORD_H

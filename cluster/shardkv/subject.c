@@ -49,8 +49,9 @@ static void set_times(struct subject *subject, enum subject_change change)
 {
     struct record *record = &subject->record;
     uint64_t now = subject->access->time_ns;
-    uint64_t later = record->ctime_ns + 1;
-    record->ctime_ns = now > later ? now : later;
+    uint64_t before = record->ctime_ns, after = subject->op->after_ns;
+    uint64_t latest = before > after ? before : after;
+    record->ctime_ns = now > latest || latest == UINT64_MAX ? now : latest + 1;
     if (change == CHANGE_BYTES) {
         record->changed_ns = record->ctime_ns;
         record->shows = false;

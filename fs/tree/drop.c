@@ -217,7 +217,7 @@ static void on_unlinked(struct op *op, int status, const struct kv_reply *reply)
         return;
     }
     if (status == SF_OK && op->call->place.directory == TREE_ROOT)
-        root_touched(op->tree->root, reply->replies[0].stat.mtime_ns);
+        root_touched(op->tree->root, reply->replies[0].stat.ctime_ns);
     op_finish(op, status);
 }
 

@@ -134,7 +134,8 @@ void op_mini_send(struct op *op, op_step *then);
 /* Of its answer, which is not SF_OK: the check or operation that failed. */
 const struct kv_op *op_mini_failed(const struct op *op, const struct kv_reply *reply);
 /* A PUT in op->mini that makes the record `stat` anew at `key`, with its bytes in the head, all its
- * extents and its inode number. What is there now must be gone by an operation before it. */
+ * extents, its inode number, and a later ctime, whatever clock the shard there goes by. What is there
+ * now must be gone by an operation before it. */
 struct kv_op *op_mini_put_moved(struct op *op, const struct key *key, const struct kv_stat *stat,
                                 struct slice head);
 /* A fresh op->value for the file at `key` that the call's place names, and no other. */
@@ -234,6 +235,7 @@ struct root *root_new(struct tree *tree);
 void root_free(struct root *root);
 void root_inode(struct root *root, struct tree_inode *out);
 uint64_t root_mtime_ns(const struct root *root); /* the one in force */
+uint64_t root_names_ns(const struct root *root); /* the latest change of names; 0: none is known */
 /* The root's own record is as this says, attributes included. SF_BAD_ATTR: nothing was learnt. */
 int root_learn(struct root *root, const struct kv_stat *stat);
 /* This client changed names of the root; the record's time, which may be older. */

@@ -157,6 +157,11 @@ uint64_t root_mtime_ns(const struct root *root)
     return root->names_ns != 0 ? root->names_ns : root->mounted_ns;
 }
 
+uint64_t root_names_ns(const struct root *root)
+{
+    return root->names_ns;
+}
+
 void tree_root_inode(struct tree *tree, struct tree_inode *out)
 {
     root_inode(tree->root, out);

@@ -105,10 +105,12 @@ static void on_written(struct op *op, int status, const struct kv_reply *reply)
 }
 
 /* What makes the root's record where it is absent, or changes it. Its mtime is written each time:
- * what it says is what was in force when it was written. */
+ * what it says is what was in force when it was written, which is after all changes of names that are
+ * known, also of shards whose clocks are ahead of its own. */
 static void prepare_root(struct op *op, bool is_there)
 {
     op->kv.flags |= KV_HAS_MTIME;
+    op->kv.after_ns = root_names_ns(op->tree->root);
     if (!(op->call->set & TREE_SET_MTIME))
         op->kv.mtime_ns = root_mtime_ns(op->tree->root);
     if (is_there)

@@ -288,6 +288,7 @@ struct kv_op *op_mini_put_moved(struct op *op, const struct key *key, const stru
     put->data = head;
     put->created = stat->created;
     put->mtime_ns = stat->mtime_ns;
+    put->after_ns = stat->ctime_ns;
     put->length = stat->length;
     put->tail_count = stat->tail_count;
     memcpy(put->tail, stat->tail, sizeof put->tail);

@@ -53,6 +53,8 @@ static const struct {
     {{.kind = KV_GET, KEY, .pre = {.kind = (enum kv_pre_kind)9}}, SF_INVALID, "precondition"},
     {{.kind = KV_GET, KEY, .flags = KV_WANT_OLD}, SF_INVALID, "flags"},
     {{.kind = KV_GET, KEY, .add_count = 1}, SF_INVALID, "adds"},
+    {{.kind = KV_GET, KEY, .after_ns = 1}, SF_INVALID, "time to come after"},
+    {{.kind = KV_SET_ATTR, KEY, .after_ns = UINT64_MAX}, SF_OK, NULL},
     {{.kind = KV_GET, KEY, .shards = shards, .shard_count = 1}, SF_INVALID, "shards"},
     {{.kind = KV_GET, KEY, .ops = &get, .op_count = 1}, SF_INVALID, "operations"},
     {{.kind = KV_GET_RANGE, KEY, .length = SF_FILE_BYTES_MAX + 1}, SF_TOO_BIG, "length"},

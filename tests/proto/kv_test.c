@@ -107,6 +107,7 @@ static void test_no_field_is_lost(void **state)
         .op_count = 1,
         .numbers = &number,
         .number_count = 1,
+        .after_ns = 29,
     };
     struct kv_op got;
     struct unpacked u = {0};
@@ -135,6 +136,7 @@ static void test_no_field_is_lost(void **state)
     assert_int_equal(got.numbers[0].session, 26);
     assert_int_equal(got.numbers[0].sequence, 27);
     assert_int_equal(got.numbers[0].first_incomplete, 28);
+    assert_int_equal(got.after_ns, 29);
     assert_int_equal(got.add_count, 1);
     assert_int_equal(got.adds[0].slot, 23);
     assert_true(got.adds[0].is_max);
@@ -463,7 +465,8 @@ static void test_every_kind_has_a_method(void **state)
         assert_non_null(name);
         assert_true(kv_kind_of_method(slice_str(name), &back));
         assert_int_equal(back, kind);
-        assert_int_equal(kv_is_read((enum kv_kind)kind), kind <= KV_SCAN || kind == KV_LOCK_TEST || kind == KV_LOCK_AWAIT);
+        assert_int_equal(kv_is_read((enum kv_kind)kind),
+                         kind <= KV_SCAN || kind == KV_LOCK_TEST || kind == KV_LOCK_AWAIT);
     }
     enum kv_kind none;
     assert_null(kv_method_name(KV_KIND_LIMIT));

@@ -187,6 +187,29 @@ static void mtime_grows_also_where_the_clock_stands(void **state)
     assert_int_equal(stat_of("k").mtime_ns, first + 1);
 }
 
+static void times_come_after_what_was_asked_for(void **state)
+{
+    const uint64_t ahead = bench.time_ns + 600 * BENCH_SECOND_NS;
+    struct kv_op op = bench_op(KV_PUT, "k");
+    (void)state;
+    op.flags = KV_HAS_CREATED | KV_HAS_MTIME;
+    op.created = 9;
+    op.mtime_ns = 7;
+    op.after_ns = ahead;
+    perform(&op, SF_OK);
+    assert_int_equal(stat_of("k").mtime_ns, 7);
+    assert_int_equal(stat_of("k").ctime_ns, ahead + 1);
+    assert_int_equal(bench_put(&bench, "k", "v"), SF_OK);
+    assert_int_equal(stat_of("k").mtime_ns, ahead + 2);
+    op = bench_op(KV_SET_ATTR, "k");
+    op.after_ns = 1; /* it has passed */
+    perform(&op, SF_OK);
+    assert_int_equal(stat_of("k").ctime_ns, ahead + 3);
+    op.after_ns = ahead + 10;
+    perform(&op, SF_OK);
+    assert_int_equal(stat_of("k").ctime_ns, ahead + 11);
+}
+
 static uint64_t slot_of(const char *key, size_t slot)
 {
     struct kv_op op = bench_op(KV_STAT, key);
@@ -372,6 +395,7 @@ int main(void)
         BENCH_TEST(preconditions_hold_or_change_nothing),
         BENCH_TEST(a_delete_leaves_nothing),
         BENCH_TEST(set_attr_changes_no_mtime_but_the_shown_one),
+        BENCH_TEST(times_come_after_what_was_asked_for),
         BENCH_TEST(mtime_grows_also_where_the_clock_stands),
         BENCH_TEST(add_counts_and_takes_maxima),
         BENCH_TEST(directories_and_references_are_not_values),

@@ -75,6 +75,7 @@ static void choose_put(struct worker *w, struct kv_op *op)
         op->flags |= KV_HAS_ATTR | KV_HAS_MTIME;
         op->attr = slice_str("attr");
         op->mtime_ns = worker_random(w, 1000000);
+        op->after_ns = worker_random(w, 1ull << 61); /* up to the year 2043 */
     }
 }
 

@@ -41,6 +41,7 @@ struct file {
     uint64_t ino;
     unsigned names;
     uint8_t byte;            /* what it holds */
+    uint64_t ctime_ns;       /* as it was seen last */
     struct tree_place place; /* where it was found once */
 };
 
@@ -218,7 +219,7 @@ static void do_chmod(struct model *m, unsigned at)
         assert_int_equal(chmod.call.inode.links, file->names);
 }
 
-static void check_byte(struct model *m, const struct file *file)
+static void check_byte(struct model *m, struct file *file)
 {
     struct waiting stat = {.call = {.kind = TREE_GETATTR, .place = file->place}};
     int status = user_call(m->user, &stat);
@@ -228,6 +229,8 @@ static void check_byte(struct model *m, const struct file *file)
     assert_int_equal(stat.call.inode.ino, file->ino);
     assert_int_equal(stat.call.inode.links, file->names);
     assert_int_equal(stat.call.inode.size, file->byte != 0);
+    assert_true(stat.call.inode.ctime_ns >= file->ctime_ns);
+    file->ctime_ns = stat.call.inode.ctime_ns;
 }
 
 static void do_stat(struct model *m, unsigned at)

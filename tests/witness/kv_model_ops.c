@@ -244,7 +244,7 @@ static void note_plain(const struct doing *doing, const struct kv_op *op, uint64
 static void stamp(const struct doing *doing, const struct kv_op *op, bool is_new,
                   struct value *value)
 {
-    uint64_t later = value->ctime_ns + 1;
+    uint64_t later = (value->ctime_ns > op->after_ns ? value->ctime_ns : op->after_ns) + 1;
     value->version = kvm_shard_new_id(doing->shard, 1);
     if (is_new) {
         value->created = value->version;
