@@ -52,6 +52,15 @@ void client_submit(struct client *client, struct client_call *call);
 void client_cancel(struct client_call *call);
 bool client_call_was_sent(const struct client_call *call); /* it is a mutation and may have left */
 
+/* What was sent and then given up (UNKNOWN, cancel) may be executed until it is settled, in the
+ * background. Such operations are numbered, from 1 on: the last of those that are not settled; 0: all
+ * are. */
+uint64_t client_unsettled(const struct client *client);
+/* Will none up to this one be executed from now on? */
+bool client_is_settled(const struct client *client, uint64_t number);
+/* Called whenever one was settled. One at most; NULL: nobody. */
+void client_watch_settled(struct client *client, void (*on_settled)(void *ctx), void *ctx);
+
 /* A fresh id for data (extents) or a directory; ids come in blocks from the cluster.
  * on_id fires later; status as in client_call. */
 struct client_id {

@@ -99,6 +99,7 @@ struct op {
                                SETTLING */
     struct hold **holds;    /* SETTLING: what it holds */
     size_t hold_count;
+    uint64_t unsettled;             /* client_unsettled's number, when it was given up; else 0 */
     struct txn *txn;                /* TXN; else NULL */
     struct txn_part *part;          /* it is a participant's number and nothing else; else NULL */
     struct op *prev, *next;         /* in the list of its state */
@@ -209,6 +210,10 @@ struct client {
     size_t lock_count;
     void (*on_fenced)(void *ctx); /* may be NULL */
     void *fence_ctx;
+    uint64_t given_up;             /* operations, so far */
+    size_t unsettled_count;        /* of them */
+    void (*on_settled)(void *ctx); /* may be NULL */
+    void *settled_ctx;
 };
 
 #endif

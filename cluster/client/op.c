@@ -15,6 +15,7 @@ static void op_free(struct op *op)
     router_cancel(&op->router_call);
     DL_DELETE2(op->client->ops, op, all_prev, all_next);
     txn_free(op->txn, false);
+    op->client->unsettled_count -= op->unsettled != 0;
     free(op->holds);
     free(op);
 }
@@ -91,6 +92,8 @@ void op_end_settled(struct op *op)
     op->holds = NULL;
     op_free(op);
     hold_give(client, holds, count);
+    if (client->on_settled)
+        client->on_settled(client->settled_ctx);
 }
 
 static void settle_on_done(struct router_call *router_call, int status,
@@ -129,6 +132,8 @@ static void op_settle(struct op *op)
     hold_take(op->client, op->call->op, &op->holds, &op->hold_count);
     op->call->state = NULL;
     op->call = NULL;
+    op->unsettled = ++op->client->given_up;
+    op->client->unsettled_count++;
     env_timer_stop(&op->timer);
     if (op->state == OP_TXN) {
         txn_settle(op);
@@ -348,6 +353,34 @@ bool client_call_was_sent(const struct client_call *call)
     if (op && op->state == OP_TXN)
         return txn_was_sent(op->txn);
     return op && op->state == OP_SENT && op->router_call.sends > 0;
+}
+
+uint64_t client_unsettled(const struct client *client)
+{
+    uint64_t last = 0;
+    const struct op *op;
+    if (client->unsettled_count == 0)
+        return 0;
+    DL_FOREACH2(client->ops, op, all_next)
+    last = op->unsettled > last ? op->unsettled : last;
+    return last;
+}
+
+bool client_is_settled(const struct client *client, uint64_t number)
+{
+    const struct op *op;
+    DL_FOREACH2(client->ops, op, all_next)
+    {
+        if (op->unsettled != 0 && op->unsettled <= number)
+            return false;
+    }
+    return true;
+}
+
+void client_watch_settled(struct client *client, void (*on_settled)(void *ctx), void *ctx)
+{
+    client->on_settled = on_settled;
+    client->settled_ctx = ctx;
 }
 
 void client_cancel(struct client_call *call)

@@ -34,6 +34,18 @@ static void forget(struct mount *mount, struct lock_owner *owner)
     free(owner);
 }
 
+/* The process that asked first in this name; 0: nobody knows. */
+static uint32_t noted_process(const struct mount *mount, const struct lock_name *name)
+{
+    const struct lock_owner *owner;
+    DL_FOREACH(mount->locks.owners, owner)
+    {
+        if (is_same(&owner->name, name))
+            return owner->name.pid;
+    }
+    return 0;
+}
+
 bool locks_forget(struct mount *mount, const struct lock_name *name)
 {
     struct lock_owner *owner, *next;
@@ -155,13 +167,34 @@ bool locks_end_unsent(struct lock_wait *wait, int status)
     return true;
 }
 
+/* A shared lock may be had in exchange for an exclusive one. */
+static bool may_give_back(const struct lock_wait *wait)
+{
+    return !wait->lock.test && wait->lock.type != KV_LOCK_EXCLUSIVE;
+}
+
+static bool is_loose(const struct mount *mount, const struct lock_name *name)
+{
+    const struct lock_loose *loose;
+    DL_FOREACH(mount->locks.loose, loose)
+    {
+        if (loose->ino == name->ino || (loose->pid != 0 && loose->pid == name->pid))
+            return true;
+    }
+    return false;
+}
+
 bool locks_must_wait(const struct lock_wait *wait)
 {
     const struct lock_wait *other;
+    if (may_give_back(wait) && is_loose(wait->mount, &wait->name))
+        return true;
+    if (gives_back(wait))
+        return false;
     DL_FOREACH(wait->mount->locks.waits, other)
     {
-        if (other != wait && other->submitted && !other->lock.test &&
-            is_same(&other->name, &wait->name) && (!other->r || gives_back(other)))
+        bool unheard = other->submitted && !other->r && !other->lock.test;
+        if (other != wait && is_same(&other->name, &wait->name) && (unheard || gives_back(other)))
             return true;
     }
     return false;
@@ -176,7 +209,7 @@ void locks_go_on(struct mount *mount)
         if (!go_on || locks_must_wait(wait))
             continue;
         wait->go_on = NULL;
-        if (wait->r)
+        if (wait->r || gives_back(wait))
             go_on(wait);
         else
             (void)locks_wait_end(wait);
@@ -212,6 +245,12 @@ static void on_flush_interrupt(fuse_req_t fuse, void *data)
     request_watch(wait->r);
 }
 
+static void send_back(struct lock_wait *wait)
+{
+    tree_lock_submit(wait->mount->tree, &wait->lock);
+    wait->submitted = true;
+}
+
 struct lock_wait *locks_give_back(struct mount *mount, struct request *r,
                                   const struct lock_name *name, uint64_t first, uint64_t last)
 {
@@ -225,8 +264,10 @@ struct lock_wait *locks_give_back(struct mount *mount, struct request *r,
                                     .owner = name->owner,
                                     .first = first,
                                     .last = last};
-    tree_lock_submit(mount->tree, &wait->lock);
-    wait->submitted = true;
+    if (locks_must_wait(wait))
+        wait->go_on = send_back;
+    else
+        send_back(wait);
     return wait;
 }
 
@@ -234,6 +275,7 @@ void locks_flush(struct request *r, uint64_t owner, void (*then)(struct request 
 {
     struct mount *mount = r->mount;
     struct lock_name name = {.ino = r->call.place.ino, .owner = owner};
+    name.pid = noted_process(mount, &name);
     if (!locks_forget(mount, &name)) {
         then(r);
         return;
@@ -257,7 +299,7 @@ void locks_release(struct mount *mount, uint64_t handle)
     }
 }
 
-/* -- losing -------------------------------------------------------------------------------- */
+/* -- what was given up --------------------------------------------------------------------- */
 
 static bool changes(enum tree_kind kind)
 {
@@ -265,6 +307,40 @@ static bool changes(enum tree_kind kind)
            kind != TREE_READLINK && kind != TREE_READ && kind != TREE_SEEK &&
            kind != TREE_READDIR && kind != TREE_STATFS;
 }
+
+/* What others gave up meanwhile is taken for its own, too. */
+void locks_note_loose(const struct request *r)
+{
+    struct mount *mount = r->mount;
+    uint64_t number = tree_unsettled(mount->tree);
+    if (number <= r->unsettled || !changes(r->call.kind))
+        return;
+    struct lock_loose *loose = sf_calloc(1, sizeof *loose);
+    loose->ino = r->call.place.ino;
+    loose->pid = caller_process(r->fuse);
+    loose->number = number;
+    DL_APPEND(mount->locks.loose, loose);
+}
+
+static void forget_loose(struct mount *mount, struct lock_loose *loose)
+{
+    DL_DELETE(mount->locks.loose, loose);
+    free(loose);
+}
+
+static void on_settled(void *ctx)
+{
+    struct mount *mount = ctx;
+    struct lock_loose *loose, *next;
+    DL_FOREACH_SAFE(mount->locks.loose, loose, next)
+    {
+        if (tree_is_settled(mount->tree, loose->number))
+            forget_loose(mount, loose);
+    }
+    locks_go_on(mount);
+}
+
+/* -- losing -------------------------------------------------------------------------------- */
 
 /* Of the file whose lock was lost, by anybody; of every file by the process that lost it: what it
  * locks may stand for others. */
@@ -314,16 +390,20 @@ static void on_lost(void *ctx)
 void locks_start(struct mount *mount)
 {
     tree_watch_locks(mount->tree, on_lost, mount);
+    tree_watch_settled(mount->tree, on_settled, mount);
 }
 
 /* Those that wait have no requests any more. */
 void locks_stop(struct mount *mount)
 {
     tree_watch_locks(mount->tree, NULL, NULL);
+    tree_watch_settled(mount->tree, NULL, NULL);
     while (mount->locks.waits) {
         tree_lock_drop(&mount->locks.waits->lock);
         (void)locks_wait_end(mount->locks.waits);
     }
     while (mount->locks.owners)
         forget(mount, mount->locks.owners);
+    while (mount->locks.loose)
+        forget_loose(mount, mount->locks.loose);
 }

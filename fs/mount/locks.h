@@ -12,6 +12,9 @@
  *      limit.
  *      What an owner asks waits while something is under way that was asked in the same name, and
  *      that gives back, or that nobody waits for any more.
+ *      What gives back, or may, waits until nothing comes any more of what was given up of his file's
+ *      or his process's changes: who was killed in the middle of a write, or had it time out, may
+ *      have it executed later.
  *  M8  A mount that was not heard of for a lease loses all its locks. From then on what it would
  *      change of a file that had one fails with EIO, until who had it gives it back or closes the
  *      file; what was under way fails, too.
@@ -35,6 +38,14 @@ struct lock_owner {
     struct lock_owner *prev, *next; /* in locks.owners */
     struct lock_name name;
     bool lost; /* M8 */
+};
+
+/* A change that was sent and then given up (M7). */
+struct lock_loose {
+    struct lock_loose *prev, *next; /* in locks.loose */
+    uint64_t ino;
+    uint32_t pid;    /* 0: unknown */
+    uint64_t number; /* tree_unsettled's */
 };
 
 /* A request about locks under way. It may outlive the kernel's, whose caller was killed. */
@@ -62,6 +73,9 @@ void locks_flush(struct request *r, uint64_t owner, void (*then)(struct request 
 void locks_release(struct mount *mount, uint64_t handle);
 /* M8: may it not be done any more what this request would have done? */
 bool locks_refuse(const struct request *r, enum tree_kind kind);
+
+/* A request has failed, or was given up: what was sent of it may be executed yet (M7). */
+void locks_note_loose(const struct request *r);
 
 /* -- for handlers_locks.c ------------------------------------------------------------------- */
 

@@ -28,6 +28,7 @@
 #include "tree/tree.h"
 
 struct uv_loop_s;
+struct lock_loose;
 struct lock_owner;
 struct lock_wait;
 struct request;
@@ -35,6 +36,7 @@ struct request;
 struct locks {
     struct lock_owner *owners; /* who may have locks */
     struct lock_wait *waits;   /* requests about locks under way */
+    struct lock_loose *loose;  /* changes that were given up */
     uint64_t opens;            /* files opened so far: the next one's handle */
     size_t lost;               /* owners whose locks are */
 };

@@ -17,13 +17,20 @@
  * of stat or open: only where the cluster does not answer. */
 #define SIGNAL_PATIENCE_MS 1000u
 
+static void give_up(struct request *r)
+{
+    tree_cancel(&r->call);
+    if (r->submitted)
+        locks_note_loose(r);
+    request_fail(r, SF_INTERRUPTED);
+}
+
 /* Called by libfuse, which holds the request: so its interrupt function must not be set here. */
 static void on_interrupt(fuse_req_t fuse, void *data)
 {
     struct request *r = data;
     if (r->submitted && caller_is_dying(fuse)) {
-        tree_cancel(&r->call);
-        request_fail(r, SF_INTERRUPTED);
+        give_up(r);
         return;
     }
     request_watch(r);
@@ -40,8 +47,7 @@ void request_watch(struct request *r)
 void request_interrupt(struct request *r)
 {
     fuse_req_interrupt_func(r->fuse, NULL, NULL);
-    tree_cancel(&r->call);
-    request_fail(r, SF_INTERRUPTED);
+    give_up(r);
 }
 
 /* Nothing is lost if it ends now, and its caller may want to do something else. */
@@ -218,6 +224,8 @@ static void on_tree_done(struct tree_call *call, int status)
     count(&r->mount->stats, call, status);
     if (call->has_moved)
         note_move(r);
+    if (status != SF_OK)
+        locks_note_loose(r);
     /* From here on an interrupt comes too late. */
     r->submitted = r->interrupted = false;
     fuse_req_interrupt_func(r->fuse, NULL, NULL);
@@ -234,6 +242,7 @@ void request_submit(struct request *r, enum tree_kind kind,
         request_fail(r, SF_FENCED);
         return;
     }
+    r->unsettled = tree_unsettled(r->mount->tree);
     r->asked = ++r->mount->nodes.sent;
     fuse_req_interrupt_func(r->fuse, on_interrupt, r); /* calls it at once if it came already */
     tree_submit(r->mount->tree, &r->call);

@@ -18,6 +18,7 @@ struct request {
     struct tree_call call;
     void (*then)(struct request *r, int status); /* replies, and ends with request_end */
     uint64_t asked;                              /* nodes->sent when it was submitted last */
+    uint64_t unsettled;                          /* tree_unsettled then */
     struct tree_inode inode;                     /* kept from an earlier step */
     struct fuse_file_info file;
     struct dir_handle *dir;

@@ -68,3 +68,18 @@ void tree_watch_locks(struct tree *tree, void (*on_lost)(void *ctx), void *ctx)
     tree->on_lost = on_lost;
     tree->lost_ctx = ctx;
 }
+
+uint64_t tree_unsettled(const struct tree *tree)
+{
+    return client_unsettled(tree->client);
+}
+
+bool tree_is_settled(const struct tree *tree, uint64_t number)
+{
+    return client_is_settled(tree->client, number);
+}
+
+void tree_watch_settled(struct tree *tree, void (*on_settled)(void *ctx), void *ctx)
+{
+    client_watch_settled(tree->client, on_settled, ctx);
+}

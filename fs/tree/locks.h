@@ -42,4 +42,9 @@ bool tree_lock_is_queued(const struct tree_lock *lock);
 /* Called when all locks of this mount were lost. */
 void tree_watch_locks(struct tree *tree, void (*on_lost)(void *ctx), void *ctx);
 
+/* What was given up and may yet be executed: client_unsettled and so on (client/client.h). */
+uint64_t tree_unsettled(const struct tree *tree);
+bool tree_is_settled(const struct tree *tree, uint64_t number);
+void tree_watch_settled(struct tree *tree, void (*on_settled)(void *ctx), void *ctx);
+
 #endif

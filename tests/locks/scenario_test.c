@@ -156,6 +156,15 @@ static void who_slept_too_long_writes_nothing(void **state)
     assert_int_equal(ask(0, &lock, 2, KV_LOCK_SHARED), SF_OK);
 }
 
+/* Nothing of this user's arrives at a server for so long. */
+static void hold_up(unsigned user, uint64_t ms)
+{
+    for (unsigned i = 0; i < cluster->group_count; i++)
+        for (unsigned j = 0; j < cluster->groups[i].count; j++)
+            sim_clog(cluster->sim, users[user].node, cluster->groups[i].nodes[j].sim_node,
+                     ms * ENV_MS_NS);
+}
+
 static void what_was_under_way_when_he_slept_is_refused(void **state)
 {
     (void)state;
@@ -164,14 +173,50 @@ static void what_was_under_way_when_he_slept_is_refused(void **state)
     assert_int_equal(ask(0, &lock, 1, KV_LOCK_EXCLUSIVE), SF_OK);
     queue_up(1, &other, 1, KV_LOCK_EXCLUSIVE);
     /* Its messages stand still in the network, and arrive when all is over. */
-    for (unsigned i = 0; i < cluster->group_count; i++)
-        for (unsigned j = 0; j < cluster->groups[i].count; j++)
-            sim_clog(cluster->sim, users[0].node, cluster->groups[i].nodes[j].sim_node,
-                     10ull * LOCKER_LEASE_MS * ENV_MS_NS);
+    hold_up(0, 10u * LOCKER_LEASE_MS);
     locker_put(&users[0], &late, "a", 2);
     assert_int_equal(locker_wait(&users[1], &other), SF_OK);
     assert_int_equal(put(1, "a", 3), SF_OK);
     assert_int_not_equal(locker_wait(&users[0], &late), SF_OK);
+    assert_int_equal(get(1, "a"), 3);
+}
+
+static unsigned times_settled;
+
+static void count_settled(void *ctx)
+{
+    (void)ctx;
+    times_settled++;
+}
+
+/* Who gives back a lock has to know that. */
+static void what_was_given_up_comes_until_it_is_settled(void **state)
+{
+    (void)state;
+    struct asked late = {0};
+    struct client *client = users[0].client;
+    assert_int_equal(put(0, "a", 1), SF_OK);
+    assert_int_equal(client_unsettled(client), 0);
+    times_settled = 0;
+    client_watch_settled(client, count_settled, NULL);
+    hold_up(0, 5000);
+    locker_put(&users[0], &late, "a", 2);
+    while (!client_call_was_sent(&late.call))
+        assert_true(sim_step(cluster->sim));
+    client_cancel(&late.call);
+    uint64_t number = client_unsettled(client);
+    assert_int_not_equal(number, 0);
+    cluster_run_ms(cluster, 4000);
+    assert_int_equal(get(1, "a"), 1);
+    assert_false(client_is_settled(client, number));
+    assert_int_equal(times_settled, 0);
+    cluster_run_ms(cluster, 10000);
+    assert_true(client_is_settled(client, number));
+    assert_int_equal(client_unsettled(client), 0);
+    assert_int_equal(times_settled, 1);
+    assert_int_equal(get(1, "a"), 2);
+    assert_int_equal(put(1, "a", 3), SF_OK);
+    cluster_run_ms(cluster, 10000);
     assert_int_equal(get(1, "a"), 3);
 }
 
@@ -253,6 +298,7 @@ int main(int argc, char **argv)
         STORY(who_dies_gives_back_after_his_lease),
         STORY(who_slept_too_long_writes_nothing),
         STORY(what_was_under_way_when_he_slept_is_refused),
+        STORY(what_was_given_up_comes_until_it_is_settled),
         STORY(who_renews_keeps_it_through_an_outage),
         STORY(nobody_has_what_nobody_wants),
         STORY(nobody_has_what_was_granted_when_nobody_asked),

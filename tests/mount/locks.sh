@@ -201,6 +201,31 @@ groups CONT
 does x OK "posix-wait write 0 0"
 does x OK "posix unlock 0 0"
 
+say "the lock of who is killed in the middle of a write stays until nothing of that comes any more"
+truncate -s 0 "$A/large"
+number=$(($(stat -c %i "$A/large") >> 48)) # the shard of its locks
+shardctl move "$number" 100 >/dev/null
+dd if=/dev/zero of="$A/large" bs=1M count=16 2>/dev/null
+server_of_101=$(server_names | grep group-101)
+[ -n "$server_of_101" ] || fail "there is no second group"
+for name in $server_of_101; do
+    kill -STOP "$(server_pid "$name")"
+done
+flock -F "$A/large" dd if=/dev/urandom of="$A/large" bs=1M count=16 conv=notrunc \
+    2>/dev/null 3>&- 4<&- 5>&- 6<&- 7>&- 8<&- &
+killed=$!
+sleep 1 # it writes what is in group 100, and no more
+flock -n "$B/large" true && fail "it has no lock"
+kill -9 $killed
+wait_for 10 sh -c "! kill -0 $killed 2>/dev/null || grep -q '^State:.Z' /proc/$killed/status" ||
+    fail "a killed process waits for its write"
+sleep 0.5
+flock -n "$B/large" true && fail "it was given back, and what was written comes after that"
+for name in $server_of_101; do
+    kill -CONT "$(server_pid "$name")"
+done
+flock -w 20 "$B/large" true || fail "it is not given back"
+
 say "a mount that sleeps past its lease has lost its locks, and writes nothing under them"
 does x OK "posix-wait write 0 0" # what the killed one had asked for may be on its way back yet
 does x OK "put first"
