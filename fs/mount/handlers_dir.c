@@ -203,6 +203,12 @@ static bool add_dots(struct filling *f, uint64_t *offset)
     return true;
 }
 
+/* Does it come as a look-up? Else the kernel looks it up where it needs to. */
+static bool is_entry(const struct request *r, const struct tree_inode *inode, bool fresh)
+{
+    return r->plus && fresh && inode->version != 0;
+}
+
 static bool add_name(struct filling *f, size_t number, bool fresh)
 {
     struct request *r = f->r;
@@ -214,9 +220,9 @@ static bool add_name(struct filling *f, size_t number, bool fresh)
     struct slice bytes = name_of(dir, number);
     memcpy(name, bytes.p, bytes.n);
     name[bytes.n] = 0;
-    if (r->plus && fresh && inode->version != 0) {
+    if (is_entry(r, inode, fresh)) {
         node = request_make_entry(r, inode, r->call.place.ino, bytes, &entry);
-    } else { /* the kernel looks it up where it needs to */
+    } else {
         entry.attr.st_ino = inode->ino;
         entry.attr.st_mode = inode->mode;
     }
@@ -227,22 +233,37 @@ static bool add_name(struct filling *f, size_t number, bool fresh)
     return false;
 }
 
-static void add_names(struct filling *f, size_t number, bool fresh)
+/* Returns the number behind the last that was added. */
+static size_t add_names(struct filling *f, size_t number, bool fresh)
 {
     struct dir_handle *dir = f->r->dir;
     while (number < dir->known_count && add_name(f, number, fresh))
         number++;
     if (dir->given < number)
         dir->given = number;
+    return number;
+}
+
+/* The reply was not delivered: M2. */
+static void take_back(struct request *r, size_t number, size_t end, bool fresh)
+{
+    struct nodes *nodes = &r->mount->nodes;
+    for (; number < end; number++) {
+        const struct tree_inode *inode = &r->dir->inodes[number - r->dir->first];
+        if (is_entry(r, inode, fresh))
+            nodes_forget(nodes, nodes_find(nodes, inode->ino), 1);
+    }
 }
 
 static void reply(struct request *r, size_t number, bool fresh)
 {
     struct filling f = {.r = r, .room = r->size, .bytes = sf_malloc(r->size)};
     uint64_t offset = (uint64_t)r->offset;
+    size_t end = number;
     if (add_dots(&f, &offset))
-        add_names(&f, number, fresh);
-    fuse_reply_buf(r->fuse, f.bytes, f.used);
+        end = add_names(&f, number, fresh);
+    if (fuse_reply_buf(r->fuse, f.bytes, f.used) != 0)
+        take_back(r, number, end, fresh);
     free(f.bytes);
     request_end(r);
 }
