@@ -41,6 +41,13 @@ void draft_fail(struct draft *draft, int error)
         draft->error = error;
 }
 
+void draft_end_iter(struct draft *draft, struct store_iter *iter)
+{
+    if (store_iter_status(iter) != SF_OK)
+        draft_fail(draft, store_iter_status(iter));
+    store_iter_free(iter);
+}
+
 static struct draft_change *find_held(const struct draft *draft, struct slice key)
 {
     struct draft_change *change = NULL;

@@ -54,5 +54,7 @@ void draft_hold(struct draft *draft);            /* nothing is held so far */
 void draft_release(struct draft *draft);         /* what was held goes to the batch */
 void draft_drop(struct draft *draft);            /* what was held is forgotten */
 void draft_fail(struct draft *draft, int error); /* keeps the first error */
+/* Frees an iterator; its error is the draft's, too. */
+void draft_end_iter(struct draft *draft, struct store_iter *iter);
 
 #endif

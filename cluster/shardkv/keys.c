@@ -155,6 +155,13 @@ void keys_after_prefix(struct key *key)
     key->bytes[key->n - 1]++;
 }
 
+struct store_iter *keys_iterate(const struct space *space, const struct key *prefix)
+{
+    struct key to = *prefix;
+    keys_after_prefix(&to);
+    return store_iter_new(space, NULL, key_slice(prefix), key_slice(&to));
+}
+
 static struct slice skip_bytes(struct slice store_key, size_t skip)
 {
     if (store_key.n <= skip)

@@ -36,6 +36,9 @@
 #include "env/bytes.h"
 #include "proto/kv.h"
 
+struct space;
+struct store_iter;
+
 #define KEYS_COPY_BYTES 11u /* 'S', shard, home */
 #define KEYS_BYTES_MAX (KEYS_COPY_BYTES + SF_KEY_BYTES_MAX + 8u)
 
@@ -87,6 +90,8 @@ void keys_section(struct key *key, struct shard_copy copy, char section);
 /* The smallest key that is greater than every key with this prefix. The key must not be all 0xff.
  */
 void keys_after_prefix(struct key *key);
+/* All keys with this prefix, in the store alone, as store_iter_new. */
+struct store_iter *keys_iterate(const struct space *space, const struct key *prefix);
 
 /* The part of a store key after the copy's prefix: section and what follows. */
 struct slice keys_section_and_rest(struct slice store_key);

@@ -8,16 +8,11 @@
  * nothing of it is in the batch: so the store itself is the truth. */
 static bool prefix_is_empty(struct access *access, const struct kv_op *check)
 {
-    struct key from, to;
-    keys_record(&from, access->copy, check->space, check->key);
-    to = from;
-    keys_after_prefix(&to);
-    struct store_iter *iter =
-        store_iter_new(access->draft.space, NULL, key_slice(&from), key_slice(&to));
+    struct key prefix;
+    keys_record(&prefix, access->copy, check->space, check->key);
+    struct store_iter *iter = keys_iterate(access->draft.space, &prefix);
     bool empty = !store_iter_valid(iter);
-    if (store_iter_status(iter) != SF_OK)
-        draft_fail(&access->draft, store_iter_status(iter));
-    store_iter_free(iter);
+    draft_end_iter(&access->draft, iter);
     return empty;
 }
 

@@ -20,18 +20,9 @@ void orphan_note(struct access *access, const struct kv_op *op)
 
 static struct store_iter *iterate(struct access *access)
 {
-    struct key from, to;
-    keys_section(&from, access->copy, 'o');
-    to = from;
-    keys_after_prefix(&to);
-    return store_iter_new(access->draft.space, NULL, key_slice(&from), key_slice(&to));
-}
-
-static void end_iteration(struct access *access, struct store_iter *iter)
-{
-    if (store_iter_status(iter) != SF_OK)
-        draft_fail(&access->draft, store_iter_status(iter));
-    store_iter_free(iter);
+    struct key prefix;
+    keys_section(&prefix, access->copy, 'o');
+    return keys_iterate(access->draft.space, &prefix);
 }
 
 static uint64_t owner_at(struct access *access, const struct store_iter *iter)
@@ -49,7 +40,7 @@ bool orphan_is_of(struct access *access, uint64_t session)
     struct store_iter *iter = iterate(access);
     for (; !found && store_iter_valid(iter); store_iter_next(iter))
         found = owner_at(access, iter) == session;
-    end_iteration(access, iter);
+    draft_end_iter(&access->draft, iter);
     return found;
 }
 
@@ -57,7 +48,7 @@ bool orphan_is_there(struct access *access)
 {
     struct store_iter *iter = iterate(access);
     bool found = store_iter_valid(iter);
-    end_iteration(access, iter);
+    draft_end_iter(&access->draft, iter);
     return found;
 }
 
@@ -84,5 +75,5 @@ void orphan_reclaim(struct access *access, size_t limit)
         reclaim(access, store_iter_key(iter));
         limit--;
     }
-    end_iteration(access, iter);
+    draft_end_iter(&access->draft, iter);
 }

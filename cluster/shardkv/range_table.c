@@ -282,11 +282,9 @@ static int load_section(struct range_table *table, const struct space *space, ch
                         bool (*load)(struct range_table *table, struct slice key,
                                      struct slice value))
 {
-    struct key from, to;
-    keys_section(&from, table->base.copy, section);
-    to = from;
-    keys_after_prefix(&to);
-    struct store_iter *iter = store_iter_new(space, NULL, key_slice(&from), key_slice(&to));
+    struct key prefix;
+    keys_section(&prefix, table->base.copy, section);
+    struct store_iter *iter = keys_iterate(space, &prefix);
     bool good = true;
     for (; good && store_iter_valid(iter); store_iter_next(iter))
         good = load(table, keys_rest(store_iter_key(iter)), store_iter_value(iter));

@@ -118,18 +118,9 @@ static void drop(struct access *access, const struct session *session)
 
 static struct store_iter *iterate_idle(struct access *access)
 {
-    struct key from, to;
-    keys_section(&from, access->copy, 'u');
-    to = from;
-    keys_after_prefix(&to);
-    return store_iter_new(access->draft.space, NULL, key_slice(&from), key_slice(&to));
-}
-
-static void end_iteration(struct access *access, struct store_iter *iter)
-{
-    if (store_iter_status(iter) != SF_OK)
-        draft_fail(&access->draft, store_iter_status(iter));
-    store_iter_free(iter);
+    struct key prefix;
+    keys_section(&prefix, access->copy, 'u');
+    return keys_iterate(access->draft.space, &prefix);
 }
 
 /* The session that an entry of section 'u' names. */
@@ -167,7 +158,7 @@ static void evict(struct access *access)
             break;
         store_iter_next(iter);
     }
-    end_iteration(access, iter);
+    draft_end_iter(&access->draft, iter);
     if (chosen.number == 0)
         return;
     SF_MARK("session: dropped to make room for another");
@@ -239,16 +230,13 @@ void session_close(struct access *access, uint64_t number, struct kv_reply *repl
 
 void session_close_all(struct access *access, uint64_t holder, struct buffer *numbers)
 {
-    struct key from, to;
+    struct key prefix;
     struct buffer id = {0};
     struct session session;
     buffer_put_u64(&id, holder);
-    keys_client(&from, access->copy, buffer_slice(&id));
+    keys_client(&prefix, access->copy, buffer_slice(&id));
     buffer_deinit(&id);
-    to = from;
-    keys_after_prefix(&to);
-    struct store_iter *iter =
-        store_iter_new(access->draft.space, NULL, key_slice(&from), key_slice(&to));
+    struct store_iter *iter = keys_iterate(access->draft.space, &prefix);
     for (; store_iter_valid(iter); store_iter_next(iter)) {
         struct reader r = reader_of(store_iter_value(iter));
         uint64_t number = reader_u64(&r);
@@ -259,7 +247,7 @@ void session_close_all(struct access *access, uint64_t holder, struct buffer *nu
         buffer_put_u64(numbers, number);
         drop(access, &session);
     }
-    end_iteration(access, iter);
+    draft_end_iter(&access->draft, iter);
 }
 
 /* -- around a mutation --------------------------------------------------------------------- */
@@ -408,6 +396,6 @@ size_t session_drop_idle(struct access *access, size_t limit)
         SF_MARK("session: expired");
         drop(access, &session);
     }
-    end_iteration(access, iter);
+    draft_end_iter(&access->draft, iter);
     return dropped;
 }

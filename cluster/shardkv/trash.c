@@ -99,15 +99,12 @@ void trash_remove(struct access *access, uint64_t number)
 
 int trash_find_first(struct access *access, struct trash *out)
 {
-    struct key from, to;
+    struct key prefix;
     int status = SF_NOT_FOUND;
     if (access->meta.trash_count == 0)
         return SF_NOT_FOUND;
-    keys_section(&from, access->copy, 't');
-    to = from;
-    keys_after_prefix(&to);
-    struct store_iter *iter =
-        store_iter_new(access->draft.space, NULL, key_slice(&from), key_slice(&to));
+    keys_section(&prefix, access->copy, 't');
+    struct store_iter *iter = keys_iterate(access->draft.space, &prefix);
     if (store_iter_valid(iter))
         status = trash_unpack(store_iter_key(iter), store_iter_value(iter), out);
     else if (store_iter_status(iter) != SF_OK)
@@ -192,17 +189,12 @@ static void trash_if_of(struct access *access, uint64_t session, struct slice st
 
 void intent_trash_all(struct access *access, uint64_t session)
 {
-    struct key from, to;
-    keys_section(&from, access->copy, 'n');
-    to = from;
-    keys_after_prefix(&to);
-    struct store_iter *iter =
-        store_iter_new(access->draft.space, NULL, key_slice(&from), key_slice(&to));
+    struct key prefix;
+    keys_section(&prefix, access->copy, 'n');
+    struct store_iter *iter = keys_iterate(access->draft.space, &prefix);
     for (; store_iter_valid(iter); store_iter_next(iter))
         trash_if_of(access, session, store_iter_key(iter), store_iter_value(iter));
-    if (store_iter_status(iter) != SF_OK)
-        draft_fail(&access->draft, store_iter_status(iter));
-    store_iter_free(iter);
+    draft_end_iter(&access->draft, iter);
 }
 
 int trash_unnamed(struct slice store_key, struct slice value, struct kv_unnamed *out)

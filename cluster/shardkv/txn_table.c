@@ -210,14 +210,12 @@ static int load_one(struct txn_table *table, struct draft *draft, const struct s
 static int load(struct copy_table *base, const struct space *space)
 {
     struct txn_table *table = table_of(base);
-    struct key from, to;
+    struct key prefix;
     struct draft draft;
     int status = SF_OK;
     draft_init_read(&draft, space, NULL);
-    keys_section(&from, base->copy, 'p');
-    to = from;
-    keys_after_prefix(&to);
-    struct store_iter *iter = store_iter_new(space, NULL, key_slice(&from), key_slice(&to));
+    keys_section(&prefix, base->copy, 'p');
+    struct store_iter *iter = keys_iterate(space, &prefix);
     for (; status == SF_OK && store_iter_valid(iter); store_iter_next(iter))
         status = load_one(table, &draft, iter);
     if (status == SF_OK)
