@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "mount/mount.h"
+#include "tree/locks.h"
 
 #define LISTING_BYTES 4096u
 
@@ -41,6 +42,13 @@ void __wrap_tree_root_inode(struct tree *tree, struct tree_inode *out)
 {
     (void)tree;
     *out = (struct tree_inode){.ino = TREE_ROOT, .mode = S_IFDIR | 0755, .links = 1};
+}
+
+uint64_t __wrap_tree_unsettled(const struct tree *tree);
+uint64_t __wrap_tree_unsettled(const struct tree *tree)
+{
+    (void)tree;
+    return 0;
 }
 
 static struct tree_inode file_of(uint64_t ino)
