@@ -4,6 +4,7 @@
 #
 #   appends.sh [--lines N] [OPTIONS of shardctl up]
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/faults.sh"
 
 lines=80
 if [ "${1-}" = --lines ]; then
@@ -12,10 +13,8 @@ if [ "${1-}" = --lines ]; then
 fi
 cluster_up "$@"
 mounts_of_it="$A $B $STAGE/c $STAGE/d"
-mkdir "$STAGE/c" "$STAGE/d"
 for dir in $mounts_of_it; do
     mount_on "$dir"
-    pids="${pids-} $dir:$mount_pid"
 done
 mkdir "$A/below"
 
@@ -32,7 +31,7 @@ append_all() {
     for replica in 1 2 3; do
         kill -9 "$(server_pid group-100-$replica)" "$(server_pid group-101-$replica)"
         sleep 0.7
-        shardctl up --dir "$C" >/dev/null 2>&1 || fail "replicas $replica cannot be started again"
+        start_again "each group's replica $replica"
         sleep 0.3
     done
     for writer in $writers; do
@@ -64,6 +63,5 @@ for file in long below/long; do
     append_all $file
     check_lines $file 1500000
 done
-for pair in $pids; do
-    unmount "${pair%:*}" "${pair##*:}"
-done
+# shellcheck disable=SC2086  # a list of directories
+unmount $mounts_of_it

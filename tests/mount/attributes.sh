@@ -3,10 +3,7 @@
 . "$(dirname "$0")/lib.sh"
 
 cluster_up
-mount_on "$A"
-pid_a=$mount_pid
-mount_on "$B"
-pid_b=$mount_pid
+mount_both
 cd "$A"
 
 say "modes and owners, as both mounts see them"
@@ -137,8 +134,7 @@ is "longest name" 255 "$(stat -f -c %l "$A")"
 is "type in df" fuse.shardfs "$(df --output=fstype "$A" | tail -n 1)"
 
 cd /
-unmount "$B" "$pid_b"
-unmount "$A" "$pid_a"
+unmount "$B" "$A"
 
 if [ "$(id -u)" = 0 ]; then
     say "-o allow_other: modes are checked; a write by another takes suid and sgid away"
@@ -164,5 +160,5 @@ if [ "$(id -u)" = 0 ]; then
     chmod 777 "$A/d"
     as_nobody "mkdir $A/d/mine"
     is "its owner" 65534 "$(stat -c %u "$A/d/mine")"
-    unmount "$A" "$mount_pid"
+    unmount "$A"
 fi

@@ -4,9 +4,7 @@
 
 cluster_up
 mount_on "$A" -o timeo=3
-pid_a=$mount_pid
 mount_on "$B" -o hard
-pid_b=$mount_pid
 mkdir "$A/d"
 echo before >"$B/d/file" # by the mount that will append: its session in that shard is open then
 echo before >"$B/d/killed"
@@ -122,8 +120,8 @@ each_server KILL
 cat "$B/key" >/dev/null 2>&1 &
 waits=$!
 within 2 fusermount3 -u "$A"
-ended "$pid_a"
-kill -TERM "$pid_b"
-ended "$pid_b"
+ended "$A"
+kill -TERM "$(pid_of "$B")"
+ended "$B"
 ends_within 2 $waits
 ! is_mounted "$B" || fail "still mounted"

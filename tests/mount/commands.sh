@@ -92,4 +92,4 @@ rm again color noise
 is "what is left" "" "$(ls -A)"
 
 cd /
-unmount "$A" "$mount_pid"
+unmount "$A"

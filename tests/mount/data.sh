@@ -3,10 +3,7 @@
 . "$(dirname "$0")/lib.sh"
 
 cluster_up
-mount_on "$A"
-pid_a=$mount_pid
-mount_on "$B"
-pid_b=$mount_pid
+mount_both
 cd "$A"
 mkdir d
 MIB=1048576
@@ -125,9 +122,8 @@ if [ "$(id -u)" = 0 ]; then
     say "fallocate by another takes suid and sgid away"
     chmod 711 "$STAGE"
     cd /
-    unmount "$A" "$pid_a"
+    unmount "$A"
     mount_on "$A" -o allow_other
-    pid_a=$mount_pid
     chmod 755 "$A"
     as_nobody() { setpriv --reuid 65534 --regid 65534 --clear-groups "$@"; }
     for mode in plain punch zero; do
@@ -141,5 +137,4 @@ if [ "$(id -u)" = 0 ]; then
 fi
 
 cd /
-unmount "$B" "$pid_b"
-unmount "$A" "$pid_a"
+unmount "$B" "$A"

@@ -3,10 +3,7 @@
 . "$(dirname "$0")/lib.sh"
 
 cluster_up
-mount_on "$A"
-pid_a=$mount_pid
-mount_on "$B"
-pid_b=$mount_pid
+mount_both
 
 say "3,000 names"
 mkdir "$A/d"
@@ -16,15 +13,13 @@ is "find" 3000 "$(find "$B/d" -type f | wc -l)"
 is "size of the directory" 3000 "$(size_of "$B/d")"
 
 say "files that grow while they are listed with attributes that may be kept"
-unmount "$B" "$pid_b"
+unmount "$B"
 mount_on "$B" -o attr_timeout=1,entry_timeout=1
-pid_b=$mount_pid
 mount_probe listed "$B/d"
 is "names" 3000 "$(ls -l "$B/d" | grep -c name)"
 is "names" 3000 "$(ls -l "$B/d" | grep -c name)"
-unmount "$B" "$pid_b"
+unmount "$B"
 mount_on "$B"
-pid_b=$mount_pid
 
 say "places in a listing"
 mount_probe seek "$A/d"
@@ -144,5 +139,4 @@ ended" "$(cat "$B/p/y/z/f")"
 )
 
 assert_fsck_clean
-unmount "$B" "$pid_b"
-unmount "$A" "$pid_a"
+unmount "$B" "$A"

@@ -8,14 +8,9 @@
 SEED=${1-1} SECONDS_EACH=${2-7}
 if [ $# -ge 2 ]; then shift 2; else shift $#; fi
 D=$STAGE/d
-mkdir "$D"
 cluster_up "$@"
-mount_on "$A"
-pid_a=$mount_pid
-mount_on "$B"
-pid_b=$mount_pid
+mount_both
 mount_on "$D"
-pid_d=$mount_pid
 mkdir "$A/one" "$A/turns" "$A/all"
 # Rounds without an end, but for the time.
 dirx() { shardfs_dirx --seed "$SEED" --rounds 1000000 --seconds "$SECONDS_EACH" "$@"; }
@@ -30,6 +25,4 @@ rm -rf "$A/one" "$A/turns" "$A/all"
 say "three mounts at once, in the root"
 dirx --root --workers 4 "$A" "$B" "$D"
 
-unmount "$D" "$pid_d"
-unmount "$B" "$pid_b"
-unmount "$A" "$pid_a"
+unmount "$D" "$B" "$A"

@@ -97,4 +97,4 @@ say "a descriptor of a file that was replaced"
 mount_probe replaced "$A/d"
 
 cd /
-unmount "$A" "$mount_pid"
+unmount "$A"

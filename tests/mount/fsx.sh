@@ -15,4 +15,4 @@ done
 say "across 2 GiB, and up to the largest file"
 shardfs_fsx --ops 300 --base $((2147483648 - 2097152)) "$A/d/far"
 shardfs_fsx --ops 300 --size 3145728 --base $((17592186044416 - 3145728)) --limit "$A/d/far"
-unmount "$A" "$mount_pid"
+unmount "$A"

@@ -1,24 +1,14 @@
 #!/bin/sh
 # The fsx-style tester while shards move and groups leave and join.
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/faults.sh"
 
 cluster_up
 mount_on "$A"
 mkdir "$A/d"
 
-# Until STAGE/stop is there.
-stress() { # FILE SEED
-    seed=$2
-    until [ -e "$STAGE/stop" ]; do
-        shardfs_fsx --seed "$seed" --ops 100 --size 5242880 "$1" >>"$STAGE/fsx-$2.out" 2>&1 ||
-            fail "$(tail -n 50 "$STAGE/fsx-$2.out")"
-        seed=$((seed + 1))
-    done
-}
-stress "$A/fsx" 1 &
-one=$!
-stress "$A/d/fsx" 1000 &
-two=$!
+fsx_on 1 --ops 100 --size 5242880 "$A/fsx"
+fsx_on 1000 --ops 100 --size 5242880 "$A/d/fsx"
 
 round=0
 end=$(($(date +%s) + 25))
@@ -27,7 +17,7 @@ while [ "$(date +%s)" -lt $end ]; do
     for shard in 1 17 33 49; do
         shardctl move $((shard + round % 4)) $((100 + round % 2)) >/dev/null
     done
-    kill -0 $one && kill -0 $two || fail "the tester stopped"
+    fsx_goes_on
     gid=$((100 + round % 2))
     shardctl --timeout 30 leave $gid >/dev/null
     sleep 1
@@ -35,9 +25,7 @@ while [ "$(date +%s)" -lt $end ]; do
     shardctl --timeout 30 join $gid $(join_line $gid) >/dev/null
     sleep 1
 done
-: >"$STAGE/stop"
-wait $one || fail "the tester in the root failed"
-wait $two || fail "the tester below failed"
-say "$round rounds; $(cat "$STAGE"/fsx-*.out | grep -c 'all bytes right') runs of the tester"
+fsx_end
+say "$round rounds"
 assert_fsck_clean
-unmount "$A" "$mount_pid"
+unmount "$A"

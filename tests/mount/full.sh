@@ -68,5 +68,5 @@ exec 3>&-
 rm -r d
 assert_fsck_clean
 cd /
-unmount "$A" "$mount_pid"
+unmount "$A"
 shardctl down --dir "$C" >/dev/null 2>&1 || fail "the cluster does not end"

@@ -79,4 +79,4 @@ done
 is "what is left" "docs from-binary from-long from-text to-binary to-long to-text" "$(echo *)"
 
 cd /
-unmount "$A" "$mount_pid"
+unmount "$A"

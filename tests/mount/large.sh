@@ -3,10 +3,7 @@
 . "$(dirname "$0")/lib.sh"
 
 cluster_up
-mount_on "$A"
-pid_a=$mount_pid
-mount_on "$B"
-pid_b=$mount_pid
+mount_both
 mkdir "$A/d"
 M=$STAGE/model
 
@@ -55,5 +52,4 @@ mount_probe map "$A/mapped"
 mount_probe map "$A/d/mapped"
 
 assert_fsck_clean
-unmount "$B" "$pid_b"
-unmount "$A" "$pid_a"
+unmount "$B" "$A"

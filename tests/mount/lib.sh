@@ -75,59 +75,49 @@ join_line() { # GID: its addresses, from the servers' command lines
     tr '\0' '\n' <"/proc/$(server_pid "group-$1-1")/cmdline" | sed -n '/^--peers$/{n;s/,/ /g;p;}'
 }
 
-# disturb: until STAGE/stop is there, replicas are killed one after another and started again, so also
-# whoever leads, and shards change between the groups 100 and 101. STAGE/disturbed: how often.
-disturb() {
-    times=0
-    echo 0 >"$STAGE/disturbed"
-    until [ -e "$STAGE/stop" ]; do
-        victim=$(echo "group-100-1 group-101-1 master-1 group-100-2 group-101-2 master-2 group-100-3
-            group-101-3 master-3" | xargs -n 1 | sed -n "$((times % 9 + 1))p")
-        for shard in 1 17 33 49; do
-            shardctl --timeout 30 move $((shard + times % 15)) $((100 + times % 2)) >/dev/null ||
-                fail "shard $((shard + times % 15)) does not move"
-        done
-        kill -9 "$(server_pid "$victim")"
-        sleep 1.5
-        shardctl up --dir "$C" >/dev/null 2>&1 || fail "$victim cannot be started again"
-        sleep 1
-        times=$((times + 1))
-        echo $times >"$STAGE/disturbed"
-    done
-}
-
 # -- mounts -------------------------------------------------------------------------------------
 
 is_mounted() { # DIR
     grep -q " $1 fuse.shardfs " /proc/mounts
 }
 
+# mount_on DIR [OPTIONS]: makes DIR where it is missing. The process stays in the foreground, so that
+# its pid is known.
 mounts=0
-# mount_on DIR [OPTIONS]: sets mount_pid. It stays in the foreground, so that its pid is known.
 mount_on() {
     where=$1
     shift
+    mkdir -p "$where"
     mounts=$((mounts + 1))
     shardfs -f "$SHARDFS_MASTERS" "$where" "$@" 2>"$STAGE/mount-$mounts.log" &
-    mount_pid=$!
+    echo $! >"$where.pid"
     wait_for 20 is_mounted_or_over "$where" || fail "$where was not mounted"
     is_mounted "$where" || fail "$where was not mounted"
     stat "$where" >/dev/null || fail "$where does not answer"
 }
 
-is_mounted_or_over() {
-    is_mounted "$1" || ! kill -0 "$mount_pid" 2>/dev/null
+pid_of() { cat "$1.pid"; } # DIR
+
+is_mounted_or_over() { # DIR
+    is_mounted "$1" || ! kill -0 "$(pid_of "$1")" 2>/dev/null
 }
 
-# unmount DIR PID: the process must end well (with a sanitizer: without a leak)
+mount_both() { # [OPTIONS]
+    mount_on "$A" "$@"
+    mount_on "$B" "$@"
+}
+
+# unmount DIR...: the processes must end well (with a sanitizer: without a leak)
 unmount() {
-    fusermount3 -u "$1" || fail "$1 cannot be unmounted"
-    ended "$2"
+    for where in "$@"; do
+        fusermount3 -u "$where" || fail "$where cannot be unmounted"
+        ended "$where"
+    done
 }
 
-ended() { # PID
+ended() { # DIR: of a mount that was told to end
     status=0
-    wait "$1" || status=$?
+    wait "$(pid_of "$1")" || status=$?
     is "exit status of shardfs" 0 "$status"
 }
 

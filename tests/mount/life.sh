@@ -36,8 +36,8 @@ fusermount3 -u "$A"
 for signal in TERM INT HUP; do
     say "SIG$signal unmounts"
     mount_on "$A"
-    kill -$signal "$mount_pid"
-    ended "$mount_pid"
+    kill -$signal "$(pid_of "$A")"
+    ended "$A"
     ! is_mounted "$A" || fail "still mounted after SIG$signal"
 done
 
@@ -46,8 +46,8 @@ mount_on "$A"
 mkdir "$A/d"
 exec 3>"$A/d/log"
 echo one >&3
-kill -TERM "$mount_pid"
-ended "$mount_pid"
+kill -TERM "$(pid_of "$A")"
+ended "$A"
 ! echo two >&3 2>/dev/null || fail "a write after the end succeeds"
 exec 3>&-
 mount_on "$A"
@@ -64,8 +64,8 @@ cp "$(command -v shardfs)" "$STAGE/noise"
 ) 2>/dev/null &
 writer=$!
 wait_for 20 test -s "$STAGE/acknowledged" || fail "no copy"
-kill -9 "$mount_pid"
-wait "$mount_pid" 2>/dev/null || true
+kill -9 "$(pid_of "$A")"
+wait "$(pid_of "$A")" 2>/dev/null || true
 wait "$writer" || true
 is "a look at it" "Transport endpoint is not connected" "$(ls "$A" 2>&1 | sed 's/.*: //')"
 refused 1 "unmount it first" shardfs "$SHARDFS_MASTERS" "$A"
@@ -79,13 +79,13 @@ while read -r i; do
     same "$STAGE/noise" "$A/d/copy$i"
 done <"$STAGE/acknowledged"
 rm -r "$A/d"
-unmount "$A" "$mount_pid"
+unmount "$A"
 
 say "over a directory that is not empty, if asked"
 : >"$A/below"
 mount_on "$A" -o nonempty
 is "the root" color "$(ls "$A")"
-unmount "$A" "$mount_pid"
+unmount "$A"
 rm "$A/below"
 
 say "installed: mount(8)'s helper"

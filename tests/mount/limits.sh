@@ -7,10 +7,7 @@
 
 ENTRIES=${1-200000}
 cluster_up
-mount_on "$A"
-pid_a=$mount_pid
-mount_on "$B"
-pid_b=$mount_pid
+mount_both
 cd "$A"
 mkdir d
 
@@ -213,5 +210,4 @@ is "its size" $((ENTRIES - 3)) "$(size_of "$B/other/moved")"
 assert_fsck_clean
 
 cd /
-unmount "$B" "$pid_b"
-unmount "$A" "$pid_a"
+unmount "$B" "$A"

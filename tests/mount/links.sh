@@ -3,10 +3,7 @@
 . "$(dirname "$0")/lib.sh"
 
 cluster_up
-mount_on "$A"
-pid_a=$mount_pid
-mount_on "$B"
-pid_b=$mount_pid
+mount_both
 mkdir "$A/d" "$A/e"
 
 # names WANTED FILE...: each is a name of one file that has so many
@@ -230,5 +227,4 @@ rm "$A/e/one"
 rmdir "$B/e"
 
 assert_fsck_clean
-unmount "$B" "$pid_b"
-unmount "$A" "$pid_a"
+unmount "$B" "$A"

@@ -4,10 +4,7 @@
 
 short_leases 3
 cluster_up
-mount_on "$A"
-pid_a=$mount_pid
-mount_on "$B"
-pid_b=$mount_pid
+mount_both
 
 # -- processes that lock: x and z on A, y on B --------------------------------------------------
 #
@@ -230,10 +227,10 @@ say "a mount that sleeps past its lease has lost its locks, and writes nothing u
 does x OK "posix-wait write 0 0" # what the killed one had asked for may be on its way back yet
 does x OK "put first"
 waits y "posix-wait write 0 0"
-kill -STOP "$pid_a"
+kill -STOP "$(pid_of "$A")"
 answers y OK
 does y OK "put other"
-kill -CONT "$pid_a"
+kill -CONT "$(pid_of "$A")"
 does x EIO "put late!"
 does x EIO "make $A/journal" # nor what it may have locked the file for
 : >"$A/other" || fail "others may not make files any more"
@@ -253,16 +250,15 @@ is "the file" again "$(cat "$B/d/moved")"
 
 say "those of a mount that is killed go to others, after its lease"
 waits y "posix-wait write 0 0"
-kill -9 "$pid_a"
+kill -9 "$(pid_of "$A")"
 end x
 answers y OK
 wait_for 5 umount "$A" || fail "the dead mount cannot be unmounted"
-wait "$pid_a" 2>/dev/null || true
+wait "$(pid_of "$A")" 2>/dev/null || true
 end y
 
 say "a lock whose outcome nobody knew in time is nobody's, when who asked was killed"
 mount_on "$A" -o timeo=2
-pid_a=$mount_pid
 start x "$A/d/moved"
 start z "$A/d/moved"
 start y "$B/d/moved"
@@ -283,12 +279,11 @@ does y OK "posix-wait write 0 0"
 end y
 end z
 wait "$pid_z"
-unmount "$A" "$pid_a"
+unmount "$A"
 
 if command -v sqlite3 >/dev/null; then
     say "sqlite on two mounts at once, with a rollback journal"
     mount_on "$A"
-    pid_a=$mount_pid
     sqlite3 "$A/db" "create table t(who, n);" || fail "sqlite3 makes no table"
     insert() { # DIR WHO
         i=0
@@ -319,6 +314,6 @@ if command -v sqlite3 >/dev/null; then
     wait "$wal_a" && wait "$wal_b" || fail "an insert failed"
     is "rows" 20 "$(sqlite3 "$A/wal" 'select count(*) from t')"
     is "integrity_check" ok "$(sqlite3 "$A/wal" 'pragma integrity_check')"
-    unmount "$A" "$pid_a"
+    unmount "$A"
 fi
-unmount "$B" "$pid_b"
+unmount "$B"

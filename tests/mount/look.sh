@@ -92,4 +92,4 @@ kill -9 "$(server_pid group-101-2)" "$(server_pid group-101-3)"
 refused 1 "not every group answers" shardctl df
 grep -q '^101  *0/3  *-' "$STAGE/out" || fail "df without a group: $(cat "$STAGE/out")"
 fusermount3 -u "$A"
-ended "$mount_pid"
+ended "$A"

@@ -6,7 +6,7 @@ cluster_up
 mount_on "$A"
 mkdir "$A/d"
 
-peak_kib() { awk '/^VmHWM/ {print $2}' "/proc/$mount_pid/status"; }
+peak_kib() { awk '/^VmHWM/ {print $2}' "/proc/$(pid_of "$A")/status"; }
 
 say "a file of 512 MiB out and back, mapped reads, many requests, many names"
 dd if=/dev/zero of="$A/d/big" bs=1M count=512 2>/dev/null
@@ -26,6 +26,6 @@ find "$A/d" -type f >/dev/null
 say "many names: $(peak_kib) KiB"
 [ "$(peak_kib)" -lt 102400 ] || [ -n "${SHARDFS_SANITIZED-}" ] || fail "peak: $(peak_kib) KiB"
 for child in $(jobs -p); do
-    [ "$child" = "$mount_pid" ] || wait "$child" || fail "a reader or writer failed"
+    [ "$child" = "$(pid_of "$A")" ] || wait "$child" || fail "a reader or writer failed"
 done
-unmount "$A" "$mount_pid"
+unmount "$A"

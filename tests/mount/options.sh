@@ -59,7 +59,7 @@ is "names" "d file" "$(ls -A "$A" | paste -sd ' ')"
 call EISDIR open_write "$A/$S"
 is "the key" hidden "$(shardctl get .shardfs)"
 shardctl del --key .shardfs
-unmount "$A" "$mount_pid"
+unmount "$A"
 
 say "-o fsname, max_background"
 mount_on "$A" -o fsname=keys,max_background=23
@@ -70,7 +70,7 @@ if [ "$(id -u)" = 0 ]; then
     is "max_background" 23 "$(unshare -m --propagation private sh -c \
         "mount -t fusectl none '$STAGE/control' && cat '$STAGE/control/$number/max_background'")"
 fi
-unmount "$A" "$mount_pid"
+unmount "$A"
 
 # looks MOUNT: how many look-ups twenty stats of a file cost
 looks() {
@@ -85,11 +85,11 @@ looks() {
 say "-o attr_timeout, entry_timeout"
 mount_on "$A"
 is "look-ups of 20 stats" 20 "$(looks "$A" lookup)"
-unmount "$A" "$mount_pid"
+unmount "$A"
 mount_on "$A" -o attr_timeout=100,entry_timeout=100
 [ "$(looks "$A" lookup)" -le 1 ] || fail "entry_timeout is not obeyed"
 [ "$(looks "$A" getattr)" -le 1 ] || fail "attr_timeout is not obeyed"
-unmount "$A" "$mount_pid"
+unmount "$A"
 
 say "-o ro"
 mount_on "$A" -o ro
@@ -105,17 +105,17 @@ done
 chown 1 "$A/file" 2>/dev/null && fail "chown in a mount that refuses changes"
 is "how it still is" "600 $(id -u)" "$(stat -c '%a %u' "$A/file")"
 is "what there is" "d file" "$(ls "$A" | paste -sd ' ')"
-unmount "$A" "$mount_pid"
+unmount "$A"
 
 say "-o uid, gid, umask"
 mount_on "$A" -o uid=4321,gid=765,umask=027
 is "a file" "4321 765 750" "$(stat -c '%u %g %a' "$A/file")"
 is "a directory" "4321 765 750" "$(stat -c '%u %g %a' "$A/d")"
 is "the root" "4321 765 750" "$(stat -c '%u %g %a' "$A")"
-unmount "$A" "$mount_pid"
+unmount "$A"
 mount_on "$A" -o uid=4321
 is "a file" "4321 $(id -g) 600" "$(stat -c '%u %g %a' "$A/file")"
-unmount "$A" "$mount_pid"
+unmount "$A"
 
 if [ "$(id -u)" = 0 ]; then
     say "-o allow_other, default_permissions"
@@ -123,7 +123,7 @@ if [ "$(id -u)" = 0 ]; then
     chmod 711 "$STAGE"
     mount_on "$A"
     is "another user, by default" EACCES "$(as_nobody mount_probe call stat "$A")"
-    unmount "$A" "$mount_pid"
+    unmount "$A"
     for options in allow_other allow_other,default_permissions; do
         mount_on "$A" -o $options
         chmod 755 "$A"
@@ -139,7 +139,7 @@ if [ "$(id -u)" = 0 ]; then
         is "chown" EPERM "$(as_nobody mount_probe call chmod "$A/d/mine" 777)"
         chmod 755 "$A/d"
         rm "$A/d/its" "$A/d/mine"
-        unmount "$A" "$mount_pid"
+        unmount "$A"
     done
 else
     say "-o default_permissions"
@@ -147,22 +147,18 @@ else
     chmod 0 "$A/file"
     call EACCES open "$A/file"
     chmod 600 "$A/file"
-    unmount "$A" "$mount_pid"
+    unmount "$A"
     mount_on "$A"
     chmod 0 "$A/file"
     call OK open "$A/file"
     chmod 600 "$A/file"
-    unmount "$A" "$mount_pid"
+    unmount "$A"
 fi
 
 say "-o timeo: an operation fails; hard: it waits"
 mount_on "$A" -o timeo=1
-pid_a=$mount_pid
 mount_on "$B" -o hard
-pid_b=$mount_pid
-mkdir "$STAGE/patient"
 mount_on "$STAGE/patient" -o timeo=4294968 # milliseconds that 32 bits do not hold
-pid_patient=$mount_pid
 exec 3<"$STAGE/patient/file"
 for name in $(server_names); do
     case $name in group-*) kill -STOP "$(server_pid "$name")" ;; esac
@@ -183,6 +179,4 @@ wait $waits || fail "a hard mount fails"
 is "what it waited for" x "$(cat "$STAGE/waited")"
 wait $locks || fail "a mount with much time gives up at once"
 exec 3<&-
-unmount "$STAGE/patient" "$pid_patient"
-unmount "$B" "$pid_b"
-unmount "$A" "$pid_a"
+unmount "$STAGE/patient" "$B" "$A"

@@ -5,10 +5,7 @@
 
 short_leases 3
 cluster_up
-mount_on "$A"
-pid_a=$mount_pid
-mount_on "$B"
-pid_b=$mount_pid
+mount_both
 mkdir "$A/d"
 exec 3>"$A/d/killed" 4>"$B/d/ended" 5>"$A/d/lock"
 head -c 3000000 /dev/urandom >&3
@@ -26,12 +23,12 @@ rm "$A/d/killed" "$B/d/ended"
 found "3 files, 2 deleted ones that somebody has open, or had, 4 extents"
 
 say "one mount is killed, the other gets its lock, and ends"
-kill -9 "$pid_a"
-wait "$pid_a" 2>/dev/null || true
+kill -9 "$(pid_of "$A")"
+wait "$(pid_of "$A")" 2>/dev/null || true
 exec 3>&- 5>&-
 flock "$B/d/lock" true
-kill -TERM "$pid_b"
-ended "$pid_b"
+kill -TERM "$(pid_of "$B")"
+ended "$B"
 exec 4>&-
 
 say "the files go with the next tick of their shards, their extents a minute after"

@@ -7,13 +7,8 @@
 
 cluster_up
 mount_on "$A"
-L=$STAGE/local
-mkdir "$L" "$A/work"
-W=$A/work
 PARTS=${1-100}
-
-project "$L/project" "$PARTS"
-odd_files "$L/project"
+local_project
 
 if there tar; then
     say "tar in and out"
@@ -124,4 +119,4 @@ if there sqlite3; then
 fi
 
 assert_fsck_clean
-unmount "$A" "$mount_pid"
+unmount "$A"

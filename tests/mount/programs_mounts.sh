@@ -6,15 +6,9 @@
 . "$(dirname "$0")/trees.sh"
 
 cluster_up
-mount_on "$A"
-pid_a=$mount_pid
-mount_on "$B"
-pid_b=$mount_pid
-L=$STAGE/local
+mount_both
 PARTS=${1-60}
-mkdir "$L" "$A/work"
-project "$L/project" "$PARTS"
-odd_files "$L/project"
+local_project
 touch "$L"/project/src/part*.c # make has no years before 1970
 
 if there tar make cc; then
@@ -76,5 +70,4 @@ rm -rf "$A/work"
 call ENOENT stat "$B/work"
 is "what is left" "" "$(ls -A "$B")"
 
-unmount "$B" "$pid_b"
-unmount "$A" "$pid_a"
+unmount "$B" "$A"

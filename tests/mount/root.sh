@@ -3,10 +3,7 @@
 . "$(dirname "$0")/lib.sh"
 
 cluster_up
-mount_on "$A"
-pid_a=$mount_pid
-mount_on "$B"
-pid_b=$mount_pid
+mount_both
 
 say "1,500 keys"
 mount_probe fill "$A" 1500
@@ -22,5 +19,4 @@ wait $listing || fail "a listing of the root was wrong"
 mount_probe drain "$A"
 is "names" 0 "$(ls -A "$B" | wc -l)"
 
-unmount "$B" "$pid_b"
-unmount "$A" "$pid_a"
+unmount "$B" "$A"

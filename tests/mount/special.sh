@@ -3,10 +3,7 @@
 . "$(dirname "$0")/lib.sh"
 
 cluster_up
-mount_on "$A"
-pid_a=$mount_pid
-mount_on "$B"
-pid_b=$mount_pid
+mount_both
 cd "$A"
 mkdir d d/e
 echo root >file
@@ -170,5 +167,4 @@ if [ "$(id -u)" = 0 ]; then
 fi
 
 cd /
-unmount "$B" "$pid_b"
-unmount "$A" "$pid_a"
+unmount "$B" "$A"

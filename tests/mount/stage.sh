@@ -52,7 +52,7 @@ cat >"$STAGE/hang.sh" <<END
 cluster_up
 mount_on "\$A"
 echo x >"\$A/key"
-kill -STOP "\$mount_pid"
+kill -STOP "\$(pid_of "\$A")"
 cat "\$A/key"
 END
 staged 8 "sh '$STAGE/hang.sh'"

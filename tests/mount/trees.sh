@@ -63,6 +63,14 @@ odd_files() {
     touch -d '2003-02-03' "$1/fifo" # rsync leaves a time that differs by less than a second
 }
 
+# A project of PARTS parts on the local disk, and a directory to work on it in the mount.
+L=$STAGE/local W=$A/work
+local_project() {
+    mkdir "$L" "$W"
+    project "$L/project" "$PARTS"
+    odd_files "$L/project"
+}
+
 git_setup() {
     git config --global user.name tester
     git config --global user.email tester@example.org

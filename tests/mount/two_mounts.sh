@@ -3,10 +3,7 @@
 . "$(dirname "$0")/lib.sh"
 
 cluster_up
-mount_on "$A"
-pid_a=$mount_pid
-mount_on "$B"
-pid_b=$mount_pid
+mount_both
 mkdir "$A/d"
 
 say "a read, a stat and a look-up see every write that returned before they began"
@@ -86,7 +83,7 @@ call OK rmdir "$STAGE/c/d/moving"
 is "the directory that was moved" file "$(ls "$STAGE/c/d/moved")"
 call OK create "$STAGE/c/d/moved/more"
 exec 3<&-
-unmount "$STAGE/c" "$mount_pid"
+unmount "$STAGE/c"
 is "what is in it" "file more" "$(ls "$A/d/moved" | paste -sd ' ')"
 rm -r "$A/d/moved"
 
@@ -104,5 +101,4 @@ mount_probe many "$A" 200
 mount_probe many "$B/d" 200
 
 assert_fsck_clean
-unmount "$B" "$pid_b"
-unmount "$A" "$pid_a"
+unmount "$B" "$A"

@@ -3,10 +3,7 @@
 . "$(dirname "$0")/lib.sh"
 
 cluster_up
-mount_on "$A"
-pid_a=$mount_pid
-mount_on "$B"
-pid_b=$mount_pid
+mount_both
 cd "$A"
 mkdir d
 echo x >file
@@ -173,9 +170,8 @@ call OK setxattr old user.one 1
 is "what is there" "b copy d damaged file link newer old plain well" "$(ls | paste -sd ' ')"
 is "what is below" "damaged dir newer well" "$(ls b | paste -sd ' ')"
 is "the others" "well well" "$(cat well b/well | paste -sd ' ')"
-unmount "$B" "$pid_b"
+unmount "$B"
 mount_on "$B" -o attr_timeout=1,entry_timeout=1 # its listings bring attributes along
-pid_b=$mount_pid
 is "what cannot be listed with attributes" "damaged newer" \
     "$(ls -l "$B/b" 2>&1 >/dev/null | sed "s/.*\/\(.*\)': Structure needs cleaning/\1/" | paste -sd ' ')"
 is "all others" "dir well" "$(ls -l "$B/b" 2>/dev/null | sed -n 's/.*[0-9] //p' | grep -v ' ' | paste -sd ' ')"
@@ -213,5 +209,4 @@ rm well
 is "the file" "well 1" "$(cat second) $(stat -c %h second)"
 
 cd /
-unmount "$B" "$pid_b"
-unmount "$A" "$pid_a"
+unmount "$B" "$A"
