@@ -107,13 +107,13 @@ static void count_installs(struct stage_node *n)
 static void check_leaders(void *ctx, struct sim *sim)
 {
     struct stage *stage = ctx;
-    (void)sim;
     for (size_t i = 0; i < stage->options.count; i++) {
         struct consensus_status status;
-        if (stage->nodes[i].replica == NULL)
+        struct stage_node *n = &stage->nodes[i];
+        if (n->replica == NULL || !sim_event_is_at(sim, n->node))
             continue;
-        replica_consensus_status(stage->nodes[i].replica, &status);
-        count_installs(&stage->nodes[i]);
+        replica_consensus_status(n->replica, &status);
+        count_installs(n);
         if (status.leads)
             note_leader(stage, status.term, (replica_id)(i + 1));
     }

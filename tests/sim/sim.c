@@ -45,6 +45,7 @@ void world_note(struct sim *sim, enum event_kind kind, uint32_t node, uint64_t w
 static void fire_timer(struct sim *sim, struct env_timer *timer)
 {
     struct process *process = process_of(timer->env);
+    sim->event_node = process->node;
     clock_timer_stop(process->node, timer);
     world_note(sim, EVENT_TIMER, process->node->number, 0);
     if (process_enter(process)) {
@@ -55,6 +56,7 @@ static void fire_timer(struct sim *sim, struct env_timer *timer)
 
 static void run_event(struct sim *sim, struct event *event)
 {
+    sim->event_node = event->node == 0 ? NULL : sim->nodes[event->node - 1];
     if (sim->now_ns < sim->paused_until_ns && event->node != 0 && event->kind != EVENT_CONNECT) {
         const struct sim_node *node = sim->nodes[event->node - 1];
         if (sim_node_is_paused(node)) {
@@ -170,6 +172,11 @@ void sim_on_event(struct sim *sim, void (*check)(void *ctx, struct sim *sim), vo
 {
     sim->check = check;
     sim->check_ctx = ctx;
+}
+
+bool sim_event_is_at(const struct sim *sim, const struct sim_node *node)
+{
+    return sim->event_node == NULL || sim->event_node == node;
 }
 
 void sim_on_message(struct sim *sim,

@@ -50,6 +50,8 @@ uint64_t sim_event_count(const struct sim *sim);
 struct sim_faults *sim_faults(struct sim *sim); /* may be changed at any time */
 /* Called after every event; NULL: none. It fails by sf_assert or cmocka. */
 void sim_on_event(struct sim *sim, void (*check)(void *ctx, struct sim *sim), void *ctx);
+/* For such a check: may the event have changed what the process on this node has? */
+bool sim_event_is_at(const struct sim *sim, const struct sim_node *node);
 
 /* host names are the node's name: it listens on and is dialled at "NAME:PORT". */
 struct sim_node *sim_node_new(struct sim *sim, const char *name, const struct sim_program *program);

@@ -90,6 +90,7 @@ struct sim {
     uint64_t sequence;      /* of events and timers alike */
     uint64_t held_sequence; /* of events that were held; below all others */
     uint64_t hash, event_count;
+    const struct sim_node *event_node; /* where it happened last; NULL: at none */
     struct random world; /* draws of faults, delays and seeds of processes */
     struct random test;  /* draws of sim_random */
     struct sim_faults faults;
