@@ -22,7 +22,7 @@ static void on_finding(void *ctx, const struct check_finding *finding)
 {
     (void)ctx;
     progress_end();
-    text_print_name(slice_str(finding->text));
+    text_print(stdout, finding->text);
     if (finding->end == CHECK_REPAIRED)
         printf("; %s", finding->how);
     else if (finding->end == CHECK_LEFT)

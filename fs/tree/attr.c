@@ -6,7 +6,8 @@
 
 #define ATTR_LONG_BYTES 38u /* before the xattrs */
 #define VERSION_PLAIN 1u
-#define VERSION_LONG 2u /* with device and xattrs */
+#define VERSION_LONG 2u     /* with device and xattrs */
+#define VERSION_TO_COME 16u /* they grow by one: what says more is no version */
 #define FLAG_ATIME 1u
 #define FLAG_MOVED 2u
 
@@ -17,8 +18,8 @@ int attr_encode(const struct attr *attr, struct buffer *out)
         return SF_NO_SPACE;
     buffer_clear(out);
     buffer_put_u8(out, is_long ? VERSION_LONG : VERSION_PLAIN);
-    buffer_put_u8(out, (uint8_t)((attr->has_atime ? FLAG_ATIME : 0) |
-                                 (attr->has_moved ? FLAG_MOVED : 0)));
+    buffer_put_u8(
+        out, (uint8_t)((attr->has_atime ? FLAG_ATIME : 0) | (attr->has_moved ? FLAG_MOVED : 0)));
     buffer_put_u32(out, attr->mode);
     buffer_put_u32(out, attr->uid);
     buffer_put_u32(out, attr->gid);
@@ -32,25 +33,32 @@ int attr_encode(const struct attr *attr, struct buffer *out)
     return SF_OK;
 }
 
+/* What stands before the extended attributes. False: it is damaged. */
+static bool read_fixed(struct reader *r, struct attr *attr)
+{
+    uint8_t version = reader_u8(r), flags = reader_u8(r);
+    *attr = (struct attr){.has_atime = flags & FLAG_ATIME, .has_moved = flags & FLAG_MOVED};
+    attr->mode = reader_u32(r);
+    attr->uid = reader_u32(r);
+    attr->gid = reader_u32(r);
+    attr->links = reader_u32(r);
+    attr->atime_ns = reader_u64(r);
+    attr->parent = reader_u64(r);
+    if (version == VERSION_LONG)
+        attr->device = reader_u32(r);
+    bool known = version == VERSION_PLAIN || version == VERSION_LONG;
+    return reader_ok(r) && known && (flags & ~(FLAG_ATIME | FLAG_MOVED)) == 0;
+}
+
 int attr_decode(struct slice bytes, struct attr *out)
 {
     struct reader r = reader_of(bytes);
-    uint8_t version = reader_u8(&r), flags = reader_u8(&r);
-    struct attr attr = {.has_atime = flags & FLAG_ATIME, .has_moved = flags & FLAG_MOVED};
-    attr.mode = reader_u32(&r);
-    attr.uid = reader_u32(&r);
-    attr.gid = reader_u32(&r);
-    attr.links = reader_u32(&r);
-    attr.atime_ns = reader_u64(&r);
-    attr.parent = reader_u64(&r);
-    if (version == VERSION_LONG) {
-        attr.device = reader_u32(&r);
-        attr.xattrs = reader_bytes(&r, reader_left(&r));
-    }
-    bool known = version == VERSION_PLAIN || version == VERSION_LONG;
-    if (!reader_done(&r) || !known || (flags & ~(FLAG_ATIME | FLAG_MOVED)) != 0)
+    struct attr attr;
+    if (!read_fixed(&r, &attr))
         return SF_BAD_ATTR;
-    if (!xattr_list_is_valid(attr.xattrs))
+    if (bytes.p[0] == VERSION_LONG)
+        attr.xattrs = reader_bytes(&r, reader_left(&r));
+    if (!reader_done(&r) || !xattr_list_is_valid(attr.xattrs))
         return SF_BAD_ATTR;
     *out = attr;
     return SF_OK;
@@ -58,7 +66,7 @@ int attr_decode(struct slice bytes, struct attr *out)
 
 bool attr_is_newer(struct slice bytes)
 {
-    return bytes.n > 0 && bytes.p[0] > VERSION_LONG;
+    return bytes.n > 0 && bytes.p[0] > VERSION_LONG && bytes.p[0] <= VERSION_TO_COME;
 }
 
 static void inode_fill(const struct attr *attr, const struct kv_stat *stat, struct tree_inode *out)
@@ -94,6 +102,19 @@ static uint64_t stored_bytes(const struct kv_stat *stat)
         return head;
     uint64_t first = stat->tail[0].first_extent * SF_EXTENT_BYTES;
     return stat->length > first ? head + (stat->length - first) : head;
+}
+
+bool attr_salvage(struct slice bytes, bool of_directory, struct attr *out)
+{
+    struct reader r = reader_of(bytes);
+    struct attr attr;
+    if (!read_fixed(&r, &attr))
+        return false;
+    if (!(of_directory ? S_ISDIR(attr.mode) : is_file_type(attr.mode)))
+        return false;
+    attr.mode &= ~(uint32_t)(S_ISUID | S_ISGID);
+    *out = attr;
+    return true;
 }
 
 int attr_of_file(const struct kv_stat *stat, uint32_t uid, uint32_t gid, struct attr *out)

@@ -37,6 +37,10 @@ SF_MUST_CHECK int attr_encode(const struct attr *attr, struct buffer *out);
 /* out->xattrs points into `bytes`. SF_BAD_ATTR: damaged, or written by a newer version. */
 SF_MUST_CHECK int attr_decode(struct slice bytes, struct attr *out);
 bool attr_is_newer(struct slice bytes); /* of what does not decode: the latter */
+/* Of bytes that are damaged: all but the extended attributes and the set-id bits, if no more than what
+ * stands behind them is, and they are those of a directory or of a file, as is asked. Else false, and
+ * *out is as it was. */
+bool attr_salvage(struct slice bytes, bool of_directory, struct attr *out);
 
 /* The attributes of a file's record, be it one without attr. out->xattrs points into stat->attr.
  * SF_BAD_ATTR. */

@@ -15,13 +15,14 @@
  *      wrong only if besides no record of any shard changed between the end of the look before and
  *      the end of this one: then this one shows one moment. Each shard tells by the counter that it
  *      draws versions from. While the file system is never at rest it is not judged.
- *  K2  An attribute that cannot be read is wrong at once: a record is read whole.
+ *  K2  A record that cannot be read is told of at once: it is read whole. Where it is to be repaired, it
+ *      is looked at again like others, and told of then.
  *  K3  A directory's own record and its entries are one shard's, side by side: where one page shows
  *      all of them they are of one moment; else the counts are wrong only if the own record, which
  *      changes with each entry, is of the same version in all looks.
  *  K4  What is repaired is repaired in one minitransaction, on the versions that were seen last: what
- *      has changed since is looked at again. Nothing is removed but what no name can lead to and what
- *      holds no data; all else comes to /lost+found under '#' and its number.
+ *      has changed since is looked at again. Nothing is removed but what no name can lead to, what leads
+ *      nowhere, and what holds no data; all else comes to /lost+found under '#' and its number.
  *
  * No system calls, and no clock but the env's. Calls block: the host runs the loop.
  */
@@ -36,7 +37,7 @@
 #define CHECK_LOST "lost+found"
 
 enum check_wrong {
-    CHECK_BAD_ATTR = 1,   /* attributes, or an entry's content, that do not decode */
+    CHECK_BAD_ATTR = 1,   /* attributes, or what leads elsewhere, that do not decode or fit */
     CHECK_NEWER_ATTR,     /* attributes that a newer version wrote */
     CHECK_DEAD_ENTRY,     /* of a directory whose own record is absent */
     CHECK_LOST_DIRECTORY, /* an own record that no entry leads to */
@@ -59,7 +60,7 @@ enum check_end { CHECK_FOUND, CHECK_REPAIRED, CHECK_LEFT };
 
 struct check_finding {
     enum check_wrong wrong;
-    const char *text; /* one line: what is wrong, with names or numbers; borrowed */
+    struct slice text; /* what is wrong, with names, as they are, or numbers; borrowed */
     enum check_end end;
     const char *how; /* REPAIRED: what was done; LEFT: why it was left; borrowed */
 };

@@ -15,24 +15,37 @@
 /* What one record says of one subject. Those of a subject are side by side when they are sorted. */
 enum fact_kind {
     /* of a directory, by its id */
-    FACT_OWN = 1, /* its own record; value: the parent; extra: FACT_UNREADABLE */
+    FACT_OWN = 1, /* its own record; value: the parent; extra: FACT_UNREADABLE, FACT_DAMAGED */
     FACT_ENTRY,   /* leads to it; value: the directory that the entry is in */
     FACT_STRAY,   /* it has entries and no own record; value: how many */
     FACT_COUNTS,  /* differ; value: entries, extra: subdirectories, too many of them counted */
     /* of an inode, by its number */
-    FACT_INODE = 16, /* its record; value: names counted; extra: FACT_UNREADABLE */
+    FACT_INODE = 16, /* its record; value: names counted; extra: as of FACT_OWN */
     FACT_NAME,       /* refers to it; value: the directory that the name is in */
     FACT_LOCATION,   /* says where it lives; value: hash of that key */
     FACT_HOME,       /* it lives there; value: hash of the key; extra: FACT_MOVED */
     /* of extents, by their data id */
     FACT_RANGE = 32, /* named: value: first << 32 | end; extra: by whom, 0: intent or trash */
     FACT_EXTENT,     /* is there; value: its number */
+    /* of any other record, by the hash of its key */
+    FACT_DAMAGE = 48, /* value: the directory that it is an entry of; extra: enum damage */
 };
-#define FACT_UNREADABLE 1u
+#define FACT_UNREADABLE 1u /* its attributes ... */
+#define FACT_DAMAGED 2u    /* ... which are not of a newer version */
 #define FACT_MOVED 1u
 #define FACT_OPEN_END UINT32_MAX
 
-enum subject { SUBJECT_DIRECTORY, SUBJECT_INODE, SUBJECT_DATA };
+/* What is damaged in a record. */
+enum damage {
+    DAMAGE_FILE,            /* attributes: of a file with one name ... */
+    DAMAGE_NAME,            /* ... of a name that refers to an inode ... */
+    DAMAGE_ROOT,            /* ... of the root */
+    DAMAGE_ENTRY_CONTENT,   /* what leads to a directory ... */
+    DAMAGE_NAME_CONTENT,    /* ... to an inode ... */
+    DAMAGE_LOCATION_CONTENT /* ... to where an inode lives */
+};
+
+enum subject { SUBJECT_DIRECTORY, SUBJECT_INODE, SUBJECT_DATA, SUBJECT_RECORD };
 
 struct fact {
     uint64_t id, value;
@@ -42,7 +55,8 @@ struct fact {
 
 static inline enum subject fact_subject(enum fact_kind kind)
 {
-    return kind >= FACT_RANGE   ? SUBJECT_DATA
+    return kind >= FACT_DAMAGE  ? SUBJECT_RECORD
+           : kind >= FACT_RANGE ? SUBJECT_DATA
            : kind >= FACT_INODE ? SUBJECT_INODE
                                 : SUBJECT_DIRECTORY;
 }
@@ -148,6 +162,9 @@ SF_MUST_CHECK int check_ask(struct check *check, const struct kv_op *op, struct 
 SF_MUST_CHECK int check_recount(struct check *check, uint64_t directory, struct tally *tally);
 SF_MUST_CHECK int check_new_id(struct check *check, uint64_t *id);
 void check_pause(struct check *check, uint64_t ms);
+
+#define CHECK_ATTR_IS_DAMAGED "its attributes are damaged"
+#define CHECK_CONTENT_IS_DAMAGED "its content is damaged"
 
 /* -- check_see.c --------------------------------------------------------------------------- */
 

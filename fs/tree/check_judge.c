@@ -157,6 +157,12 @@ static bool is_in_loop(const struct check *check, uint64_t id)
 
 /* -- judging ------------------------------------------------------------------------------- */
 
+/* Where nothing is repaired, damage was told of when it was read. */
+static unsigned judge_readable(const struct check *check, const struct fact *fact)
+{
+    return check->host->repair && fact->extra & FACT_DAMAGED ? BIT(CHECK_BAD_ATTR) : 0;
+}
+
 static unsigned judge_entered(const struct check *check, const struct fact *own,
                               const struct fact *entry, size_t entries)
 {
@@ -181,7 +187,7 @@ static unsigned judge_directory(const struct check *check, const struct group_of
         return BIT(CHECK_DEAD_ENTRY);
     if (!own)
         return strays > 0 ? BIT(CHECK_LOST_ENTRIES) : 0;
-    unsigned wrong = judge_entered(check, own, entry, entries);
+    unsigned wrong = judge_entered(check, own, entry, entries) | judge_readable(check, own);
     if (count && (count->value != 0 || count->extra != 0))
         wrong |= BIT(CHECK_COUNTS);
     return wrong;
@@ -196,7 +202,7 @@ static unsigned judge_location(const struct fact *location, const struct fact *h
     return home->value != location->value ? BIT(CHECK_WRONG_LOCATION) : 0;
 }
 
-static unsigned judge_inode(const struct group_of_facts *group)
+static unsigned judge_inode(const struct check *check, const struct group_of_facts *group)
 {
     size_t inodes, names, locations, homes;
     const struct fact *inode = facts_of(group, FACT_INODE, &inodes);
@@ -205,7 +211,9 @@ static unsigned judge_inode(const struct group_of_facts *group)
     (void)facts_of(group, FACT_NAME, &names);
     if (!inode)
         return names > 0 ? BIT(CHECK_DEAD_NAME) : judge_location(location, home, homes);
-    if (inode->extra & FACT_UNREADABLE || inode->value == names)
+    if (inode->extra & FACT_UNREADABLE)
+        return judge_readable(check, inode) ? BIT(CHECK_BAD_ATTR) | BIT(CHECK_LINKS) : 0;
+    if (inode->value == names)
         return 0; /* with no names at all it is kept by who has it open */
     return names == 0 ? BIT(CHECK_LOST_FILE) : BIT(CHECK_LINKS);
 }
@@ -258,9 +266,11 @@ unsigned judge(const struct check *check, const struct group_of_facts *group)
     case SUBJECT_DIRECTORY:
         return judge_directory(check, group);
     case SUBJECT_INODE:
-        return judge_inode(group);
+        return judge_inode(check, group);
     case SUBJECT_DATA:
         return judge_data(group);
+    case SUBJECT_RECORD:
+        return BIT(CHECK_BAD_ATTR);
     }
     return 0;
 }

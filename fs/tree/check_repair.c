@@ -6,9 +6,11 @@
 #include <sys/stat.h>
 
 #define PARTS_MAX 12u
-#define NAMES_CHECKED_MAX 24u /* of a file: further ones are not checked once more */
-#define RECOUNTS_MAX 20u      /* of a directory that changes while its counts are set right */
-#define RESCUED_MODE 0700u    /* of a directory whose record is made anew, and of /lost+found */
+#define NAMES_CHECKED_MAX 24u   /* of a file: further ones are not checked once more */
+#define RECOUNTS_MAX 20u        /* of a directory that changes while its counts are set right */
+#define RESCUED_MODE 0700u      /* of a directory whose record is made anew, and of /lost+found */
+#define RESCUED_FILE_MODE 0600u /* of a file whose attributes are lost */
+#define ROOT_MODE 0755u         /* as it has without any */
 
 /* A minitransaction, and what its operations point to. */
 struct repair {
@@ -27,8 +29,7 @@ static void tell(struct check *check, enum check_wrong wrong, const char *repair
                  const char *left)
 {
     struct check_finding finding = {.wrong = wrong, .end = CHECK_FOUND};
-    buffer_put_u8(&check->text, 0);
-    finding.text = (const char *)check->text.p;
+    finding.text = buffer_slice(&check->text);
     if (check->host->repair) {
         finding.end = repaired ? CHECK_REPAIRED : CHECK_LEFT;
         finding.how = repaired ? repaired : left;
@@ -489,6 +490,12 @@ static void mend_lost_file(struct check *check, const struct sighting *inode)
     mend(&r, status, CHECK_LOST_FILE, "it came to /" CHECK_LOST);
 }
 
+static void unchanged_names(struct repair *r, const struct sighting *names, size_t n)
+{
+    for (size_t i = 0; i < n && i < NAMES_CHECKED_MAX; i++)
+        unchanged(r, &names[i]);
+}
+
 static void mend_links(struct check *check, const struct sighting *inode,
                        const struct sighting *names, size_t n)
 {
@@ -496,9 +503,20 @@ static void mend_links(struct check *check, const struct sighting *inode,
     say_subject(check, "inode", inode->fact.id);
     text_add(&check->text, ": it counts %llu names; there are %zu",
              (unsigned long long)inode->fact.value, n);
-    for (size_t i = 0; i < n && i < NAMES_CHECKED_MAX; i++)
-        unchanged(&r, &names[i]);
+    unchanged_names(&r, names, n);
     mend(&r, set_links(&r, inode, (uint32_t)n), CHECK_LINKS, "the count was set right");
+}
+
+/* What is at the key, if there is something, stays as it is now. */
+static int stays(struct repair *r, const struct key *key, struct kv_stat *stat)
+{
+    struct kv_op *check = add_check(r, key->space, key_slice(key));
+    *stat = (struct kv_stat){.version = 0};
+    int status = check_ask(r->check, check, stat, NULL);
+    check->pre = (struct kv_pre){KV_PRE_VERSION, stat->version};
+    if (status == SF_NOT_FOUND)
+        check->pre.kind = KV_PRE_ABSENT;
+    return status == SF_NOT_FOUND ? SF_OK : status;
 }
 
 /* The key that the record names has no such file, and stays so until it is removed. */
@@ -508,17 +526,11 @@ static int check_stale(struct repair *r, const struct sighting *location)
     struct kv_stat stat;
     int status =
         key_of_reference(check_bytes(r->check, location->data_at, location->data_bytes), key);
-    if (status != SF_OK)
-        return status;
-    struct kv_op *check = add_check(r, key->space, key_slice(key));
-    status = check_ask(r->check, check, &stat, NULL);
+    if (status == SF_OK)
+        status = stays(r, key, &stat);
     if (status == SF_OK && stat.kind == RECORD_VALUE && stat.created == location->fact.id)
         return SF_PRECONDITION; /* it is there */
-    if (status == SF_OK)
-        check->pre = (struct kv_pre){KV_PRE_VERSION, stat.version};
-    else if (status == SF_NOT_FOUND)
-        check->pre.kind = KV_PRE_ABSENT;
-    return status == SF_NOT_FOUND ? SF_OK : status;
+    return status;
 }
 
 static void mend_stale_location(struct check *check, const struct sighting *location)
@@ -562,6 +574,124 @@ static void mend_location(struct check *check, const struct sighting *location,
          "the record says now where it lives");
 }
 
+/* -- what cannot be read ------------------------------------------------------------------- */
+
+/* What can be saved of its attributes; else this mode, and the owner who repairs. */
+static struct attr saved_attr(const struct check *check, const struct sighting *seen, uint32_t mode)
+{
+    const struct check_host *host = check->host;
+    struct attr attr = {.mode = mode, .uid = host->uid, .gid = host->gid, .links = 1};
+    (void)attr_salvage(check_bytes(check, seen->attr_at, seen->attr_bytes), S_ISDIR(mode), &attr);
+    return attr;
+}
+
+static void say_damage(struct check *check, const struct sighting *seen, const char *what)
+{
+    say_name(check, seen);
+    text_add(&check->text, ": %s", what);
+}
+
+static void mend_attr(struct repair *r, int status, const struct sighting *seen,
+                      const struct attr *attr)
+{
+    char how[64];
+    snprintf(how, sizeof how, "now it has mode %04o, owner %u, group %u", attr->mode & 07777u,
+             attr->uid, attr->gid);
+    if (status == SF_OK)
+        status = set_attr(r, change(r, KV_SET_ATTR, seen), attr);
+    mend(r, status, CHECK_BAD_ATTR, how);
+}
+
+/* entry: one that leads to it, or NULL. */
+static void mend_own_attr(struct check *check, const struct sighting *own,
+                          const struct sighting *entry)
+{
+    struct repair r = {.check = check};
+    struct attr attr = saved_attr(check, own, S_IFDIR | RESCUED_MODE);
+    say_damage(check, own, CHECK_ATTR_IS_DAMAGED);
+    attr.parent = entry ? entry->fact.value : TREE_ROOT;
+    if (entry)
+        unchanged(&r, entry);
+    mend_attr(&r, SF_OK, own, &attr);
+}
+
+static void mend_inode_attr(struct check *check, const struct sighting *inode,
+                            const struct sighting *names, size_t n)
+{
+    struct repair r = {.check = check};
+    struct attr attr = saved_attr(check, inode, S_IFREG | RESCUED_FILE_MODE);
+    say_damage(check, inode, CHECK_ATTR_IS_DAMAGED);
+    attr.links = n > 0 ? (uint32_t)n : 1;
+    attr.has_moved = false;
+    unchanged_names(&r, names, n);
+    mend_attr(&r, SF_OK, inode, &attr);
+}
+
+/* It says that it has moved if there is a record of where to. */
+static void mend_file_attr(struct check *check, const struct sighting *file)
+{
+    struct repair r = {.check = check};
+    struct attr attr = saved_attr(check, file, S_IFREG | RESCUED_FILE_MODE);
+    struct kv_stat stat;
+    struct key *inode = new_key(&r);
+    key_of_inode(file->created, inode);
+    int status = stays(&r, inode, &stat);
+    say_damage(check, file, CHECK_ATTR_IS_DAMAGED);
+    attr.has_moved = stat.kind == RECORD_REFERENCE;
+    attr.links = 1;
+    mend_attr(&r, status, file, &attr);
+}
+
+static void mend_root_attr(struct check *check, const struct sighting *own)
+{
+    struct repair r = {.check = check};
+    struct attr attr = saved_attr(check, own, S_IFDIR | ROOT_MODE);
+    say_damage(check, own, CHECK_ATTR_IS_DAMAGED);
+    mend_attr(&r, SF_OK, own, &attr);
+}
+
+/* Without any it is listed as a file of unknown kind: its inode says which. */
+static void mend_name_attr(struct check *check, const struct sighting *name)
+{
+    struct repair r = {.check = check};
+    say_damage(check, name, CHECK_ATTR_IS_DAMAGED);
+    change(&r, KV_SET_ATTR, name)->flags = KV_HAS_ATTR;
+    mend(&r, SF_OK, CHECK_BAD_ATTR, "they were removed; its inode has others");
+}
+
+/* It leads to nothing that anybody could find. */
+static void mend_content(struct check *check, const struct sighting *seen, enum damage damage)
+{
+    struct repair r = {.check = check};
+    say_damage(check, seen, CHECK_CONTENT_IS_DAMAGED);
+    if (damage == DAMAGE_LOCATION_CONTENT)
+        change(&r, KV_DELETE, seen);
+    else
+        take_entry(&r, seen, damage == DAMAGE_ENTRY_CONTENT);
+    mend(&r, SF_OK, CHECK_BAD_ATTR, "it was removed");
+}
+
+static void mend_damage(struct check *check, const struct sighting *seen)
+{
+    enum damage damage = (enum damage)seen->fact.extra;
+    switch (damage) {
+    case DAMAGE_FILE:
+        mend_file_attr(check, seen);
+        return;
+    case DAMAGE_NAME:
+        mend_name_attr(check, seen);
+        return;
+    case DAMAGE_ROOT:
+        mend_root_attr(check, seen);
+        return;
+    case DAMAGE_ENTRY_CONTENT:
+    case DAMAGE_NAME_CONTENT:
+    case DAMAGE_LOCATION_CONTENT:
+        mend_content(check, seen, damage);
+        return;
+    }
+}
+
 /* -- extents ------------------------------------------------------------------------------- */
 
 static void mend_leaks(struct check *check, const struct group_of_facts *group)
@@ -602,6 +732,11 @@ static void repair_directory(struct check *check, const struct group_of_facts *g
     const struct sighting *entries = sightings_of(group, FACT_ENTRY, &n);
     const struct sighting *stray = sightings_of(group, FACT_STRAY, &strays);
     const struct sighting *counts = sightings_of(group, FACT_COUNTS, &tallies);
+    if (has(wrong, CHECK_BAD_ATTR)) { /* first: the others need to know what is above it */
+        mend_own_attr(check, own, entries);
+        check->again |= wrong != 1u << CHECK_BAD_ATTR;
+        return;
+    }
     for (size_t i = 0; i < n && has(wrong, CHECK_DEAD_ENTRY); i++)
         mend_dead_entry(check, &entries[i], i == 0 ? stray : NULL);
     if (has(wrong, CHECK_LOST_ENTRIES))
@@ -625,6 +760,11 @@ static void repair_inode(struct check *check, const struct group_of_facts *group
     const struct sighting *names = sightings_of(group, FACT_NAME, &n);
     const struct sighting *location = sightings_of(group, FACT_LOCATION, &locations);
     const struct sighting *home = sightings_of(group, FACT_HOME, &homes);
+    if (has(wrong, CHECK_BAD_ATTR)) {
+        mend_inode_attr(check, inode, names, n);
+        check->again |= n == 0; /* it is lost, too */
+        return;
+    }
     if (has(wrong, CHECK_DEAD_NAME))
         mend_dead_names(check, names, n);
     if (has(wrong, CHECK_LOST_FILE))
@@ -652,6 +792,10 @@ void repair_subject(struct check *check, const struct group_of_facts *group, uns
             tell_shared(check, first->id);
         if (has(wrong, CHECK_LEAK))
             mend_leaks(check, group);
+        return;
+    case SUBJECT_RECORD:
+        for (size_t i = 0; i < group->count; i++)
+            mend_damage(check, (const struct sighting *)(const void *)fact_at(group, i));
         return;
     }
 }

@@ -52,7 +52,9 @@ static void name_plain(struct buffer *to, struct slice key)
 {
     char name[TREE_NAME_BYTES_MAX + 1];
     if (tree_name_of_key(key, name)) {
-        text_add(to, "'/%s'", name);
+        text_add(to, "'/");
+        buffer_append(to, name, strlen(name));
+        text_add(to, "'");
         return;
     }
     text_add(to, "the key of %zu bytes '", key.n);
@@ -161,28 +163,59 @@ static void note(const struct seen *seen, struct fact fact)
     sighting->data_bytes = seen->entry->data.n;
 }
 
-/* A record that cannot be read says so at once, in the first look. */
+/* A record that cannot be read says so at once, in the first look; where it is to be mended, it is
+ * told of then. */
 static void complain(const struct seen *seen, enum check_wrong wrong, const char *what)
 {
     struct check *check = seen->check;
-    if (check->counts.look != 1)
+    if (check->counts.look != 1 || (wrong == CHECK_BAD_ATTR && check->host->repair))
         return;
     buffer_clear(&check->text);
     see_name(&check->text, seen->space, seen->key);
     text_add(&check->text, ": %s", what);
-    repair_leave(check, wrong, "nobody knows what it should be");
+    repair_leave(check, wrong, "this version cannot read them");
 }
 
-static bool read_attr(const struct seen *seen, struct attr *attr)
+static uint64_t hash_of_key(enum kv_space space, struct slice key)
 {
-    struct slice bytes = seen->entry->stat.attr;
-    if (attr_decode(bytes, attr) == SF_OK)
-        return true;
-    if (attr_is_newer(bytes))
+    return bytes_hash_seed(key, (uint64_t)space);
+}
+
+/* directory: that it is an entry of, if it is one. */
+static void see_damage(const struct seen *seen, enum damage damage, uint64_t directory)
+{
+    if (damage >= DAMAGE_ENTRY_CONTENT)
+        complain(seen, CHECK_BAD_ATTR, CHECK_CONTENT_IS_DAMAGED);
+    if (seen->check->host->repair)
+        note(seen, (struct fact){.id = hash_of_key(seen->space, seen->key),
+                                 .value = directory,
+                                 .extra = damage,
+                                 .kind = FACT_DAMAGE});
+}
+
+/* Of a file, or of a name of one that has several: these always have some. */
+static bool is_of_file(const struct kv_stat *stat, struct attr *attr)
+{
+    return stat->attr.n > 0 && attr_of_file(stat, 0, 0, attr) == SF_OK;
+}
+
+static bool is_of_directory(const struct kv_stat *stat, struct attr *attr)
+{
+    return attr_decode(stat->attr, attr) == SF_OK && S_ISDIR(attr->mode);
+}
+
+/* Is it readable? Else the extra of a fact that says what it is. */
+static uint32_t read_attr(const struct seen *seen, bool of_directory, struct attr *attr)
+{
+    const struct kv_stat *stat = &seen->entry->stat;
+    if (of_directory ? is_of_directory(stat, attr) : is_of_file(stat, attr))
+        return 0;
+    if (attr_is_newer(stat->attr)) {
         complain(seen, CHECK_NEWER_ATTR, "its attributes are of a newer version");
-    else
-        complain(seen, CHECK_BAD_ATTR, "its attributes are damaged");
-    return false;
+        return FACT_UNREADABLE;
+    }
+    complain(seen, CHECK_BAD_ATTR, CHECK_ATTR_IS_DAMAGED);
+    return FACT_UNREADABLE | FACT_DAMAGED;
 }
 
 /* -- what each record says ----------------------------------------------------------------- */
@@ -201,19 +234,14 @@ static void see_tail(const struct seen *seen)
     }
 }
 
-static uint64_t hash_of_key(enum kv_space space, struct slice key)
-{
-    return bytes_hash_seed(key, (uint64_t)space);
-}
-
-static void see_file(const struct seen *seen)
+static void see_file(const struct seen *seen, uint64_t directory)
 {
     const struct kv_stat *stat = &seen->entry->stat;
     struct attr attr = {.mode = S_IFREG};
-    bool is_readable = stat->attr.n == 0 || read_attr(seen, &attr);
-    bool has_moved = is_readable && attr.has_moved;
-    if (is_readable && S_ISDIR(attr.mode))
-        complain(seen, CHECK_BAD_ATTR, "it is a file and its mode says directory");
+    uint32_t unreadable = stat->attr.n > 0 ? read_attr(seen, false, &attr) : 0;
+    bool has_moved = unreadable == 0 && attr.has_moved;
+    if (unreadable & FACT_DAMAGED)
+        see_damage(seen, DAMAGE_FILE, directory);
     seen->check->counts.files++;
     see_tail(seen);
     if (has_moved || seen->check->counts.look > 1)
@@ -233,7 +261,8 @@ static void see_leading(const struct seen *seen, enum fact_kind kind, uint64_t d
     if (status == SF_OK)
         note(seen, (struct fact){.id = id, .value = directory, .kind = kind});
     else
-        complain(seen, CHECK_BAD_ATTR, "its content is damaged");
+        see_damage(seen, kind == FACT_ENTRY ? DAMAGE_ENTRY_CONTENT : DAMAGE_NAME_CONTENT,
+                   directory);
 }
 
 static void see_entry(const struct seen *seen, uint64_t directory)
@@ -246,12 +275,12 @@ static void see_entry(const struct seen *seen, uint64_t directory)
         return;
     case RECORD_REFERENCE:
         seen->check->counts.names++;
-        if (seen->entry->stat.attr.n > 0)
-            (void)read_attr(seen, &attr);
+        if (seen->entry->stat.attr.n > 0 && read_attr(seen, false, &attr) & FACT_DAMAGED)
+            see_damage(seen, DAMAGE_NAME, directory);
         see_leading(seen, FACT_NAME, directory);
         return;
     case RECORD_VALUE:
-        see_file(seen);
+        see_file(seen, directory);
         return;
     }
 }
@@ -259,21 +288,19 @@ static void see_entry(const struct seen *seen, uint64_t directory)
 static void see_own(const struct seen *seen, uint64_t id)
 {
     struct attr attr = {.mode = S_IFDIR};
-    bool is_readable = read_attr(seen, &attr);
-    if (is_readable && !S_ISDIR(attr.mode))
-        complain(seen, CHECK_BAD_ATTR, "it is a directory and its mode says otherwise");
+    uint32_t unreadable = read_attr(seen, true, &attr);
     if (id != TREE_ROOT)
-        note(seen, (struct fact){.id = id,
-                                 .value = attr.parent,
-                                 .extra = is_readable ? 0 : FACT_UNREADABLE,
-                                 .kind = FACT_OWN});
+        note(seen,
+             (struct fact){.id = id, .value = attr.parent, .extra = unreadable, .kind = FACT_OWN});
+    else if (unreadable & FACT_DAMAGED)
+        see_damage(seen, DAMAGE_ROOT, 0);
 }
 
 static void see_location(const struct seen *seen, uint64_t ino)
 {
     struct key key;
     if (key_of_reference(seen->entry->data, &key) != SF_OK) {
-        complain(seen, CHECK_BAD_ATTR, "its content is damaged");
+        see_damage(seen, DAMAGE_LOCATION_CONTENT, 0);
         return;
     }
     note(seen, (struct fact){.id = ino,
@@ -288,14 +315,13 @@ static void see_inode(const struct seen *seen, uint64_t ino)
         see_location(seen, ino);
         return;
     }
-    bool is_readable = read_attr(seen, &attr);
+    uint32_t unreadable = read_attr(seen, false, &attr);
+    bool is_nameless = unreadable == 0 && attr.links == 0;
     see_tail(seen);
-    seen->check->counts.files++;
-    seen->check->counts.nameless += is_readable && attr.links == 0;
-    note(seen, (struct fact){.id = ino,
-                             .value = attr.links,
-                             .extra = is_readable ? 0 : FACT_UNREADABLE,
-                             .kind = FACT_INODE});
+    seen->check->counts.files += !is_nameless;
+    seen->check->counts.nameless += is_nameless;
+    note(seen,
+         (struct fact){.id = ino, .value = attr.links, .extra = unreadable, .kind = FACT_INODE});
 }
 
 static void see_extent(const struct seen *seen)

@@ -442,9 +442,128 @@ static void damage_attr(struct scene *scene)
     write_attr(scene, entry_of(scene->docs, "text"), "\001nonsense");
 }
 
+static void expect_file(struct scene *scene, uint64_t directory, const char *name, uint32_t mode,
+                        uint32_t uid)
+{
+    struct tree_inode inode;
+    assert_int_equal(look_up(scene, directory, name, &inode), SF_OK);
+    assert_int_equal(inode.mode, mode);
+    assert_int_equal(inode.uid, uid);
+    assert_int_equal(user_do(scene->user, TREE_UNLINK, directory, name, NULL), SF_OK);
+}
+
+static void text_is_readable(struct scene *scene)
+{
+    expect_file(scene, scene->docs, "text", S_IFREG | 0600, 7);
+}
+
+/* What begins like no version that anybody will write. */
+static void damage_all_of_attr(struct scene *scene)
+{
+    write_attr(scene, entry_of(scene->docs, "text"), "\377\377\377");
+}
+
+static void damage_type(struct scene *scene)
+{
+    static const struct attr attr = {.mode = 0644, .uid = 99, .links = 1};
+    put_attr(scene, entry_of(scene->docs, "text"), &attr);
+}
+
+/* Of a file that has moved, which still stands in the record of where it lives. */
+static void damage_attr_of_moved(struct scene *scene)
+{
+    put_attr(scene, entry_of(TREE_ROOT, "file"), &moved);
+    put_reference(scene, inode_of(scene->file), entry_of(TREE_ROOT, "file"), scene->file);
+    user_expect_fits(scene->user);
+    write_attr(scene, entry_of(TREE_ROOT, "file"), "\001nonsense");
+}
+
+static void moved_is_readable(struct scene *scene)
+{
+    file_is_located(scene);
+    expect_file(scene, TREE_ROOT, "file", S_IFREG | 0600, 7);
+}
+
+/* The list of extended attributes alone: two bytes of it are no entry. */
+static void damage_xattrs(struct scene *scene)
+{
+    const struct attr attr = {
+        .mode = S_IFIFO | S_ISUID | 0751, .uid = 99, .links = 1, .xattrs = slice_str("xx")};
+    put_attr(scene, entry_of(scene->docs, "text"), &attr);
+}
+
+static void all_but_xattrs_is_there(struct scene *scene)
+{
+    expect_file(scene, scene->docs, "text", S_IFIFO | 0751, 99);
+}
+
+static void damage_attr_of_inode(struct scene *scene)
+{
+    write_attr(scene, inode_of(scene->names), "\001");
+}
+
+static void inode_has_two_names(struct scene *scene)
+{
+    struct tree_inode inode;
+    assert_int_equal(look_up(scene, TREE_ROOT, "one", &inode), SF_OK);
+    assert_int_equal(inode.links, 2);
+    assert_int_equal(inode.size, strlen("what it holds"));
+    expect_file(scene, TREE_ROOT, "one", S_IFREG | 0600, 7);
+    expect_file(scene, scene->docs, "two", S_IFREG | 0600, 7);
+}
+
+static void damage_attr_of_name(struct scene *scene)
+{
+    write_attr(scene, entry_of(scene->docs, "two"), "\001");
+}
+
+static void name_leads_to_its_inode(struct scene *scene)
+{
+    expect_file(scene, scene->docs, "two", S_IFREG | 0644, 0);
+}
+
+static void damage_attr_of_root(struct scene *scene)
+{
+    struct key key = own_of(TREE_ROOT);
+    struct kv_op op = op_of(KV_PUT, &key);
+    op.record_kind = RECORD_DIRECTORY;
+    op.flags = KV_HAS_ATTR;
+    op.attr = slice_str("\001");
+    must(scene, &op);
+}
+
+static void damage_location(struct scene *scene)
+{
+    struct key nothing = {.space = KV_PLAIN, .n = 0};
+    put_reference(scene, inode_of(12345), nothing, 12345);
+    struct key key = inode_of(12345);
+    struct kv_op op = op_of(KV_PUT, &key);
+    op.record_kind = RECORD_REFERENCE;
+    op.data = slice_str("\377 no key");
+    op.created = 12345;
+    op.flags = KV_HAS_CREATED | KV_ANY_KIND;
+    op.pre = (struct kv_pre){KV_PRE_CREATED, 12345};
+    must(scene, &op);
+}
+
+static void location_is_gone(struct scene *scene)
+{
+    struct key key = inode_of(12345);
+    assert_false(user_has_record(scene->user, key.space, key_slice(&key)));
+}
+
 static void damage_attr_of_directory(struct scene *scene)
 {
     write_attr(scene, own_of(scene->sub), "\002");
+}
+
+static void sub_is_readable(struct scene *scene)
+{
+    struct tree_inode inode;
+    assert_int_equal(look_up(scene, scene->docs, "sub", &inode), SF_OK);
+    assert_int_equal(inode.mode, S_IFDIR | 0700);
+    assert_int_equal(inode.parent, scene->docs);
+    assert_int_equal(user_do(scene->user, TREE_CREATE, scene->sub, "more", NULL), SF_OK);
 }
 
 static void write_newer_attr(struct scene *scene)
@@ -459,6 +578,11 @@ static void damage_entry(struct scene *scene)
     op.record_kind = RECORD_DIRECTORY;
     op.data = slice_str("no id");
     must(scene, &op);
+}
+
+static void strange_is_gone(struct scene *scene)
+{
+    assert_int_equal(look_up(scene, TREE_ROOT, "strange", NULL), SF_NOT_FOUND);
 }
 
 static const struct {
@@ -486,10 +610,18 @@ static const struct {
     {locate_not_at_all, CHECK_NO_LOCATION, 1, file_is_located},
     {leak, CHECK_LEAK, 2, file_of_two_is_whole},
     {share_extents, CHECK_SHARED_EXTENTS, 1, NULL},
-    {damage_attr, CHECK_BAD_ATTR, 1, NULL},
-    {damage_attr_of_directory, CHECK_BAD_ATTR, 1, NULL},
+    {damage_attr, CHECK_BAD_ATTR, 1, text_is_readable},
+    {damage_all_of_attr, CHECK_BAD_ATTR, 1, text_is_readable},
+    {damage_type, CHECK_BAD_ATTR, 1, text_is_readable},
+    {damage_attr_of_moved, CHECK_BAD_ATTR, 1, moved_is_readable},
+    {damage_xattrs, CHECK_BAD_ATTR, 1, all_but_xattrs_is_there},
+    {damage_attr_of_inode, CHECK_BAD_ATTR, 1, inode_has_two_names},
+    {damage_attr_of_name, CHECK_BAD_ATTR, 1, name_leads_to_its_inode},
+    {damage_attr_of_root, CHECK_BAD_ATTR, 1, docs_is_there},
+    {damage_attr_of_directory, CHECK_BAD_ATTR, 1, sub_is_readable},
+    {damage_location, CHECK_BAD_ATTR, 1, location_is_gone},
+    {damage_entry, CHECK_BAD_ATTR, 1, strange_is_gone},
     {write_newer_attr, CHECK_NEWER_ATTR, 1, NULL},
-    {damage_entry, CHECK_BAD_ATTR, 1, NULL},
 };
 
 #define DAMAGES (sizeof damages / sizeof damages[0])
@@ -542,6 +674,43 @@ static void all_damages_together(void **state)
     stage_free(scene.stage);
 }
 
+static void put_content(struct scene *scene, struct key key, enum record_kind kind)
+{
+    struct kv_op stat = op_of(KV_STAT, &key), op = op_of(KV_PUT, &key);
+    op.pre = (struct kv_pre){KV_PRE_VERSION, do_raw(scene, &stat).stat.version};
+    op.flags = KV_ANY_KIND;
+    op.record_kind = kind;
+    op.data = slice_str("no number");
+    must(scene, &op);
+}
+
+/* What cannot be read, and what is wrong because of it: of directories above and below one another,
+ * and a file of which no name leads to it any more. */
+static void what_damage_leaves_behind_is_repaired_too(void **state)
+{
+    struct scene scene;
+    (void)state;
+    scene_open(&scene, 100);
+    put_content(&scene, entry_of(TREE_ROOT, "docs"), RECORD_DIRECTORY);
+    write_attr(&scene, own_of(scene.docs), "\001");
+    write_attr(&scene, own_of(scene.sub), "\001");
+    damage_attr(&scene);
+    put_content(&scene, entry_of(TREE_ROOT, "one"), RECORD_REFERENCE);
+    put_content(&scene, entry_of(scene.docs, "two"), RECORD_REFERENCE);
+    write_attr(&scene, inode_of(scene.names), "\001");
+    struct fsck repaired = user_fsck(scene.user, true);
+    assert_int_equal(repaired.result.left, 0);
+    assert_int_equal(repaired.result.unsettled, 0);
+    assert_int_equal(repaired.wrong[CHECK_BAD_ATTR], 7);
+    expect_lost(&scene, scene.docs);
+    expect_lost(&scene, scene.names);
+    user_expect_fits(scene.user);
+    sub_is_readable(&scene);
+    text_is_readable(&scene);
+    user_expect_fits(scene.user);
+    stage_free(scene.stage);
+}
+
 /* A directory of several pages is one of several looks at its shard. */
 static void a_large_directory_is_counted(void **state)
 {
@@ -569,6 +738,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_damage_is_found_and_repaired),
         cmocka_unit_test(all_damages_together),
+        cmocka_unit_test(what_damage_leaves_behind_is_repaired_too),
         cmocka_unit_test(a_large_directory_is_counted),
     };
     log_level_min = LOG_LEVEL_ERROR;

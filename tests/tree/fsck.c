@@ -27,7 +27,8 @@ static void on_finding(void *ctx, const struct check_finding *finding)
 {
     struct fsck *fsck = ctx;
     fsck->wrong[finding->wrong]++;
-    print_message("    %s; %s\n", finding->text, finding->how ? finding->how : "found");
+    print_message("    %.*s; %s\n", (int)finding->text.n, (const char *)finding->text.p,
+                  finding->how ? finding->how : "found");
 }
 
 static void on_progress(void *ctx, const struct check_counts *counts)
