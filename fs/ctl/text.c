@@ -9,16 +9,37 @@ static void print_byte(FILE *to, uint8_t byte)
         fputs("\\n", to);
     else if (byte == '\t')
         fputs("\\t", to);
-    else if (byte < 0x20 || byte == 0x7f)
-        fprintf(to, "\\%03o", (unsigned)byte);
     else
-        putc(byte, to);
+        fprintf(to, "\\%03o", (unsigned)byte);
+}
+
+/* Bytes of the character that begins at p, at most `left`; 0: none does, or a control character. */
+static size_t character_bytes(const uint8_t *p, size_t left)
+{
+    static const uint32_t least[] = {0, 0x20, 0xa0, 0x800, 0x10000};
+    size_t n = *p < 0x80 ? 1 : *p < 0xe0 ? 2 : *p < 0xf0 ? 3 : 4;
+    uint32_t c = n == 1 ? *p : *p & (0x7fu >> n);
+    if (n > left || (*p >= 0x80 && *p < 0xc0) || *p >= 0xf8)
+        return 0;
+    for (size_t i = 1; i < n; i++) {
+        if ((p[i] & 0xc0) != 0x80)
+            return 0;
+        c = c << 6 | (p[i] & 0x3fu);
+    }
+    bool is_one = c >= least[n] && c != 0x7f && (c < 0xd800 || c > 0xdfff) && c <= 0x10ffff;
+    return is_one ? n : 0;
 }
 
 void text_print(FILE *to, struct slice text)
 {
-    for (size_t i = 0; i < text.n; i++)
-        print_byte(to, text.p[i]);
+    for (size_t i = 0; i < text.n;) {
+        size_t n = character_bytes(text.p + i, text.n - i);
+        if (n > 0)
+            fwrite(text.p + i, 1, n, to);
+        else
+            print_byte(to, text.p[i++]);
+        i += n;
+    }
 }
 
 void text_print_name(struct slice name)

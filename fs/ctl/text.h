@@ -1,5 +1,5 @@
 /* text: words from outside, on their way to a terminal or into a line: a control character in them
- * would move the cursor or break the line. */
+ * would move the cursor or break the line, and what is no UTF-8 may be one. */
 #ifndef CTL_TEXT_H
 #define CTL_TEXT_H
 
@@ -9,7 +9,8 @@
 #include "env/assert.h"
 #include "env/bytes.h"
 
-/* As C writes it: \n, \t, and \ooo for other control characters; all else as it is. */
+/* As C writes it: \n, \t, and \ooo for the bytes of other control characters and for those that are no
+ * UTF-8; all else as it is. */
 void text_print(FILE *to, struct slice text);
 /* A name, on standard output: likewise where that is a terminal, else as it is. */
 void text_print_name(struct slice name);

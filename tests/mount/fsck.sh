@@ -84,6 +84,16 @@ rm -r broken damaged
 shardctl del --key newer
 assert_fsck_clean
 
+say "names in findings: one line each, whatever they are"
+strange=$(printf 'a\nb\033\302\205\377\303\251')
+mount_record "$strange" 01
+exits 4 "^'/a\\\\nb\\\\033\\\\302\\\\205\\\\377é': its attributes are damaged$" shardctl fsck
+mount_record "$(printf '%0255d' 7)" 01
+exits 4 "^'/0*7': its attributes are damaged$" shardctl fsck
+exits 1 "damaged; now it has mode 0600" shardctl fsck --repair
+rm "$strange" ./0*7
+assert_fsck_clean
+
 say "while others create, rename and remove: nothing is found"
 work() { # NAME
     while [ ! -e "$STAGE/enough" ]; do
