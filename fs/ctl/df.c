@@ -26,18 +26,24 @@ static void cell(const struct table *table, uint64_t bytes, char out[TEXT_BYTES_
         snprintf(out, TEXT_BYTES_MAX, "%llu", (ull)(bytes / 1024));
 }
 
+/* Rounded up, as df(1) does: what is nearly full is not shown as less than it is. */
+static uint64_t percent_of(uint64_t part_bytes, uint64_t total_bytes)
+{
+    uint64_t part = part_bytes / 1024 + (part_bytes % 1024 > 0), total = total_bytes / 1024;
+    return total > 0 ? part * 100 / total + (part * 100 % total > 0) : 0;
+}
+
 static void print_row(const struct table *table, const char *group, const char *replicas,
                       const struct tree_space *space)
 {
     char total[TEXT_BYTES_MAX] = "-", used[TEXT_BYTES_MAX] = "-", left[TEXT_BYTES_MAX] = "-";
-    char percent[8] = "-";
+    char percent[24] = "-";
     if (space->known) {
         uint64_t taken = space->total_bytes - space->free_bytes;
-        double part = space->total_bytes > 0 ? (double)taken / (double)space->total_bytes : 0;
         cell(table, space->total_bytes, total);
         cell(table, taken, used);
         cell(table, space->free_bytes, left);
-        snprintf(percent, sizeof percent, "%.0f%%", 100 * part);
+        snprintf(percent, sizeof percent, "%llu%%", (ull)percent_of(taken, space->total_bytes));
     }
     printf("%-10s %8s %14s %14s %14s %5s\n", group, replicas, total, used, left, percent);
 }

@@ -82,6 +82,8 @@ is "lines" 4 "$(wc -l <"$STAGE/got")"
 total=$(awk '$1 == "all" { print $2 }' "$STAGE/got")
 is "the sum" "$total" "$(awk '$1 ~ /^10[01]$/ { sum += $3 } END { print sum }' "$STAGE/got")"
 is "replicas" "3/3 3/3" "$(awk '$1 ~ /^10/ { print $2 }' "$STAGE/got" | paste -sd ' ')"
+is "USE% of all, rounded up" "$(awk '$1 == "all" { part = $3 * 100 / $2; whole = int(part);
+    print whole + (part > whole) "%" }' "$STAGE/got")" "$(awk '$1 == "all" { print $5 }' "$STAGE/got")"
 shardctl df -h | grep -q '^all .*[0-9][GT] .*%$' || fail "df -h: $(shardctl df -h)"
 mount_total() { df --output=size "$A" | tail -n 1 | tr -d ' '; }
 has_total() { [ "$(mount_total)" = "$total" ]; }
