@@ -27,7 +27,7 @@ static void print_help(void)
          "  -o attr_timeout=S,entry_timeout=S  let the kernel cache for so long (0: every\n"
          "                       look is at the cluster)\n"
          "  -o max_background=N  requests that the kernel keeps in flight (64)\n"
-         "  -o fsname=NAME       what 'mount' and 'df' show\n"
+         "  -o fsname=NAME       what 'mount' and 'df' show; a comma in it is '\\,'\n"
          "  -o nonempty          mount over a directory that is not empty\n"
          "  -o no_mend           do not ask the kernel for what this libfuse cannot name:\n"
          "                       shared mappings, parallel look-ups and writes");
@@ -196,11 +196,28 @@ static bool take_word(struct mount_options *options, char *text)
     return false;
 }
 
+/* Cuts the next word off the list. A backslash takes what follows it as it is, be it a comma, as
+ * libfuse has it. NULL: there is none. */
+static char *next_word(char **list)
+{
+    char *word = *list, *from = word, *to = word;
+    if (!*from)
+        return NULL;
+    for (; *from && *from != ','; from++) {
+        if (*from == '\\' && from[1])
+            from++;
+        *to++ = *from;
+    }
+    *list = *from ? from + 1 : from;
+    *to = 0;
+    return word;
+}
+
 static bool take_words(struct mount_options *options, const char *list)
 {
-    char *copy = sf_strdup(list), *save;
+    char *copy = sf_strdup(list), *rest = copy, *text;
     bool good = true;
-    for (char *text = strtok_r(copy, ",", &save); text && good; text = strtok_r(NULL, ",", &save))
+    while (good && (text = next_word(&rest)))
         good = take_word(options, text);
     free(copy);
     return good;

@@ -62,6 +62,9 @@ shardctl del --key .shardfs
 unmount "$A"
 
 say "-o fsname, max_background"
+mount_on "$A" -o 'fsname=a\,b\\c,ro'
+is "source with a comma" 'a,b\134c' "$(awk -v where="$A" '$2 == where { print $1 }' /proc/mounts)"
+unmount "$A"
 mount_on "$A" -o fsname=keys,max_background=23
 is "source" keys "$(awk -v where="$A" '$2 == where { print $1 }' /proc/mounts)"
 if [ "$(id -u)" = 0 ]; then
