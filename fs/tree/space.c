@@ -59,8 +59,8 @@ static bool map_u64(const msgpack_object *map, const char *key, uint64_t *out)
     return true;
 }
 
-/* Does one of the process's replicas lead this group? */
-static bool leads(const msgpack_object *result, group_id gid)
+/* Does one of the process's replicas lead this group, and in which term? */
+static void note_leader(const msgpack_object *result, struct tree_member *member)
 {
     const msgpack_object *replicas = map_find(result, "replicas");
     for (uint32_t i = 0;
@@ -68,10 +68,12 @@ static bool leads(const msgpack_object *result, group_id gid)
         const msgpack_object *replica = &replicas->via.array.ptr[i];
         const msgpack_object *flag = map_find(replica, "leads");
         uint64_t its_gid;
-        if (map_u64(replica, "gid", &its_gid) && its_gid == gid)
-            return flag && flag->type == MSGPACK_OBJECT_BOOLEAN && flag->via.boolean;
+        if (!map_u64(replica, "gid", &its_gid) || its_gid != member->gid)
+            continue;
+        member->leads = flag && flag->type == MSGPACK_OBJECT_BOOLEAN && flag->via.boolean;
+        (void)map_u64(replica, "term", &member->term);
+        return;
     }
-    return false;
 }
 
 static void note_member(struct space_poll *poll, int status, const msgpack_object *result)
@@ -86,7 +88,7 @@ static void note_member(struct space_poll *poll, int status, const msgpack_objec
     strcpy(member->address, poll->address);
     if (status != SF_OK)
         return;
-    member->leads = leads(result, poll->gid);
+    note_leader(result, member);
     (void)map_u64(result, "disk_total", &member->total_bytes);
     (void)map_u64(result, "disk_free", &member->free_bytes);
 }
@@ -130,6 +132,22 @@ struct tree_space tree_group_space(const struct config *config, group_id gid,
     return space;
 }
 
+static bool is_deposed(const struct tree_member *leader, const struct tree_member *members,
+                       size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (members[i].gid == leader->gid && members[i].leads && members[i].term > leader->term)
+            return true;
+    return false;
+}
+
+void tree_one_leader(struct tree_member *members, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (members[i].leads && is_deposed(&members[i], members, count))
+            members[i].leads = false;
+}
+
 void tree_space_add(struct tree_space *sum, const struct tree_space *part)
 {
     sum->known |= part->known;
@@ -159,6 +177,7 @@ static void end_round(struct space_poll *poll)
         poll->latest = sum;
     poll->known = poll->asked;
     poll->asked = old;
+    tree_one_leader(poll->known.all, poll->known.count);
 }
 
 static void ask_next(struct space_poll *poll)

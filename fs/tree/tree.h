@@ -89,7 +89,8 @@ struct tree_member {
     group_id gid;
     char address[SF_ADDRESS_BYTES_MAX];
     bool answered; /* only then the rest is known */
-    bool leads;    /* its group */
+    bool leads;    /* its group ... */
+    uint64_t term; /* ... in this one */
     uint64_t total_bytes, free_bytes;
 };
 /* count: how many. Until the next turn of the loop. */
@@ -229,6 +230,8 @@ struct tree_space {
  * Config gives each of them an even part. Not known where none of its members answered. */
 struct tree_space tree_group_space(const struct config *config, group_id gid,
                                    const struct tree_member *members, size_t count);
+/* Of several that lead a group, for each was asked at another moment, the one of the latest term does. */
+void tree_one_leader(struct tree_member *members, size_t count);
 void tree_space_add(struct tree_space *sum, const struct tree_space *part);
 
 struct tree_call {

@@ -91,12 +91,28 @@ static void silent_group_is_not_known(void **state)
     config_free(config);
 }
 
+/* Each group has one that leads: who is not it any more said so before. */
+static void the_latest_leader_leads(void **state)
+{
+    struct tree_member members[] = {
+        {.gid = 100, .leads = true, .term = 4},  {.gid = 100, .leads = true, .term = 5},
+        {.gid = 100, .leads = true, .term = 3},  {.gid = 101, .leads = true, .term = 2},
+        {.gid = 101, .leads = false, .term = 9},
+    };
+    static const bool wanted[] = {false, true, false, true, false};
+    (void)state;
+    tree_one_leader(members, sizeof members / sizeof members[0]);
+    for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++)
+        assert_int_equal(members[i].leads, wanted[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(shared_disks_count_once),
         cmocka_unit_test(fullest_replica_counts),
         cmocka_unit_test(silent_group_is_not_known),
+        cmocka_unit_test(the_latest_leader_leads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
