@@ -13,6 +13,10 @@ exits() {
 }
 
 cluster_up
+script -qec 'shardctl fsck' /dev/null </dev/null >"$STAGE/out"
+grep -q 'look 1: [0-9]* of 64 shards, 0 records' "$STAGE/out" || fail "progress: $(cat "$STAGE/out")"
+tail -n 1 "$STAGE/out" | grep -q "$(printf '\r\033')"'\[K0 directories, .*: clean' ||
+    fail "it does not end with the summary: $(cat "$STAGE/out")"
 exits 0 '^0 directories, 0 files, 0 extents in 64 shards: clean$' shardctl fsck
 mount_on "$A"
 cd "$A"
