@@ -28,8 +28,11 @@ static void looked_up_then(struct request *r, int status)
 static void handle_lookup(fuse_req_t fuse, fuse_ino_t parent, const char *name)
 {
     struct request *r = request_new(fuse);
-    if (request_entry(r, parent, name))
-        request_submit(r, TREE_LOOKUP, looked_up_then);
+    if (!request_entry(r, parent, name))
+        return;
+    r->call.guess =
+        nodes_directory_at(&r->mount->nodes, r->call.place.directory, r->call.place.name);
+    request_submit(r, TREE_LOOKUP, looked_up_then);
 }
 
 static void forget_one(struct mount *mount, fuse_ino_t node_id, uint64_t lookups)

@@ -1,5 +1,5 @@
 /* LOOKUP and GETATTR: one read for a file, two for a directory, and for a name of a file that has had
- * several. */
+ * several. The two are asked for at once where the caller knows which directory was there last. */
 #include "tree/op.h"
 
 static void on_directory_record(struct op *op, int status, const struct kv_reply *reply)
@@ -13,6 +13,19 @@ static void on_directory_record(struct op *op, int status, const struct kv_reply
     if (status == SF_OK)
         status = attr_directory_inode(op->child, &reply->stat, reply->data, &op->call->inode);
     op_finish(op, status);
+}
+
+/* Read at once with its entry: it was in this directory, and is there, each at some moment of the
+ * call. Else it was moved meanwhile, and is read after its entry. */
+static void on_directory_ahead(struct op *op, int status, const struct kv_reply *reply)
+{
+    struct tree_inode *inode = &op->call->inode;
+    if (status == SF_OK)
+        status = attr_directory_inode(op->child, &reply->stat, reply->data, inode);
+    if (status == SF_OK && inode->parent == op->call->place.directory)
+        op_finish(op, SF_OK);
+    else
+        op_stat(op, &op->directory, on_directory_record);
 }
 
 /* What CREATE met is gone again. */
@@ -68,7 +81,7 @@ static void on_entry(struct op *op, int status, const struct kv_reply *reply)
         status = key_directory_id(reply->data, &op->child);
         if (status == SF_OK) {
             key_of_directory(op->child, &op->directory);
-            op_stat(op, &op->directory, on_directory_record);
+            op_stat_ahead(op, &op->directory, on_directory_ahead);
             return;
         }
     } else if (status == SF_OK) {
@@ -88,9 +101,14 @@ void lookup_entry(struct op *op)
 int lookup_start(struct op *op)
 {
     int status = key_of_entry(op->call->place.directory, op->call->place.name, &op->entry);
-    if (status == SF_OK)
-        lookup_entry(op);
-    return status;
+    if (status != SF_OK)
+        return status;
+    lookup_entry(op);
+    if (op->call->guess != 0) {
+        key_of_directory(op->call->guess, &op->directory);
+        op_ahead(op, &op->directory);
+    }
+    return SF_OK;
 }
 
 static void on_file(struct op *op, int status, const struct kv_stat *stat, struct slice data)

@@ -2,7 +2,8 @@
  *
  * A step is a function that gets the answer to what the step before asked for, and either asks for
  * the next thing (op_send, op_value, op_new_id, op_later) or ends the call (op_finish). Exactly one
- * thing is waited for at a time, but for READDIR of the root, which has its own fan-out.
+ * thing is waited for at a time, but for READDIR of the root, which has its own fan-out. Beside it
+ * one read may be under way for a step that comes later (ahead.c).
  */
 #ifndef TREE_OP_H
 #define TREE_OP_H
@@ -27,7 +28,7 @@ typedef void op_step(struct op *op, int status, const struct kv_reply *reply);
 typedef void op_value_step(struct op *op, int status, const struct kv_stat *stat,
                            struct slice data);
 
-enum op_waits { OP_NOTHING, OP_CLIENT, OP_VALUE, OP_ID, OP_TIMER, OP_FAN_OUT };
+enum op_waits { OP_NOTHING, OP_CLIENT, OP_VALUE, OP_ID, OP_TIMER, OP_AHEAD, OP_FAN_OUT };
 
 struct op {
     struct tree *tree;
@@ -41,6 +42,7 @@ struct op {
     struct client_call client;
     struct value_call value;
     struct client_id id;
+    struct ahead *ahead; /* NULL: none */
     struct env_timer timer;
     op_step *then; /* of client and timer */
     op_value_step *then_value;
@@ -172,6 +174,16 @@ int op_file_inode(struct op *op, const struct kv_stat *stat);
 /* The record of `kv`, a PUT or SET_ATTR, gets these attributes, which stay in op->attr.
  * SF_NO_SPACE. */
 SF_MUST_CHECK int op_set_attr(struct op *op, struct kv_op *kv, const struct attr *attr);
+
+/* -- ahead.c: the read of a later step ----------------------------------------------------------- */
+
+/* Begins to read the record of `key`, with data, beside what is waited for. One at a time: the one
+ * before is given up. */
+void op_ahead(struct op *op, const struct key *key);
+/* As op_stat; what op_ahead reads is taken, where it is this record. `then` may be called before this
+ * returns, so a step that asks does nothing after it; the reply is there until the call ends. */
+void op_stat_ahead(struct op *op, const struct key *key, op_step *then);
+void ahead_free(struct ahead *ahead); /* NULL is allowed */
 
 /* -- locate.c: where a file is ------------------------------------------------------------------ */
 

@@ -33,6 +33,7 @@ static void op_stop(struct op *op)
     case OP_TIMER:
         env_timer_stop(&op->timer);
         break;
+    case OP_AHEAD:
     case OP_FAN_OUT:
     case OP_NOTHING:
         break;
@@ -44,6 +45,7 @@ void op_drop(struct op *op)
 {
     if (op->scan)
         scan_free(op);
+    ahead_free(op->ahead);
     if (op->prev)
         op->prev->next = op->next;
     else

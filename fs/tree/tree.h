@@ -137,7 +137,7 @@ struct tree_place {
 
 /* kind      uses                                  result, in the call
  *
- * LOOKUP    place.directory, place.name           inode
+ * LOOKUP    place.directory, place.name, guess    inode
  * GETATTR   place                                 inode
  * SETATTR   place, set, new values, bare          inode (not if bare). NO_SPACE: the extended
  *                                                 attributes do not fit
@@ -244,6 +244,7 @@ struct tree_call {
     bool (*is_open)(struct tree_call *call, uint64_t ino);
     enum tree_kind kind;
     struct tree_place place;
+    uint64_t guess; /* LOOKUP: the directory that was there last, which saves time; 0: none */
     uint64_t to_directory; /* RENAME, LINK */
     struct slice to_name;
     bool no_replace, exchange; /* RENAME: not both */

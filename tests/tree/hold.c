@@ -7,7 +7,8 @@
 #include <cmocka.h>
 
 static unsigned submitted;
-static struct client *holds;        /* its next minitransaction stays behind ... */
+static struct client *holds; /* its next request of this kind stays behind ... */
+static enum kv_kind holds_kind;
 static struct client_call *is_held; /* ... as this one, until it is let go */
 
 void __real_client_submit(struct client *client, struct client_call *call);
@@ -16,7 +17,7 @@ void __wrap_client_submit(struct client *client, struct client_call *call);
 void __wrap_client_submit(struct client *client, struct client_call *call)
 {
     submitted++;
-    if (client == holds && call->op->kind == KV_MINI && !is_held)
+    if (client == holds && call->op->kind == holds_kind && !is_held)
         is_held = call;
     else
         __real_client_submit(client, call);
@@ -27,12 +28,23 @@ unsigned hold_submitted(void)
     return submitted;
 }
 
-void hold_submit(struct user *user, struct waiting *waiting)
+static void submit(struct user *user, struct waiting *waiting, enum kv_kind kind)
 {
     holds = user->client;
+    holds_kind = kind;
     user_submit(user, waiting);
     while (!is_held)
         assert_true(sim_step(user->cluster->sim));
+}
+
+void hold_submit(struct user *user, struct waiting *waiting)
+{
+    submit(user, waiting, KV_MINI);
+}
+
+void hold_submit_read(struct user *user, struct waiting *waiting)
+{
+    submit(user, waiting, KV_STAT);
 }
 
 int hold_let_go(struct user *user, struct waiting *waiting)

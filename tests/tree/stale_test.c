@@ -184,6 +184,61 @@ static void a_directory_that_was_filled_stays(void **state)
     scene_close(&scene);
 }
 
+/* -- a directory that is read at once with its name ------------------------------------------- */
+
+static struct waiting looking_up(uint64_t in, const char *name, uint64_t guess)
+{
+    return (struct waiting){
+        .call = {.kind = TREE_LOOKUP, .place = place_of(in, name), .guess = guess}};
+}
+
+static void a_guess_changes_no_answer(void **state)
+{
+    struct scene scene = scene_open();
+    uint64_t d = make(&scene, TREE_MKDIR, scene.in, "d");
+    uint64_t other = make(&scene, TREE_MKDIR, scene.in, "other");
+    uint64_t file = make(&scene, TREE_CREATE, scene.in, "file");
+    const uint64_t guesses[] = {0, d, other, file, d + 1000000};
+    (void)state;
+    for (size_t i = 0; i < sizeof guesses / sizeof *guesses; i++) {
+        struct waiting waiting = looking_up(scene.in, "d", guesses[i]);
+        assert_int_equal(user_call(scene.user, &waiting), SF_OK);
+        assert_true(waiting.call.inode.ino == d && waiting.call.inode.parent == scene.in);
+        waiting = looking_up(scene.in, "file", guesses[i]);
+        assert_int_equal(user_call(scene.user, &waiting), SF_OK);
+        assert_true(waiting.call.inode.ino == file);
+        waiting = looking_up(scene.in, "d", guesses[i]);
+        user_submit(scene.user, &waiting);
+        tree_cancel(&waiting.call);
+        waiting = looking_up(scene.in, "nothing", guesses[i]);
+        assert_int_equal(user_call(scene.user, &waiting), SF_NOT_FOUND);
+    }
+    scene_close(&scene);
+}
+
+/* Its own record was read, and then its name. */
+static void what_changes_between_its_record_and_its_name(void **state)
+{
+    struct scene scene = scene_open();
+    uint64_t to = make(&scene, TREE_MKDIR, scene.in, "to");
+    uint64_t d = make(&scene, TREE_MKDIR, scene.in, "d");
+    struct waiting lookup = looking_up(to, "came", d), rename = renaming(&scene, "d", "came");
+    (void)state;
+    rename.call.to_directory = to;
+    hold_submit_read(scene.user, &lookup);
+    stage_run_ms(scene.stage, 1000);
+    assert_int_equal(user_call(scene.other, &rename), SF_OK);
+    assert_int_equal(hold_let_go(scene.user, &lookup), SF_OK);
+    assert_true(lookup.call.inode.ino == d && lookup.call.inode.parent == to);
+
+    struct waiting gone = looking_up(to, "came", d);
+    hold_submit_read(scene.user, &gone);
+    stage_run_ms(scene.stage, 1000);
+    assert_int_equal(user_do(scene.other, TREE_RMDIR, to, "came", NULL), SF_OK);
+    assert_int_equal(hold_let_go(scene.user, &gone), SF_NOT_FOUND);
+    scene_close(&scene);
+}
+
 /* -- where a file lives ------------------------------------------------------------------------ */
 
 static bool has_inode_record(struct scene *scene, uint64_t ino)
@@ -286,6 +341,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_directory_that_was_filled_elsewhere_is_in_nobodys_way),
         cmocka_unit_test(nor_in_that_of_one_that_comes_to_its_name),
         cmocka_unit_test(a_directory_that_was_filled_stays),
+        cmocka_unit_test(a_guess_changes_no_answer),
+        cmocka_unit_test(what_changes_between_its_record_and_its_name),
         cmocka_unit_test(a_file_goes_whatever_is_said_of_its_place),
         cmocka_unit_test(and_gets_another_name_or_a_second),
     };
