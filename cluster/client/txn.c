@@ -166,7 +166,8 @@ static void send_prepare(struct txn *txn, struct txn_part *part)
                                                   .ops = part->ops,
                                                   .op_count = part->op_count,
                                                   .numbers = txn->numbers,
-                                                  .number_count = txn->count};
+                                                  .number_count = txn->count,
+                                                  .hold = txn->op->call->op->hold};
     router_send(txn->op->client->router, &slot->router_call);
 }
 
@@ -264,6 +265,7 @@ void txn_begin(struct op *op)
     struct client *client = op->client;
     struct txn *txn = sf_calloc(1, sizeof *txn);
     txn->op = op;
+    txn->waits = op->call->op->hold != 0;
     op->txn = txn;
     op->state = OP_TXN;
     env_timer_init(client->env, &txn->rest, rest_on_timer);

@@ -18,8 +18,8 @@
  *      answers is kept there for us.
  *  N2  Numbers are asked for in all sessions within one turn, so that two transactions stand in the
  *      same order in any two queues.
- *  N3  Retrying, Prepares are sent one after the other in ascending order of shards: who waits for a
- *      lock of a shard holds locks of lower shards alone.
+ *  N3  Retrying, or with a hold (proto/kv.h), Prepares are sent one after the other in ascending
+ *      order of shards: who waits for a lock of a shard holds locks of lower shards alone.
  *  N4  A participant to which nothing was sent will never be prepared: its number is used for
  *      nothing else.
  *

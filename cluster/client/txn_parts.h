@@ -36,7 +36,7 @@ struct txn {
     struct finish finish; /* VOTING */
     struct finish_part ends[SF_MINI_OPS_MAX];
     size_t numbered, sent; /* parts; those sent are the first ones */
-    bool waits;            /* it is a retry */
+    bool waits;            /* it is a retry, or has a hold */
     unsigned rounds;       /* retries so far */
     struct env_timer rest; /* RESTING */
     struct kv_reply replies[SF_MINI_OPS_MAX];

@@ -63,6 +63,12 @@ bool kv_is_lock(enum kv_kind kind)
     return kind >= KV_LOCK && kind <= KV_LOCK_AWAIT;
 }
 
+bool kv_may_hold(enum kv_kind kind)
+{
+    return kind == KV_GET || kind == KV_STAT || (kind >= KV_PUT && kind <= KV_TAKE) ||
+           kind == KV_MINI || kind == KV_PREPARE;
+}
+
 bool kv_is_of_holder(enum kv_kind kind)
 {
     return kind >= KV_RENEW && kind <= KV_RELEASE;

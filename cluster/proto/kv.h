@@ -80,6 +80,14 @@ struct kv_pre {
  *  MINI           checks, ops (all of one shard)             replies, one for each op; their data
  *                                                            together <= SF_VALUE_BYTES_MAX
  *
+ *  hold: a number that its caller draws at random, for reading a key and changing it by what was
+ *  read while others change it all the time (shardkv/pending_holds.c). It changes nothing that an
+ *  answer says, only when it comes.
+ *  GET, STAT              waits until those have changed the key who came before, and keeps others
+ *                         from changing it for up to KV_HOLD_MS
+ *  PUT .. DELETE, MINI,   passes what this number holds in the shard, and ends it
+ *  PREPARE
+ *
  *  A minitransaction over several shards (shardkv/txn.h): each shard is a participant, named by a
  *  session of that shard and a number in it.
  *  PREPARE        checks, ops (of one participant); numbers  fate; status of a no, replies, failed
@@ -181,6 +189,7 @@ struct kv_add {
 #define KV_MINI_BYTES_MAX (4u << 20)
 #define KV_NUMBERS_MAX 64u         /* of one FORGET */
 #define KV_AWAIT_MS 10000u         /* so long a LOCK_AWAIT is not answered */
+#define KV_HOLD_MS 500u            /* so long a hold stands at the most */
 #define KV_SHARD_OF_KEY UINT32_MAX /* kv_target.shard: to be computed from the key */
 
 /* A participant of a transaction: a number of a session, which is used for nothing else. */
@@ -241,6 +250,7 @@ struct kv_op {
     size_t check_count, op_count;     /* together <= SF_MINI_OPS_MAX */
     const struct kv_number *numbers;  /* PREPARE, OUTCOME, FORGET, ASK */
     size_t number_count;
+    uint64_t hold; /* 0: none; not within a MINI */
 };
 
 /* Where a request goes. */
@@ -319,6 +329,7 @@ const char *kv_method_name(enum kv_kind kind);
 bool kv_kind_of_method(struct slice method, enum kv_kind *out);
 bool kv_is_read(enum kv_kind kind);      /* GET, GET_RANGE, STAT, SCAN, LOCK_TEST, LOCK_AWAIT */
 bool kv_is_lock(enum kv_kind kind);      /* the four that carry a struct kv_lock */
+bool kv_may_hold(enum kv_kind kind);     /* those that `hold` means something to */
 bool kv_is_of_holder(enum kv_kind kind); /* RENEW, FENCE, RELEASE: they have no session */
 /* PREPARE, OUTCOME, FORGET, ASK: what a transaction over shards needs to come to its end. */
 bool kv_is_of_txn(enum kv_kind kind);
@@ -350,7 +361,7 @@ void kv_extent_key(uint64_t data_id, uint64_t extent, uint8_t out[KV_EXTENT_KEY_
  *      8192 adds: [slot, is_max, value, slot, ...]                 16384 shards: [shard, ...]
  *      32768 checks: [operation, ...]             65536 ops: [operation, ...]
  *      131072 numbers: [shard, session, sequence, first incomplete, shard, ...]
- *      262144 after_ns
+ *      262144 after_ns                524288 hold
  *  request    [gid, group identity, shard, forward, session, sequence, first incomplete,
  *      operation], or, of GET and STAT, [key]: a plain key, any group (gid 0, forward,
  *      KV_SHARD_OF_KEY)

@@ -85,6 +85,7 @@ static int check_common(const struct kv_op *op, unsigned flags, const char **wha
     bool holds_others = op->kind == KV_MINI || op->kind == KV_PREPARE;
     RULE(holds_others || op->check_count + op->op_count == 0, SF_INVALID, "operations");
     RULE(kv_is_of_txn(op->kind) || op->number_count == 0, SF_INVALID, "participants");
+    RULE(kv_may_hold(op->kind) || op->hold == 0, SF_INVALID, "hold");
     return check_tails(op, what);
 }
 
@@ -250,6 +251,7 @@ static bool kind_fits(enum kv_kind kind, enum place place)
 static int check_at(const struct kv_op *op, enum place place, const char **what)
 {
     RULE(kind_fits(op->kind, place), SF_INVALID, "kind");
+    RULE(place == PLACE_ALONE || op->hold == 0, SF_INVALID, "hold");
     unsigned flags = place == PLACE_CHECK ? FLAGS_OF_A_CHECK : flags_allowed[op->kind];
     int status = check_common(op, flags, what);
     return status ? status : check_kind(op, what);

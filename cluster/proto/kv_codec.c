@@ -35,9 +35,10 @@ enum op_field {
     OP_OPS = 1 << 16,
     OP_NUMBERS = 1 << 17,
     OP_AFTER = 1 << 18,
-    OP_FIELDS_LIMIT = 1 << 19,
+    OP_HOLD = 1 << 19,
+    OP_FIELDS_LIMIT = 1 << 20,
     OP_NOT_NESTED =
-        OP_SHARDS | OP_CHECKS | OP_OPS | OP_NUMBERS /* stand in no operation of a MINI */
+        OP_SHARDS | OP_CHECKS | OP_OPS | OP_NUMBERS | OP_HOLD /* stand in no operation of a MINI */
 };
 
 enum reply_field {
@@ -131,7 +132,8 @@ static unsigned op_fields(const struct kv_op *op)
            bit_if(op->tail_count > 0, OP_TAIL) | bit_if(op->if_tail_count > 0, OP_IF_TAIL) |
            bit_if(op->add_count > 0, OP_ADDS) | bit_if(op->shard_count > 0, OP_SHARDS) |
            bit_if(op->check_count > 0, OP_CHECKS) | bit_if(op->op_count > 0, OP_OPS) |
-           bit_if(op->number_count > 0, OP_NUMBERS) | bit_if(op->after_ns != 0, OP_AFTER);
+           bit_if(op->number_count > 0, OP_NUMBERS) | bit_if(op->after_ns != 0, OP_AFTER) |
+           bit_if(op->hold != 0, OP_HOLD);
 }
 
 static size_t op_objects(unsigned fields)
@@ -214,6 +216,7 @@ void kv_op_pack(struct buffer *b, const struct kv_op *op)
     put_u64(b, fields & OP_IDS, op->ids_first);
     put_op_lists(b, op, fields);
     put_u64(b, fields & OP_AFTER, op->after_ns);
+    put_u64(b, fields & OP_HOLD, op->hold);
 }
 
 static void get_adds(struct cursor *c, struct kv_op *op)
@@ -315,6 +318,7 @@ static void get_op(struct cursor *c, struct kv_op *op, unsigned refused)
     op->ids_first = get_u64(&from, fields & OP_IDS);
     get_op_lists(&from, op, fields);
     op->after_ns = get_u64(&from, fields & OP_AFTER);
+    op->hold = get_u64(&from, fields & OP_HOLD);
     unpack_end(c, &from);
     c->bad = c->bad || op->kind == 0;
 }

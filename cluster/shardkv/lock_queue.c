@@ -10,8 +10,13 @@ struct lock_queue {
     UT_hash_handle hh;
     uint32_t shard;
     struct waiter *first; /* Q1 */
-    size_t waiting;       /* of them are WAITING */
+    size_t waiting;       /* of them are WAITING or HELD */
 };
+
+static bool counts(enum waiter_state state)
+{
+    return state == WAITER_WAITING || state == WAITER_HELD;
+}
 
 static struct lock_queue *find(const struct lock_queues *queues, uint32_t shard)
 {
@@ -40,7 +45,7 @@ static bool conflicts_with_earlier(const struct lock_queue *queue, const struct 
     {
         if (other->ticket >= waiter->ticket)
             return false;
-        if (waiting_only && other->state != WAITER_WAITING)
+        if (waiting_only && !counts(other->state))
             continue;
         if (lock_sets_conflict(&other->set, &waiter->set))
             return true;
@@ -83,9 +88,9 @@ void lock_queue_add(struct lock_queues *queues, struct waiter *waiter, enum wait
 {
     struct lock_queue *queue = find_or_make(queues, waiter->shard);
     sf_assert(waiter->state == WAITER_ASIDE);
-    sf_assert(state == WAITER_WAITING || waiter->stays);
+    sf_assert(state != WAITER_PROPOSED || waiter->stays);
     waiter->state = state;
-    queue->waiting += state == WAITER_WAITING;
+    queue->waiting += counts(state);
     if (queue->first != NULL && queue->first->prev->ticket < waiter->ticket)
         DL_APPEND(queue->first, waiter);
     else
@@ -97,7 +102,7 @@ void lock_queue_remove(struct lock_queues *queues, struct waiter *waiter)
     if (waiter->state == WAITER_ASIDE)
         return;
     struct lock_queue *queue = find(queues, waiter->shard);
-    queue->waiting -= waiter->state == WAITER_WAITING;
+    queue->waiting -= counts(waiter->state);
     waiter->state = WAITER_ASIDE;
     DL_DELETE(queue->first, waiter);
     if (queue->first != NULL)

@@ -47,7 +47,7 @@ static void own_keys(struct lock_set *set)
 void lock_set_of(struct lock_set *set, const struct kv_op *op)
 {
     if (kv_is_read(op->kind)) {
-        add(set, op, LOCK_READ);
+        add(set, op, op->hold != 0 ? LOCK_WRITE : LOCK_READ);
     } else if (op->kind == KV_MINI || op->kind == KV_PREPARE) {
         for (size_t i = 0; i < op->check_count; i++) {
             const struct kv_op *check = &op->checks[i];

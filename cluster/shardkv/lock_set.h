@@ -1,7 +1,8 @@
 /* lock_set: what a request asks of the locks of a shard.
  *
  *   mode    taken for                                                       and goes with
- *   WRITE   keys that are written; prefixes that must be empty              nothing
+ *   WRITE   keys that are written, or held (proto/kv.h); prefixes that must nothing
+ *           be empty
  *   CHECK   keys checked for their version, a slot, or absence              CHECK, READ
  *   ADD     keys of an Add; keys checked for what an Add leaves as it is    ADD, READ
  *           (that they exist, who they are, their tail)

@@ -18,6 +18,7 @@
 
 struct shardkv;
 struct fence_worker;
+struct held;
 struct trash_worker;
 struct txn_worker;
 
@@ -32,6 +33,7 @@ struct kv_machine {
     struct copy_tables *txns;
     struct copy_tables *ranges;
     struct lock_queues waiting; /* requests that wait for locks; empty unless it leads */
+    struct held *holds;         /* those of its shards; none unless it leads */
     struct shards *shards;      /* NULL until the state was restored */
     struct handoff *handoff;
     struct trash_worker *trash;

@@ -200,16 +200,24 @@ static void read_on_done(struct replica_read *read, int status)
         pending_read(p);
 }
 
+void pending_ask(struct pending *p)
+{
+    p->state = PENDING_READING;
+    p->way.read = (struct replica_read){.on_done = read_on_done};
+    int status = replica_read(p->machine->base.replica, &p->way.read);
+    if (status != SF_OK)
+        pending_finish(p, status);
+}
+
 static void start_read(struct shardkv *service, struct rpc_request *rpc, struct kv_machine *machine,
                        struct kv_request *request)
 {
     struct pending *p = pending_new(service, rpc, machine, request);
-    p->state = PENDING_READING;
-    p->way.read.on_done = read_on_done;
     keep_read(p, request);
-    int status = replica_read(machine->base.replica, &p->way.read);
-    if (status != SF_OK)
-        pending_finish(p, status);
+    if (request->op.hold != 0)
+        pending_hold(p);
+    else
+        pending_ask(p);
 }
 
 /* -- mutations ----------------------------------------------------------------------------- */
@@ -235,13 +243,18 @@ static void write_on_done(struct replica_proposal *proposal, int status, struct 
     struct kv_machine *machine = p->machine;
     uint32_t shard = p->shard;
     bool had_place = p->waiter.state == WAITER_PROPOSED;
+    uint64_t hold = p->hold, proposed = p->proposed;
     struct slice body; /* where it met a lock, what was proposed follows the answer */
-    if (status == SF_OK && completion_status(bytes, &body) == SF_LOCKED)
+    bool is_put_back = status == SF_OK && completion_status(bytes, &body) == SF_LOCKED;
+    if (is_put_back)
         pending_put_back(p, body);
     else if (status == SF_OK)
         answer_completion(p, bytes);
     else
         pending_finish(p, status);
+    pending_hold_drain(machine, shard, proposed);
+    if (hold != 0 && status == SF_OK && !is_put_back)
+        pending_hold_end(machine, hold, shard);
     if (had_place)
         pending_locks_freed(machine, shard);
 }
@@ -249,6 +262,7 @@ static void write_on_done(struct replica_proposal *proposal, int status, struct 
 void pending_propose(struct pending *p)
 {
     p->state = PENDING_WRITING;
+    p->proposed = ++p->service->tickets;
     p->way.proposal = (struct replica_proposal){.on_done = write_on_done};
     int status =
         replica_propose(p->machine->base.replica, buffer_slice(&p->kept), &p->way.proposal);
@@ -564,6 +578,7 @@ static void cancel(struct pending *p)
     case PENDING_WAITING:
     case PENDING_RETRYING:
     case PENDING_PARKED:
+    case PENDING_DRAINING:
         break; /* pending_free ends these */
     }
 }
@@ -574,7 +589,7 @@ static bool stands_in(const struct pending *p, uint32_t shard)
     if (p->state == PENDING_WAITING)
         return p->waiter.shard == shard;
     return p->shard == shard && (p->state == PENDING_READING || p->state == PENDING_RETRYING ||
-                                 p->state == PENDING_PARKED);
+                                 p->state == PENDING_PARKED || p->state == PENDING_DRAINING);
 }
 
 void pending_shard_lost(struct shardkv *service, struct kv_machine *machine, uint32_t shard)
@@ -588,6 +603,7 @@ void pending_shard_lost(struct shardkv *service, struct kv_machine *machine, uin
         cancel(p);
         pending_finish(p, SF_WRONG_GROUP);
     }
+    pending_hold_end_shard(machine, shard);
 }
 
 void pending_forget(struct shardkv *service, const struct kv_machine *machine)
@@ -600,4 +616,7 @@ void pending_forget(struct shardkv *service, const struct kv_machine *machine)
         cancel(p);
         pending_free(p);
     }
+    for (struct kv_machine *one = service->machines; one != NULL; one = one->next)
+        if (machine == NULL || one == machine)
+            pending_hold_end_all(one);
 }

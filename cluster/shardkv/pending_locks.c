@@ -16,9 +16,7 @@ static uint64_t now_ms(const struct pending *p)
     return env_now_ms(p->service->env);
 }
 
-/* The transactions of a shard that is served; NULL where it is not, or they cannot be read (then
- * who applies the next entry here will say so). */
-static struct txn_table *table_of(const struct kv_machine *machine, uint32_t shard)
+struct txn_table *pending_table(const struct kv_machine *machine, uint32_t shard)
 {
     struct shard_copy copy;
     struct txn_table *table = NULL;
@@ -29,6 +27,14 @@ static struct txn_table *table_of(const struct kv_machine *machine, uint32_t sha
 
 /* -- waiting ------------------------------------------------------------------------------- */
 
+static bool is_same(const struct pending *a, const struct pending *b)
+{
+    if (a->session.session == 0) /* a read with a hold */
+        return b->session.session == 0 && a->hold == b->hold &&
+               lock_sets_conflict(&a->waiter.set, &b->waiter.set);
+    return a->session.session == b->session.session && a->session.sequence == b->session.sequence;
+}
+
 /* The client sent the same again: it is the newer request that will be heard. */
 static void replace_older(struct pending *p)
 {
@@ -36,9 +42,7 @@ static void replace_older(struct pending *p)
     DL_FOREACH_SAFE(p->service->pending, other, next)
     {
         if (other == p || other->machine != p->machine || other->state != PENDING_WAITING ||
-            other->waiter.reads || other->shard != p->shard || p->session.session == 0 ||
-            other->session.session != p->session.session ||
-            other->session.sequence != p->session.sequence)
+            other->waiter.reads || other->shard != p->shard || !is_same(p, other))
             continue;
         p->waiter.ticket = other->waiter.ticket;
         p->wait_until_ms = other->wait_until_ms;
@@ -69,7 +73,9 @@ static void wait_if_room(struct pending *p)
 static void go_on(struct pending *p)
 {
     env_timer_stop(&p->timer);
-    if (!p->waiter.reads)
+    if (!p->waiter.reads && p->session.session == 0 && p->hold != 0)
+        pending_hold_granted(p);
+    else if (!p->waiter.reads)
         pending_propose(p);
     else if (!pending_read_waits(p))
         pending_read(p);
@@ -79,7 +85,7 @@ void pending_locks_freed(struct kv_machine *machine, uint32_t shard)
 {
     struct waiter *waiter;
     while (!lock_queue_is_empty(&machine->waiting, shard)) {
-        const struct txn_table *table = table_of(machine, shard);
+        const struct txn_table *table = pending_table(machine, shard);
         waiter = table != NULL ? lock_queue_take(&machine->waiting, table, shard) : NULL;
         if (waiter == NULL)
             return;
@@ -111,7 +117,7 @@ void pending_try_later(struct pending *p)
 
 static bool is_blocked_in(struct pending *p, uint32_t shard)
 {
-    const struct txn_table *table = table_of(p->machine, shard);
+    const struct txn_table *table = pending_table(p->machine, shard);
     if (table == NULL || !txn_table_has_locks(table))
         return false;
     if (p->waiter.set.count == 0)
@@ -176,7 +182,7 @@ static enum turn find_turn(struct pending *p, const struct txn_table *table, con
     return lock_queue_blocks(queues, table, &p->waiter) ? TURN_WAIT : TURN_NOW;
 }
 
-static void begin_wait(struct pending *p)
+void pending_wait(struct pending *p)
 {
     env_timer_init(p->service->env, &p->timer, on_timer);
     replace_older(p);
@@ -185,17 +191,21 @@ static void begin_wait(struct pending *p)
 
 void pending_write(struct pending *p, const struct kv_request *request)
 {
-    struct kv_request refused = *request;
-    const struct txn_table *table = table_of(p->machine, p->shard);
+    struct kv_request entry = *request;
+    const struct txn_table *table = pending_table(p->machine, p->shard);
     p->session = request->session;
     p->is_of_txn = kv_is_of_txn(request->op.kind);
-    p->waiter.ticket = ++p->service->tickets;
+    p->hold = request->op.hold;
+    p->waiter.ticket = p->hold != 0 ? pending_hold_ticket(p->machine, p->hold, p->shard) : 0;
+    if (p->waiter.ticket == 0)
+        p->waiter.ticket = ++p->service->tickets;
     p->waiter.shard = p->shard;
     enum turn turn = table != NULL ? find_turn(p, table, &request->op) : TURN_NOW;
-    refused.op.flags |= KV_REFUSED;
-    request_pack(&p->kept, turn == TURN_REFUSED ? &refused : request);
+    entry.op.flags |= turn == TURN_REFUSED ? KV_REFUSED : 0u;
+    entry.op.hold = 0; /* it is this leader's alone */
+    request_pack(&p->kept, &entry);
     if (turn == TURN_WAIT)
-        begin_wait(p);
+        pending_wait(p);
     else
         pending_propose(p);
 }
@@ -221,7 +231,8 @@ void pending_lead_lost(struct shardkv *service, struct kv_machine *machine)
     DL_FOREACH_SAFE(service->pending, p, next)
     {
         if (p->machine == machine && (p->state == PENDING_WAITING || p->state == PENDING_RETRYING ||
-                                      p->state == PENDING_PARKED))
+                                      p->state == PENDING_PARKED || p->state == PENDING_DRAINING))
             pending_finish(p, SF_NOT_LEADER);
     }
+    pending_hold_end_all(machine);
 }

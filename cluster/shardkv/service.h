@@ -28,7 +28,7 @@ struct shardkv {
     struct pending *pending; /* requests that are not answered yet */
     size_t pending_count;
     size_t pending_bytes; /* of what they carry */
-    uint64_t tickets;     /* drawn by requests that came in */
+    uint64_t tickets;     /* drawn by requests that came in, and by what is proposed */
     struct forgetter *forgetter;
 };
 

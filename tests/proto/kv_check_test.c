@@ -18,6 +18,7 @@ static const uint8_t big[SF_VALUE_BYTES_MAX + 1];
 static const uint32_t shards[] = {SF_SHARDS_MAX}, zeros[2];
 static const struct kv_op check_exists = {.kind = KV_STAT, KEY, .pre = {.kind = KV_PRE_EXISTS}};
 static const struct kv_op get = {.kind = KV_GET, KEY};
+static const struct kv_op held = {.kind = KV_PUT, KEY, .hold = 1};
 static const struct kv_op take = {.kind = KV_TAKE, KEY};
 static const struct kv_op put_big = {.kind = KV_PUT, KEY, .data = OF_SIZE(SF_VALUE_BYTES_MAX)};
 static const struct kv_op slot_32 = {
@@ -52,6 +53,9 @@ static const struct {
     {{.kind = KV_GET, .space = (enum kv_space)2, KEY}, SF_INVALID, "key space"},
     {{.kind = KV_GET, KEY, .pre = {.kind = (enum kv_pre_kind)9}}, SF_INVALID, "precondition"},
     {{.kind = KV_GET, KEY, .flags = KV_WANT_OLD}, SF_INVALID, "flags"},
+    {{.kind = KV_GET, KEY, .hold = 1}, SF_OK, NULL},
+    {{.kind = KV_GET_RANGE, KEY, .hold = 1}, SF_INVALID, "hold"},
+    {{.kind = KV_MINI, .ops = &held, .op_count = 1}, SF_INVALID, "hold"},
     {{.kind = KV_GET, KEY, .add_count = 1}, SF_INVALID, "adds"},
     {{.kind = KV_GET, KEY, .after_ns = 1}, SF_INVALID, "time to come after"},
     {{.kind = KV_SET_ATTR, KEY, .after_ns = UINT64_MAX}, SF_OK, NULL},

@@ -108,6 +108,7 @@ static void test_no_field_is_lost(void **state)
         .numbers = &number,
         .number_count = 1,
         .after_ns = 29,
+        .hold = 30,
     };
     struct kv_op got;
     struct unpacked u = {0};
@@ -137,6 +138,7 @@ static void test_no_field_is_lost(void **state)
     assert_int_equal(got.numbers[0].sequence, 27);
     assert_int_equal(got.numbers[0].first_incomplete, 28);
     assert_int_equal(got.after_ns, 29);
+    assert_int_equal(got.hold, 30);
     assert_int_equal(got.add_count, 1);
     assert_int_equal(got.adds[0].slot, 23);
     assert_true(got.adds[0].is_max);

@@ -80,6 +80,7 @@ struct worker {
     size_t event;       /* registers: number of the operation in the history */
     struct buffer data; /* wide */
     uint64_t seen_version, seen_created;
+    uint64_t hold;      /* wide: the number that it used last */
     struct large large; /* log: its call alone */
     uint32_t logged;    /* log: the number of its last record */
 };

@@ -205,6 +205,16 @@ static void choose_mini(struct worker *w)
                            .op_count = ops};
 }
 
+/* A fresh number for a hold as a rule for a read, and the same again for what changes something. */
+static void choose_hold(struct worker *w)
+{
+    if (!kv_may_hold(w->op.kind) || worker_random(w, 3) != 0)
+        return;
+    if (kv_is_read(w->op.kind) && worker_random(w, 4) != 0)
+        w->hold = 1 + worker_random(w, UINT64_MAX);
+    w->op.hold = w->hold;
+}
+
 /* -- acting -------------------------------------------------------------------------------- */
 
 static bool may_be(int status)
@@ -270,6 +280,7 @@ static void wide_act(struct worker *w)
         choose_mini(w);
     else
         choose_single(w);
+    choose_hold(w);
     const char *wrong = "";
     int status = kv_op_check(&w->op, &wrong);
     sf_assert(status == SF_OK);

@@ -99,6 +99,7 @@ static void on_done(struct rpc_call *call, int status, const msgpack_object *res
     q->status = reply.status;
     q->fate = reply.fate;
     q->session = reply.session;
+    q->version = reply.stat.version;
     snprintf(q->text, sizeof q->text, "%.*s", (int)reply.data.n, (const char *)reply.data.p);
     kv_reply_free(&reply);
 }

@@ -16,7 +16,8 @@ struct question {
     int status; /* of the reply, or the code of an error reply */
     enum kv_fate fate;
     uint64_t session;
-    char text[64]; /* data */
+    uint64_t version; /* of its stat */
+    char text[64];    /* data */
 };
 
 struct asker {

@@ -31,7 +31,8 @@ struct worker {
     char texts[BANK_ACCOUNTS][40];
     unsigned wanted[BANK_ACCOUNTS]; /* accounts */
     size_t wanted_count, looked;
-    bool all; /* it wants to see all accounts at one moment, and changes none */
+    uint64_t hold; /* by which it looks and moves; 0: none */
+    bool all;      /* it wants to see all accounts at one moment, and changes none */
     struct account seen[BANK_ACCOUNTS]; /* of wanted */
     size_t event;
     struct env_timer pause;
@@ -96,6 +97,7 @@ static void submit(struct worker *w,
     uint64_t timeout_ms = 0;
     if (!w->bank->opening && env_random_below(w->client->env, 1000) < w->bank->options.timeouts)
         timeout_ms = 1000 + env_random_below(w->client->env, 2000);
+    w->op.hold = w->hold;
     w->call = (struct client_call){.on_done = on_done, .op = &w->op, .timeout_ms = timeout_ms};
     w->busy = true;
     client_submit(w->client->client, &w->call);
@@ -251,6 +253,7 @@ static void act(struct env_timer *timer)
     if (w->busy || !w->bank->running)
         return;
     w->all = kind == 0;
+    w->hold = env_random_below(w->client->env, 2) == 0 ? 0 : env_random(w->client->env) | 1;
     want(w, kind == 0 ? BANK_ACCOUNTS : kind == 1 ? 1 : kind < 8 ? 2 : 3);
     look(w);
 }

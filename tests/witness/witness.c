@@ -74,10 +74,13 @@ static void note(struct witness *w, uint64_t value)
     w->count.hash = bytes_hash_seed(slice_of(&value, sizeof value), w->count.hash);
 }
 
+/* Holds are a leader's alone: they stand in no entry. */
 static uint64_t op_hash(const struct kv_op *op)
 {
     struct buffer b = {0};
-    kv_op_pack(&b, op);
+    struct kv_op plain = *op;
+    plain.hold = 0;
+    kv_op_pack(&b, &plain);
     uint64_t hash = bytes_hash(buffer_slice(&b));
     buffer_deinit(&b);
     return hash;
