@@ -130,7 +130,7 @@ static void on_entry(struct op *op, int status, const struct kv_reply *reply)
 
 static void look(struct op *op)
 {
-    op_stat(op, &op->entry, on_entry);
+    op_stat_held(op, &op->entry, on_entry);
 }
 
 int rmdir_start(struct op *op)

@@ -94,8 +94,7 @@ static void on_file(struct op *op, const struct kv_reply *reply)
         take_file(op, &reply->stat, slice_of(NULL, 0));
         return;
     }
-    op_kv(&op->kv, KV_GET, &drop->entry);
-    op_send(op, on_bytes);
+    op_get_held(op, &drop->entry, on_bytes);
 }
 
 static void on_entry(struct op *op, int status, const struct kv_reply *reply)
@@ -116,7 +115,7 @@ static void on_entry(struct op *op, int status, const struct kv_reply *reply)
                           : key_directory_id(reply->data, &drop->ino);
     if (status == SF_OK && is_reference) {
         key_of_inode(drop->ino, &drop->inode);
-        op_stat(op, &drop->inode, on_inode);
+        op_stat_held(op, &drop->inode, on_inode);
         return;
     }
     drop->then(op, status);
@@ -131,7 +130,7 @@ void drop_look(struct op *op, const struct key *entry, void (*then)(struct op *o
     drop->has_moved = drop->is_open = false;
     drop->location.tried = NULL;
     drop->then = then;
-    op_stat(op, &drop->entry, on_entry);
+    op_stat_held(op, &drop->entry, on_entry);
 }
 
 /* The attributes with so many links. */

@@ -148,8 +148,10 @@ static void on_file(struct op *op, int status, const struct kv_reply *reply)
 
 static void look(struct op *op)
 {
-    op_kv(&op->kv, key_is_of_inode(&op->entry) ? KV_STAT : KV_GET, &op->entry);
-    op_send(op, on_file);
+    if (key_is_of_inode(&op->entry))
+        op_stat_held(op, &op->entry, on_file);
+    else
+        op_get_held(op, &op->entry, on_file);
 }
 
 /* Whatever came of it: the file is read now. */

@@ -13,7 +13,10 @@
 #include "tree/tree.h"
 
 #define REFERENCE_BYTES_MAX (1u + KEY_BYTES_MAX) /* content of a reference */
-#define OP_RETRIES_MAX 1000u /* of a read-modify-write that others keep overtaking */
+/* A call that reads something and changes it by that begins again where another was faster. After so
+ * many times it reads with a hold (proto/kv.h), and is overtaken no more. */
+#define OP_HOLD_AFTER 3u
+#define OP_RETRIES_MAX 100u /* more are a mistake of ours */
 
 /* A minitransaction under construction: whoever has a part in it adds to it. Same keys may occur
  * again: operations are done in order. */
@@ -38,6 +41,7 @@ struct op {
     bool changed;         /* an earlier step may have changed something */
     uint64_t deadline_ms; /* 0: none */
     unsigned retries;
+    uint64_t hold; /* the number that its changes carry; 0: none */
 
     struct client_call client;
     struct value_call value;
@@ -153,6 +157,8 @@ void op_start(struct op *op);
 void op_drop(struct op *op); /* frees it unheard: its call was cancelled */
 /* Counts a retry. False (and the call has ended with SF_BUSY) after too many. */
 bool op_may_retry(struct op *op);
+/* The number that it is to read by what it is about to change; 0: it need not hold that. */
+uint64_t op_hold(struct op *op);
 uint64_t op_left_ms(const struct op *op); /* for a timeout; 0: none; never 0 where there is one */
 bool op_is_late(const struct op *op);     /* its deadline has passed */
 /* The entry of this version leads to a directory whose own record is not there, or that has names in
@@ -162,6 +168,12 @@ bool op_dangles(struct op *op, uint64_t version);
 
 /* A read of the record of `key`, with data. */
 void op_stat(struct op *op, const struct key *key, op_step *then);
+/* Of one that is changed by it: these two hold it after some tries. op_get_held: of a file, with its
+ * bytes. */
+void op_stat_held(struct op *op, const struct key *key, op_step *then);
+void op_get_held(struct op *op, const struct key *key, op_step *then);
+/* Where two keys are held, this one is held first (shardkv/pending_holds.c). */
+bool op_holds_first(const struct op *op, const struct key *a, const struct key *b);
 /* A read of the file at op->entry, its mtime brought up to date if this client left it behind. */
 void op_file_stat(struct op *op, op_value_step *then);
 /* The ADD to a directory's own record that counts entries and subdirectories. */

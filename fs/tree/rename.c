@@ -159,8 +159,7 @@ static void change(struct op *op)
         send_all(op);
         return;
     }
-    op_kv(&op->kv, KV_GET, &side->entry);
-    op_send(op, on_read_again);
+    op_get_held(op, &side->entry, on_read_again);
 }
 
 /* -- directories that come under another one ------------------------------------------------- */
@@ -168,7 +167,7 @@ static void change(struct op *op)
 static void read_own(struct op *op, struct rename_side *side, op_step *then)
 {
     key_of_directory(side->ino, &side->own);
-    op_stat(op, &side->own, then);
+    op_stat_held(op, &side->own, then);
 }
 
 /* False: the call went another way. */
@@ -331,15 +330,32 @@ static void on_source(struct op *op, int status, const struct kv_reply *reply)
         drop_look(op, &r->to.entry, on_looked);
         return;
     }
-    op_kv(&op->kv, KV_GET, &r->to.entry);
-    op_send(op, on_target);
+    op_get_held(op, &r->to.entry, on_target);
 }
 
 static void read_source(struct op *op)
 {
     op->rename->has_topology = false;
-    op_kv(&op->kv, KV_GET, &op->rename->from.entry);
-    op_send(op, on_source);
+    op_get_held(op, &op->rename->from.entry, on_source);
+}
+
+static void on_target_held(struct op *op, int status, const struct kv_reply *reply)
+{
+    (void)reply;
+    if (status == SF_OK || status == SF_NOT_FOUND)
+        read_source(op);
+    else
+        op_finish(op, status);
+}
+
+/* Two who want to hold the same two names take them in the same order. */
+static void read_both(struct op *op)
+{
+    const struct rename *r = op->rename;
+    if (op_hold(op) != 0 && op_holds_first(op, &r->to.entry, &r->from.entry))
+        op_stat_held(op, &r->to.entry, on_target_held);
+    else
+        read_source(op);
 }
 
 /* Whatever came of it. */
@@ -365,7 +381,7 @@ static void begin(struct op *op)
         op_value(op, VALUE_STAT, &side->entry, on_touched);
         return;
     }
-    read_source(op);
+    read_both(op);
 }
 
 /* -- the beginning ---------------------------------------------------------------------------- */

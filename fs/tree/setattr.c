@@ -160,20 +160,34 @@ static void on_directory(struct op *op, int status, const struct kv_reply *reply
     write_attr(op, &reply->stat);
 }
 
+static void on_held(struct op *op, int status, const struct kv_reply *reply)
+{
+    if (status == SF_OK && reply->stat.created != op->call->place.ino)
+        status = SF_PRECONDITION;
+    if (status == SF_OK && reply->stat.kind != RECORD_VALUE)
+        status = SF_IS_REFERENCE;
+    if (status == SF_OK)
+        write_attr(op, &reply->stat);
+    else
+        locate_finish(op, status);
+}
+
 static void on_file(struct op *op, int status, const struct kv_stat *stat, struct slice data)
 {
     (void)data;
-    if (status == SF_OK)
-        write_attr(op, stat);
-    else
+    if (status != SF_OK)
         locate_finish(op, status);
+    else if (op_hold(op) != 0)
+        op_stat_held(op, &op->entry, on_held); /* only now: a lazy mtime would meet the hold */
+    else
+        write_attr(op, stat);
 }
 
 /* A file's lazy mtime comes first, so that it does not undo one that is set. */
 static void read_attr(struct op *op)
 {
     if (is_directory(op))
-        op_stat(op, &op->directory, on_directory);
+        op_stat_held(op, &op->directory, on_directory);
     else
         op_file_stat(op, on_file);
 }

@@ -86,7 +86,7 @@ void topology_begin(struct op *op, op_step *then)
     if (op->call->exchange)
         add_climb(r, &r->to, r->from.directory);
     key_of_topology(&op->rename->topology);
-    op_stat(op, &op->rename->topology, on_topology);
+    op_stat_held(op, &op->rename->topology, on_topology);
 }
 
 void topology_change(struct op *op)

@@ -222,6 +222,13 @@ bool op_may_retry(struct op *op)
     return false;
 }
 
+uint64_t op_hold(struct op *op)
+{
+    if (op->hold == 0 && op->retries >= OP_HOLD_AFTER)
+        op->hold = env_random(op->tree->env) | 1;
+    return op->hold;
+}
+
 bool op_dangles(struct op *op, uint64_t version)
 {
     bool again = op->dangling == version;
@@ -250,6 +257,8 @@ void op_send(struct op *op, op_step *then)
 {
     op->client =
         (struct client_call){.on_done = client_done, .op = &op->kv, .timeout_ms = op_left_ms(op)};
+    if (!kv_is_read(op->kv.kind))
+        op->kv.hold = op->hold;
     op->then = then;
     op->waits = OP_CLIENT;
     client_submit(op->tree->client, &op->client);
@@ -309,8 +318,7 @@ void op_mini_send(struct op *op, op_step *then)
 {
     struct mini *mini = op->mini;
     op_take_any_kind(mini->ops, mini->op_count);
-    op_kv(&op->kv, KV_MINI, &(const struct key){.space = mini->ops[0].space});
-    op->kv.key = mini->ops[0].key;
+    op_kv(&op->kv, KV_MINI, &(const struct key){0}); /* which is where its parts are */
     op->kv.checks = mini->checks;
     op->kv.check_count = mini->check_count;
     op->kv.ops = mini->ops;
@@ -399,6 +407,41 @@ void op_stat(struct op *op, const struct key *key, op_step *then)
 {
     op_kv(&op->kv, KV_STAT, key);
     op_send(op, then);
+}
+
+static void send_held(struct op *op, enum kv_kind kind, const struct key *key, op_step *then)
+{
+    op_kv(&op->kv, kind, key);
+    op->kv.hold = op_hold(op);
+    op_send(op, then);
+}
+
+void op_stat_held(struct op *op, const struct key *key, op_step *then)
+{
+    send_held(op, KV_STAT, key, then);
+}
+
+void op_get_held(struct op *op, const struct key *key, op_step *then)
+{
+    send_held(op, KV_GET, key, then);
+}
+
+static uint32_t shard_of(const struct config *config, const struct key *key)
+{
+    struct kv_op kv;
+    op_kv(&kv, KV_STAT, key);
+    return kv_op_shard(&kv, config->routing, config->shard_count);
+}
+
+bool op_holds_first(const struct op *op, const struct key *a, const struct key *b)
+{
+    const struct config *config = tree_config(op->tree);
+    uint32_t a_shard = config ? shard_of(config, a) : 0, b_shard = config ? shard_of(config, b) : 0;
+    if (a_shard != b_shard)
+        return a_shard < b_shard;
+    if (a->space != b->space)
+        return a->space < b->space;
+    return slice_compare(key_slice(a), key_slice(b)) < 0;
 }
 
 void op_count(struct kv_op *kv, const struct key *directory, int entries, int subdirectories)
