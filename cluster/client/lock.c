@@ -1,6 +1,7 @@
 #include "client/lock.h"
 
 #include "client/lease.h"
+#include "env/mark.h"
 
 enum lock_state { LOCK_ASKING, LOCK_AWAITING, LOCK_LEAVING };
 
@@ -12,6 +13,7 @@ struct lock_op {
     bool locks, waits;        /* it is no unlock; it may be queued */
     bool crowded;             /* too many wait already: it does not */
     bool unknown;             /* whether it was queued: it leaves, and ends as UNKNOWN */
+    bool leaves_again;        /* it may have left the queue already, by a request before */
     uint64_t epoch;           /* client->epoch, when it was submitted */
     struct buffer key, data;  /* of its own: it may outlive its call */
     struct kv_op op;          /* what is sent */
@@ -79,19 +81,29 @@ static void give_back(struct lock_op *op)
     ask(op, KV_LOCK, 0, given_back_on_done);
 }
 
-/* NOT_FOUND: it was granted first (or never came there). */
+static void leave(struct lock_op *op);
+
+/* UNKNOWN, as where the session has gone: it is still there if it is not taken out now. NOT_FOUND: it
+ * was granted first (or never came there), or that is unknown. */
 static void left_on_done(struct client_call *asked, int status, const struct kv_reply *reply)
 {
     struct lock_op *op = container_of(asked, struct lock_op, asked);
     (void)reply;
+    if (status == SF_UNKNOWN) {
+        SF_MARK("locks: a way out of the queue is tried once more");
+        op->leaves_again = true;
+        leave(op);
+        return;
+    }
     if (status == SF_NOT_FOUND && op->call == NULL) {
+        SF_MARK("locks: granted to nobody, and given back");
         give_back(op);
         return;
     }
-    if (status == SF_OK || status == SF_UNKNOWN)
+    if (status == SF_OK)
         status = SF_INTERRUPTED;
     else if (status == SF_NOT_FOUND)
-        status = SF_OK;
+        status = op->leaves_again ? SF_UNKNOWN : SF_OK;
     op_end(op, op->unknown && status != SF_FENCED ? SF_UNKNOWN : status);
 }
 
@@ -106,6 +118,7 @@ static void leave(struct lock_op *op)
  * nobody knows, comes after this. */
 static void leave_unknown(struct lock_op *op)
 {
+    SF_MARK("locks: nobody knows whether it is queued");
     op->unknown = true;
     leave(op);
 }

@@ -4,7 +4,6 @@
 #include <utlist.h>
 
 #include "env/memory.h"
-#include "shardkv/access.h"
 #include "shardkv/service.h"
 
 #define LOOKS_A_LEASE 4u /* how often it is looked at in the time of one */
@@ -34,6 +33,7 @@ struct fence {
 struct fence_worker {
     struct kv_machine *machine;
     struct env_timer timer; /* armed while it leads */
+    uint64_t applied;       /* index, at the last look */
     struct fence *fences;
     size_t fence_count;
 };
@@ -114,21 +114,25 @@ static void begin(struct fence_worker *worker, struct shard_copy copy, uint64_t 
 struct look {
     struct fence_worker *worker;
     struct shard_copy copy;
-    uint64_t age_ns, now_ms;
-    bool begins; /* to lead: what was seen before does not count */
-    bool wants_time;
+    uint64_t now_ms;
+    bool begins;  /* to lead: what was seen before does not count */
+    bool went_on; /* an entry was applied since the last look */
+    bool has_any;
 };
 
 static void look_at_lease(void *ctx, struct range_lease *lease)
 {
     struct look *look = ctx;
-    uint64_t lease_ns = look->worker->machine->limits.lease_ns;
-    look->wants_time = true;
-    if (look->begins || lease->seen_ms == 0)
+    uint64_t lease_ms = look->worker->machine->limits.lease_ns / ENV_MS_NS;
+    look->has_any = true;
+    if (look->begins || lease->seen_ms == 0) {
         lease->seen_ms = look->now_ms;
-    bool is_old = look->age_ns >= lease->renewed_age_ns + lease_ns;
-    bool was_seen = look->now_ms - lease->seen_ms >= lease_ns / ENV_MS_NS;
-    if (!is_old || !was_seen || look->worker->fence_count >= FENCES_MAX ||
+        lease->looks = 0;
+    } else {
+        lease->looks += look->went_on;
+    }
+    bool has_ended = lease->looks >= LOOKS_A_LEASE && look->now_ms - lease->seen_ms >= lease_ms;
+    if (!has_ended || look->worker->fence_count >= FENCES_MAX ||
         is_being_fenced(look->worker, lease->holder, look->copy.shard))
         return;
     begin(look->worker, look->copy, lease->holder);
@@ -138,24 +142,22 @@ static void look_at_lease(void *ctx, struct range_lease *lease)
 static void look_in_shard(void *ctx, uint32_t shard, uint64_t home)
 {
     struct look *look = ctx;
-    struct access access;
     struct range_table *table;
-    const struct kv_machine *machine = look->worker->machine;
     look->copy = (struct shard_copy){.shard = shard, .home = home};
-    if (machine_ranges(machine, look->copy, &table) != SF_OK || !range_table_has_leases(table))
-        return;
-    access_open_read(&access, &machine->space, replica_pending(machine->base.replica), look->copy);
-    int status = access_load_meta(&access);
-    look->age_ns = access.meta.age_ns;
-    if (access_close(&access) == SF_OK && status == SF_OK)
+    if (machine_ranges(look->worker->machine, look->copy, &table) == SF_OK)
         range_table_each_lease(table, look_at_lease, look);
 }
 
 static void look_at_all(struct fence_worker *worker, bool begins)
 {
-    struct look look = {.worker = worker, .now_ms = env_now_ms(env_of(worker)), .begins = begins};
+    uint64_t applied = replica_applied(worker->machine->base.replica);
+    struct look look = {.worker = worker,
+                        .now_ms = env_now_ms(env_of(worker)),
+                        .begins = begins,
+                        .went_on = applied > worker->applied};
+    worker->applied = applied;
     shards_each_serving(worker->machine->shards, look_in_shard, &look);
-    if (look.wants_time && !begins)
+    if (look.has_any && !begins)
         machine_tick(worker->machine);
 }
 

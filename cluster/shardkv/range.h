@@ -7,9 +7,8 @@
  * place through leader changes and hand-off, and is granted by the very entry that frees its range.
  * Its client learns of it by LOCK_AWAIT, which a leader answers when that is so.
  *
- * A holder's lease is renewed by its requests about locks and by RENEW. It ends when the shard's age
- * (shard.h) has grown by limits.lease_ns since. Nothing follows from that by itself; the leader
- * (fence_worker.h) then sees to the following, in this order:
+ * A holder's lease is renewed by its requests about locks and by RENEW. The leader finds that it was
+ * not for limits.lease_ns (fence_worker.h), and then sees to the following, in this order:
  *
  *     FENCE, in every shard of the cluster:   the holder is barred, its sessions go
  *     RELEASE, in this shard:                 its locks go; who waits for them is granted

@@ -32,6 +32,7 @@ struct range_lease {
     uint64_t renewed_age_ns;
     size_t count;     /* G6: keys on which it has a lock, or waits for one; > 0 after an entry */
     uint64_t seen_ms; /* when this leader saw it so first; 0: not yet */
+    unsigned looks;   /* of this leader since then, between which entries were applied */
 };
 
 struct copy_tables *range_tables_new(void);

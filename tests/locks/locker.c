@@ -87,12 +87,20 @@ static void done(struct client_call *call, int status, const struct kv_reply *re
 
 void locker_ask(struct locker *locker, struct asked *asked, unsigned file, struct kv_lock lock)
 {
+    locker_ask_for(locker, asked, file, lock, 0);
+}
+
+void locker_ask_for(struct locker *locker, struct asked *asked, unsigned file, struct kv_lock lock,
+                    uint64_t timeout_ms)
+{
     memset(asked->key, 0, sizeof(asked->key));
     asked->key[7] = (uint8_t)file;
     asked->key[8] = 'l';
     asked->open = true;
-    asked->lock = (struct lock_call){
-        .on_done = locked, .key = slice_of(asked->key, sizeof(asked->key)), .lock = lock};
+    asked->lock = (struct lock_call){.on_done = locked,
+                                     .key = slice_of(asked->key, sizeof(asked->key)),
+                                     .lock = lock,
+                                     .timeout_ms = timeout_ms};
     lock_submit(locker->client, &asked->lock);
 }
 

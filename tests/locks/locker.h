@@ -38,6 +38,9 @@ void locker_start(struct locker *locker, struct cluster *cluster, const char *na
 
 /* The lock of this file; which of them, decides on its shard. */
 void locker_ask(struct locker *locker, struct asked *asked, unsigned file, struct kv_lock lock);
+/* The same with a time limit. */
+void locker_ask_for(struct locker *locker, struct asked *asked, unsigned file, struct kv_lock lock,
+                    uint64_t timeout_ms);
 void locker_get(struct locker *locker, struct asked *asked, const char *key);
 void locker_put(struct locker *locker, struct asked *asked, const char *key, uint64_t number);
 /* Until it has ended: its status. */

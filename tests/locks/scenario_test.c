@@ -132,6 +132,21 @@ static void who_dies_gives_back_after_his_lease(void **state)
     assert_true(cluster_run_until(cluster, locker_is_clean, 20 * LOCKER_LEASE_MS));
 }
 
+/* A leader whose clock was ahead leaves behind it shards whose age stands still. */
+static void who_dies_gives_back_while_time_stands_still(void **state)
+{
+    (void)state;
+    struct asked first = {0}, second = {0};
+    struct cluster_node *leader = cluster_leader(owner_of(1));
+    sim_clock_step(leader->sim_node, 3600 * (int64_t)ENV_SECOND_NS);
+    assert_int_equal(ask(0, &first, 1, KV_LOCK_EXCLUSIVE), SF_OK);
+    cluster_run_ms(cluster, 2 * LOCKER_LEASE_MS);
+    sim_node_crash(leader->sim_node);
+    queue_up(1, &second, 1, KV_LOCK_EXCLUSIVE);
+    sim_node_crash(users[0].node);
+    assert_int_equal(locker_wait(&users[1], &second), SF_OK);
+}
+
 static void who_slept_too_long_writes_nothing(void **state)
 {
     (void)state;
@@ -179,6 +194,104 @@ static void what_was_under_way_when_he_slept_is_refused(void **state)
     assert_int_equal(put(1, "a", 3), SF_OK);
     assert_int_not_equal(locker_wait(&users[0], &late), SF_OK);
     assert_int_equal(get(1, "a"), 3);
+}
+
+/* Who knows that it left nothing in the queue may go on. */
+static void expect_free(unsigned user)
+{
+    struct asked lock = {0};
+    assert_int_equal(ask(user, &lock, 1, KV_LOCK_EXCLUSIVE), SF_OK);
+    assert_int_equal(ask(user, &lock, 1, KV_LOCK_NONE), SF_OK);
+    assert_true(cluster_run_until(cluster, locker_is_clean, 10000));
+}
+
+static void restart_group(struct cluster_group *group)
+{
+    cluster_group_crash(group);
+    cluster_group_start(group);
+}
+
+/* K1: the way out of the queue is sent twice, and the session has gone meanwhile. */
+static void a_way_out_that_ends_unknown_leads_out(void **state)
+{
+    (void)state;
+    struct asked first = {0}, second = {0};
+    struct shardkv_limits *limits = &cluster->options.limits;
+    limits->session_idle_ns = ENV_SECOND_NS;
+    limits->session_step_ns = ENV_SECOND_NS / 8;
+    limits->tick_ms = 200;
+    limits->lease_ns = 60 * ENV_SECOND_NS;
+    restart_group(owner_of(1));
+    assert_int_equal(ask(0, &first, 1, KV_LOCK_EXCLUSIVE), SF_OK);
+    queue_up(1, &second, 1, KV_LOCK_EXCLUSIVE);
+    hold_up(1, 6000);
+    lock_leave(&second.lock);
+    int status = locker_wait(&users[1], &second);
+    assert_true(status == SF_INTERRUPTED || status == SF_UNKNOWN);
+    assert_int_equal(ask(0, &first, 1, KV_LOCK_NONE), SF_OK);
+    if (status == SF_UNKNOWN)
+        assert_int_equal(ask(1, &second, 1, KV_LOCK_NONE), SF_OK);
+    expect_free(2);
+}
+
+/* C4: the unlock may come late, but not after the next lock of the same owner. */
+static void a_give_back_does_not_overtake_the_next_lock(void **state)
+{
+    (void)state;
+    struct asked back = {0}, next = {0}, other = {0};
+    assert_int_equal(ask(0, &next, 1, KV_LOCK_EXCLUSIVE), SF_OK);
+    hold_up(0, 4000);
+    locker_ask_for(&users[0], &back, 1, locker_whole(KV_LOCK_NONE, 1, false), 1000);
+    assert_int_equal(locker_wait(&users[0], &back), SF_UNKNOWN);
+    locker_ask(&users[0], &next, 1, locker_whole(KV_LOCK_EXCLUSIVE, 1, false));
+    struct cluster_node *leader = cluster_leader(owner_of(1));
+    sim_node_crash(leader->sim_node);
+    assert_int_equal(locker_wait(&users[0], &next), SF_OK);
+    cluster_node_start(leader);
+    cluster_run_ms(cluster, 10000);
+    assert_int_equal(ask(1, &other, 1, KV_LOCK_SHARED), SF_LOCK_HELD);
+    assert_int_equal(ask(0, &next, 1, KV_LOCK_NONE), SF_OK);
+    expect_free(1);
+}
+
+/* The unlock is executed, and answered by the next leader. */
+static void a_give_back_that_is_sent_again_takes_nothing(void **state)
+{
+    (void)state;
+    struct asked back = {0}, next = {0}, other = {0};
+    struct cluster_node *leader = cluster_leader(owner_of(1));
+    assert_int_equal(ask(0, &next, 1, KV_LOCK_EXCLUSIVE), SF_OK);
+    sim_cut(cluster->sim, leader->sim_node, users[0].node);
+    locker_ask(&users[0], &back, 1, locker_whole(KV_LOCK_NONE, 1, false));
+    cluster_run_ms(cluster, 100);
+    assert_true(back.open);
+    assert_int_equal(ask(1, &other, 1, KV_LOCK_EXCLUSIVE), SF_OK);
+    sim_node_crash(leader->sim_node);
+    assert_int_equal(locker_wait(&users[0], &back), SF_OK);
+    locker_ask(&users[0], &next, 1, locker_whole(KV_LOCK_EXCLUSIVE, 1, true));
+    assert_int_equal(ask(1, &other, 1, KV_LOCK_NONE), SF_OK);
+    assert_int_equal(locker_wait(&users[0], &next), SF_OK);
+    sim_heal_all(cluster->sim);
+    cluster_node_start(leader);
+    cluster_run_ms(cluster, 10000);
+    assert_int_equal(ask(1, &other, 1, KV_LOCK_SHARED), SF_LOCK_HELD);
+    assert_int_equal(ask(0, &next, 1, KV_LOCK_NONE), SF_OK);
+    expect_free(1);
+}
+
+/* K1 */
+static void who_hears_unknown_is_in_no_queue(void **state)
+{
+    (void)state;
+    struct asked first = {0}, second = {0};
+    assert_int_equal(ask(1, &second, 1, KV_LOCK_SHARED), SF_OK); /* it has a session */
+    assert_int_equal(ask(1, &second, 1, KV_LOCK_NONE), SF_OK);
+    assert_int_equal(ask(0, &first, 1, KV_LOCK_EXCLUSIVE), SF_OK);
+    hold_up(1, 4000);
+    locker_ask_for(&users[1], &second, 1, locker_whole(KV_LOCK_EXCLUSIVE, 1, true), 1000);
+    assert_int_equal(locker_wait(&users[1], &second), SF_UNKNOWN);
+    assert_int_equal(ask(0, &first, 1, KV_LOCK_NONE), SF_OK);
+    expect_free(2);
 }
 
 static unsigned times_settled;
@@ -296,6 +409,11 @@ int main(int argc, char **argv)
         STORY(no_leader_keeps_it_from_its_turn),
         STORY(the_queue_moves_with_its_shard),
         STORY(who_dies_gives_back_after_his_lease),
+        STORY(who_dies_gives_back_while_time_stands_still),
+        STORY(a_way_out_that_ends_unknown_leads_out),
+        STORY(a_give_back_does_not_overtake_the_next_lock),
+        STORY(a_give_back_that_is_sent_again_takes_nothing),
+        STORY(who_hears_unknown_is_in_no_queue),
         STORY(who_slept_too_long_writes_nothing),
         STORY(what_was_under_way_when_he_slept_is_refused),
         STORY(what_was_given_up_comes_until_it_is_settled),
