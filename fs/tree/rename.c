@@ -253,6 +253,35 @@ static bool is_expected(const struct op *op)
     return ino == 0 || (to->is_there && to->ino == ino);
 }
 
+static void on_checked(struct op *op, int status, const struct kv_reply *reply)
+{
+    (void)reply;
+    if (status == SF_PRECONDITION || status == SF_NOT_FOUND)
+        again(op);
+    else
+        op_finish(op, status != SF_OK ? status : op->outcome);
+}
+
+/* That the same lives there, whoever writes it. */
+static void check(struct op *op, const struct rename_side *side)
+{
+    bool is_file = side->stat.kind == RECORD_VALUE;
+    op_mini_check(op, &side->entry)->pre =
+        is_file ? (struct kv_pre){KV_PRE_CREATED, side->ino}
+                : (struct kv_pre){KV_PRE_VERSION, side->stat.version};
+}
+
+/* What is answered follows from both names, which were read one after the other: were they so at one
+ * moment? */
+static void finish_where_both_stand(struct op *op, int status)
+{
+    op->outcome = status;
+    op_mini_begin(op);
+    check(op, &op->rename->from);
+    check(op, &op->rename->to);
+    op_mini_send(op, on_checked);
+}
+
 static void go_on(struct op *op)
 {
     const struct rename *r = op->rename;
@@ -262,7 +291,9 @@ static void go_on(struct op *op)
         status = SF_STALE_FILE;
     if (status == SF_OK && r->to.is_there && r->from.ino == r->to.ino) {
         op->call->inode.ino = 0; /* two names of one file: nothing is moved */
-        op_finish(op, SF_OK);
+        finish_where_both_stand(op, SF_OK);
+    } else if (status == SF_EXISTS || status == SF_IS_DIRECTORY || status == SF_NOT_DIRECTORY) {
+        finish_where_both_stand(op, status);
     } else if (status != SF_OK) {
         op_finish(op, status);
     } else if (!rename_stays_in_directory(r) &&

@@ -239,6 +239,41 @@ static void what_changes_between_its_record_and_its_name(void **state)
     scene_close(&scene);
 }
 
+/* -- what is answered for two names ------------------------------------------------------------- */
+
+/* A rename would change nothing, as things are. Before it says so, another takes away what is in its
+ * way: then it is done. */
+static void an_answer_for_two_names_is_of_one_moment(void **state)
+{
+    struct scene scene = scene_open();
+    static const enum tree_kind kinds[][3] = {
+        {TREE_CREATE, TREE_CREATE, TREE_UNLINK}, /* EXISTS */
+        {TREE_CREATE, TREE_MKDIR, TREE_RMDIR},   /* IS_DIRECTORY */
+        {TREE_MKDIR, TREE_CREATE, TREE_UNLINK},  /* NOT_DIRECTORY */
+        {TREE_CREATE, TREE_LINK, TREE_UNLINK},   /* two names of one file */
+    };
+    (void)state;
+    for (unsigned i = 0; i < 4; i++) {
+        uint64_t a = make(&scene, kinds[i][0], scene.in, "a");
+        struct waiting rename = renaming(&scene, "a", "b"), link = rename;
+        rename.call.no_replace = i == 0;
+        link.call.kind = TREE_LINK;
+        link.call.place.ino = a;
+        if (kinds[i][1] == TREE_LINK)
+            assert_int_equal(user_call(scene.other, &link), SF_OK);
+        else
+            make(&scene, kinds[i][1], scene.in, "b");
+        hold_submit(scene.user, &rename);
+        assert_int_equal(user_do(scene.other, kinds[i][2], scene.in, "b", NULL), SF_OK);
+        assert_int_equal(hold_let_go(scene.user, &rename), SF_OK);
+        assert_true(ino_at(&scene, "a") == 0 && ino_at(&scene, "b") == a);
+        assert_int_equal(user_do(scene.user, kinds[i][0] == TREE_MKDIR ? TREE_RMDIR : TREE_UNLINK,
+                                 scene.in, "b", NULL),
+                         SF_OK);
+    }
+    scene_close(&scene);
+}
+
 /* -- where a file lives ------------------------------------------------------------------------ */
 
 static bool has_inode_record(struct scene *scene, uint64_t ino)
@@ -343,6 +378,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_directory_that_was_filled_stays),
         cmocka_unit_test(a_guess_changes_no_answer),
         cmocka_unit_test(what_changes_between_its_record_and_its_name),
+        cmocka_unit_test(an_answer_for_two_names_is_of_one_moment),
         cmocka_unit_test(a_file_goes_whatever_is_said_of_its_place),
         cmocka_unit_test(and_gets_another_name_or_a_second),
     };
