@@ -192,7 +192,7 @@ static void set_names(struct clerk_result *result, const struct scan_call *scan)
     result->more = scan->more;
     char *to = (char *)(result->names + scan->count);
     for (size_t i = 0; i < scan->count; i++) {
-        const struct scan_entry *entry = &scan->entries[i];
+        const struct kv_entry *entry = &scan->entries[i];
         result->names[i] = (struct clerk_name){
             .name = to, .name_bytes = entry->name.n, .stat = stat_from(&entry->stat)};
         if (entry->name.n > 0)

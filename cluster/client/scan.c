@@ -14,8 +14,8 @@ struct part {
     struct client_call call;
     struct kv_op kv;
     uint32_t *shards;
-    struct scan_entry *entries; /* attr is unset */
-    uint8_t *names;             /* that the entries point to */
+    struct kv_entry *entries;
+    uint8_t *bytes; /* that the entries point to */
     size_t count;
     bool more, open;
 };
@@ -29,7 +29,7 @@ struct scan_op {
     size_t part_count, open;
     bool again; /* some group has not all of its shards any more */
     int failure;
-    struct scan_entry *page; /* of all parts; names are the parts' */
+    struct kv_entry *page; /* of all parts; their bytes */
     struct router_waiter waiter;
     struct env_timer timer;
     struct scan_op *prev, *next;
@@ -45,7 +45,7 @@ static void parts_free(struct scan_op *op)
         struct part *part = &op->parts[i];
         if (part->open)
             client_cancel(&part->call);
-        free(part->names);
+        free(part->bytes);
         free(part->entries);
         free(part->shards);
     }
@@ -92,7 +92,7 @@ static void scan_pause(struct scan_op *op)
 
 static int by_name(const void *a, const void *b)
 {
-    const struct scan_entry *x = a, *y = b;
+    const struct kv_entry *x = a, *y = b;
     return slice_compare(x->name, y->name);
 }
 
@@ -137,23 +137,33 @@ static void deliver(struct scan_op *op)
 
 /* -- the parts ----------------------------------------------------------------------------- */
 
+/* Copies the bytes to *to, which goes on behind them. */
+static struct slice copy_to(uint8_t **to, struct slice from)
+{
+    struct slice copy = slice_of(*to, from.n);
+    if (from.n > 0)
+        memcpy(*to, from.p, from.n);
+    *to += from.n;
+    return copy;
+}
+
 static void part_take(struct part *part, const struct kv_reply *reply)
 {
-    size_t bytes = 0, at = 0;
-    for (size_t i = 0; i < reply->entry_count; i++)
-        bytes += reply->entries[i].name.n;
+    size_t bytes = 0;
+    for (size_t i = 0; i < reply->entry_count; i++) {
+        const struct kv_entry *from = &reply->entries[i];
+        bytes += from->name.n + from->stat.attr.n + from->data.n;
+    }
     part->entries = sf_calloc(reply->entry_count, sizeof *part->entries);
-    part->names = sf_malloc(bytes);
+    uint8_t *to = part->bytes = sf_malloc(bytes);
     part->count = reply->entry_count;
     part->more = reply->more;
     for (size_t i = 0; i < reply->entry_count; i++) {
-        const struct kv_entry *from = &reply->entries[i];
-        if (from->name.n > 0)
-            memcpy(part->names + at, from->name.p, from->name.n);
-        part->entries[i].name = slice_of(part->names + at, from->name.n);
-        part->entries[i].stat = from->stat;
-        part->entries[i].stat.attr = slice_of(NULL, 0);
-        at += from->name.n;
+        struct kv_entry *entry = &part->entries[i];
+        *entry = reply->entries[i];
+        entry->name = copy_to(&to, entry->name);
+        entry->stat.attr = copy_to(&to, entry->stat.attr);
+        entry->data = copy_to(&to, entry->data);
     }
 }
 
@@ -163,6 +173,10 @@ static void part_on_done(struct client_call *call, int status, const struct kv_r
     struct scan_op *op = part->op;
     part->open = false;
     op->open--;
+    if (status == SF_OK && reply->more && reply->entry_count == 0)
+        status = SF_PROTOCOL; /* nobody knows what would be missing */
+    if (status == SF_OK && reply->stat.mtime_ns > op->call->changed_ns)
+        op->call->changed_ns = reply->stat.mtime_ns;
     if (status == SF_OK)
         part_take(part, reply);
     else if (status == SF_WRONG_GROUP || status == SF_NO_GROUP || status == SF_MISMATCH)
@@ -177,6 +191,14 @@ static void part_on_done(struct client_call *call, int status, const struct kv_r
         scan_pause(op);
     else
         deliver(op);
+}
+
+/* Names are spread evenly. */
+static uint64_t part_limit(const struct scan_op *op)
+{
+    uint64_t limit = op->call->limit, parts = op->part_count;
+    uint64_t share = limit / parts + limit / (4 * parts) + 8;
+    return op->call->may_be_short && share < limit ? share : limit;
 }
 
 static void part_send(struct scan_op *op, struct part *part, const struct config *config,
@@ -195,7 +217,7 @@ static void part_send(struct scan_op *op, struct part *part, const struct config
     part->kv = (struct kv_op){.kind = KV_SCAN,
                               .key = op->call->prefix,
                               .data = op->call->after,
-                              .length = op->call->limit,
+                              .length = part_limit(op),
                               .shards = part->shards,
                               .shard_count = count};
     part->call = (struct client_call){.on_done = part_on_done, .op = &part->kv, .gid = gid};
@@ -270,6 +292,7 @@ void scan_submit(struct client *client, struct scan_call *call)
     call->entries = NULL;
     call->count = 0;
     call->more = false;
+    call->changed_ns = 0;
     if (call->limit == 0 || call->limit > SF_SCAN_MAX) {
         op->failure = SF_INVALID;
         env_timer_start_ms(&op->timer, 0);

@@ -8,23 +8,22 @@
 
 #include "client/client.h"
 
-struct scan_entry {
-    struct slice name; /* without the prefix */
-    struct kv_stat stat;
-};
-
 struct scan_call {
-    /* As client_call's. On SF_OK entries, count and more are set, until return. */
+    /* As client_call's. What is out is set on SF_OK, until return. */
     void (*on_done)(struct scan_call *call, int status);
     struct slice prefix; /* lent until on_done or cancel, as after */
     struct slice after;  /* a name without the prefix; empty: from the first */
     uint32_t limit;      /* 1..SF_SCAN_MAX */
+    /* A group is asked for its share of the page and some more, not for all of it: a page may have
+     * less than `limit` where there is more. */
+    bool may_be_short;
     uint64_t timeout_ms; /* 0: none */
     /* out */
-    const struct scan_entry *entries; /* sorted by name */
-    size_t count;                     /* <= limit */
-    bool more;                        /* there may be further names, after the last one */
-    void *state;                      /* the scan's own */
+    const struct kv_entry *entries; /* sorted by name, which is without the prefix */
+    size_t count;                   /* <= limit; > 0 where there is more */
+    bool more;                      /* there may be further names, after the last one */
+    uint64_t changed_ns;            /* when the set of all plain keys changed last; 0: never */
+    void *state;                    /* the scan's own */
 };
 
 void scan_submit(struct client *client, struct scan_call *call);

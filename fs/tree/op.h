@@ -1,13 +1,14 @@
 /* op: one tree call under way: what it waits for, and the storage its steps share.
  *
  * A step is a function that gets the answer to what the step before asked for, and either asks for
- * the next thing (op_send, op_value, op_new_id, op_later) or ends the call (op_finish). Exactly one
- * thing is waited for at a time, but for READDIR of the root, which has its own fan-out. Beside it
- * one read may be under way for a step that comes later (ahead.c).
+ * the next thing (op_send, op_value, op_new_id, op_later, a scan) or ends the call (op_finish).
+ * Exactly one thing is waited for at a time; beside it one read may be under way for a step that
+ * comes later (ahead.c).
  */
 #ifndef TREE_OP_H
 #define TREE_OP_H
 
+#include "client/scan.h"
 #include "tree/attr.h"
 #include "tree/drop.h"
 #include "tree/tree.h"
@@ -31,7 +32,7 @@ typedef void op_step(struct op *op, int status, const struct kv_reply *reply);
 typedef void op_value_step(struct op *op, int status, const struct kv_stat *stat,
                            struct slice data);
 
-enum op_waits { OP_NOTHING, OP_CLIENT, OP_VALUE, OP_ID, OP_TIMER, OP_AHEAD, OP_FAN_OUT };
+enum op_waits { OP_NOTHING, OP_CLIENT, OP_VALUE, OP_ID, OP_TIMER, OP_AHEAD, OP_SCAN };
 
 struct op {
     struct tree *tree;
@@ -61,7 +62,7 @@ struct op {
     uint8_t id_bytes[8];
     struct slice id_slice;
     uint64_t child;     /* id of the directory that is looked at, made or removed */
-    struct buffer keep; /* READDIR of the root: see readdir.c */
+    struct buffer keep; /* READDIR of the root: the key to go on behind */
     struct kv_stat stat;
     uint64_t dangling;        /* op_dangles: the version that was seen; 0: none */
     bool is_located;          /* op->entry is where an inode's own record leads (locate.c) ... */
@@ -71,7 +72,7 @@ struct op {
     uint8_t reference[REFERENCE_BYTES_MAX]; /* ... and what leads to it */
     struct buffer type;                     /* LINK: attributes of a reference */
     struct location location;               /* LINK: of the file that it moves */
-    struct scan *scan;                      /* READDIR of the root */
+    struct scan_call scan;                  /* READDIR of the root */
     struct drop drop;                       /* of the name that goes */
     struct rename *rename;                  /* RENAME */
     int outcome;                            /* what to answer after a clean-up */
@@ -160,7 +161,6 @@ bool op_may_retry(struct op *op);
 /* The number that it is to read by what it is about to change; 0: it need not hold that. */
 uint64_t op_hold(struct op *op);
 uint64_t op_left_ms(const struct op *op); /* for a timeout; 0: none; never 0 where there is one */
-bool op_is_late(const struct op *op);     /* its deadline has passed */
 /* The entry of this version leads to a directory whose own record is not there, or that has names in
  * it, as was found a moment later. False the first time: the entry may have changed in that moment, and
  * is read again. Found again as it was, it had not. */
@@ -237,9 +237,6 @@ void remove_directory(struct op *op, const struct key *entry, uint64_t version, 
 
 /* rename.c; NULL is allowed */
 void rename_free(struct rename *rename);
-
-/* readdir.c */
-void scan_free(struct op *op);
 
 /* orphan.c: files without a name belong to this client's sessions, which live as long as they are
  * used: so each is renewed from time to time, and at once when all sessions were lost. */

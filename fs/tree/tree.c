@@ -33,8 +33,10 @@ static void op_stop(struct op *op)
     case OP_TIMER:
         env_timer_stop(&op->timer);
         break;
+    case OP_SCAN:
+        scan_cancel(&op->scan);
+        break;
     case OP_AHEAD:
-    case OP_FAN_OUT:
     case OP_NOTHING:
         break;
     }
@@ -43,8 +45,6 @@ static void op_stop(struct op *op)
 
 void op_drop(struct op *op)
 {
-    if (op->scan)
-        scan_free(op);
     ahead_free(op->ahead);
     if (op->prev)
         op->prev->next = op->next;
@@ -206,11 +206,6 @@ uint64_t op_left_ms(const struct op *op)
         return 0;
     uint64_t now = env_now_ms(op->tree->env);
     return op->deadline_ms > now ? op->deadline_ms - now : 1;
-}
-
-bool op_is_late(const struct op *op)
-{
-    return op->deadline_ms != 0 && env_now_ms(op->tree->env) >= op->deadline_ms;
 }
 
 bool op_may_retry(struct op *op)

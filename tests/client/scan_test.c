@@ -17,6 +17,7 @@
 struct stage {
     struct fake_cluster *cluster;
     struct fake_client *fake;
+    bool short_pages; /* are allowed */
 };
 
 static struct stage stage_new(uint64_t seed, unsigned groups)
@@ -89,6 +90,7 @@ static struct page *page_begin(struct stage *stage, const char *prefix, const ch
                                     .prefix = slice_str(prefix),
                                     .after = slice_str(after),
                                     .limit = limit,
+                                    .may_be_short = stage->short_pages,
                                     .timeout_ms = timeout_ms};
     scan_submit(stage->fake->client, &page->call);
     assert_false(page->done);
@@ -111,6 +113,7 @@ static void check_pages(struct stage *stage, uint32_t limit)
         page_wait(stage, page);
         assert_int_equal(page->status, SF_OK);
         assert_in_range(page->count, page->more ? 1 : 0, limit);
+        assert_true(!page->more || page->count == limit || stage->short_pages);
         for (size_t i = 0; i < page->count; i++) {
             snprintf(expected, sizeof expected, "%03u", next++);
             assert_string_equal(page->names[i], expected);
@@ -131,10 +134,35 @@ static void pages_of_any_size_show_every_name_once(void **state)
     for (unsigned groups = 1; groups <= FAKE_GROUPS_MAX; groups++) {
         struct stage stage = stage_new(groups, groups);
         put_keys(&stage);
-        for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)
-            check_pages(&stage, limits[i]);
+        for (size_t i = 0; i < 2 * (sizeof limits / sizeof *limits); i++) {
+            stage.short_pages = i % 2;
+            check_pages(&stage, limits[i / 2]);
+        }
         stage_free(&stage);
     }
+}
+
+/* Where all names are one group's, its share of a page is all that comes. */
+static void a_group_is_asked_for_its_share(void **state)
+{
+    struct stage stage = stage_new(9, 3);
+    struct fake_answer answer = {0};
+    char key[8];
+    (void)state;
+    for (unsigned i = 0; i < KEYS; i++) {
+        const struct config *config = stage.cluster->config;
+        snprintf(key, sizeof key, "a%03u", i);
+        struct kv_op op = fake_op(KV_PUT, key, "value");
+        if (config->shards[kv_op_shard(&op, config->routing, config->shard_count)] == 1)
+            fake_submit(stage.fake, &op, 0, &answer);
+    }
+    stage.short_pages = true;
+    struct page *page = page_begin(&stage, "a", "", 60, 0);
+    page_wait(&stage, page);
+    assert_int_equal(page->count, 60 / 3 + 60 / 12 + 8);
+    assert_true(page->more);
+    free(page);
+    stage_free(&stage);
 }
 
 static void a_prefix_that_nothing_has_gives_an_empty_page(void **state)
@@ -220,6 +248,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pages_of_any_size_show_every_name_once),
+        cmocka_unit_test(a_group_is_asked_for_its_share),
         cmocka_unit_test(a_prefix_that_nothing_has_gives_an_empty_page),
         cmocka_unit_test(shards_that_moved_meanwhile_are_asked_where_they_are),
         cmocka_unit_test(without_groups_a_page_waits),
