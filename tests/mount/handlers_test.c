@@ -167,6 +167,7 @@ static int set_up(void **state)
     handlers_data(&ops);
     handlers_dir(&ops);
     mount.session = fuse_session_new(&args, &ops, sizeof ops, &mount);
+    fuse_opt_free_args(&args);
     assert_non_null(mount.session);
     int fd = open("/dev/null", O_RDWR | O_CLOEXEC); /* the session's from here on */
     assert_int_equal(fuse_session_custom_io(mount.session, &io, fd), 0);
