@@ -45,32 +45,16 @@ static bool role_is_valid(const struct paxos *x)
     return election_timer_is_valid(&x->timer);
 }
 
-/* P1, P3, P4 of progress.h. */
-static bool progress_is_valid(const struct paxos *x, const struct progress *p)
-{
-    if (p->match >= p->next || p->match > x->reach)
-        return false;
-    if (p->probing && p->state != PROGRESS_PROBE)
-        return false;
-    if (p->state != PROGRESS_REPLICATE)
-        return p->inflights.count == 0;
-    uint64_t newest = p->inflights.count > 0 ? inflights_newest(&p->inflights) : p->match;
-    return p->next - 1 == newest;
-}
-
-/* X8. */
+/* X8, and those of progress.h. */
 static bool peers_are_valid(const struct paxos *x)
 {
     for (size_t i = 0; x->role == PAXOS_PROPOSER && i < x->peer_count; i++) {
-        if (!paxos_is_self(x, &x->peers[i]) && !progress_is_valid(x, &x->peers[i]))
+        const struct progress *p = &x->peers[i];
+        bool good = progress_is_valid(p) && p->match <= x->reach;
+        if (!paxos_is_self(x, p) && !good)
             return false;
     }
     return true;
-}
-
-static uint64_t match_of(const struct progress *p)
-{
-    return p->match;
 }
 
 /* X9. The newest that is chosen was accepted in the own ballot, or phase 1 began with it. */
@@ -80,7 +64,7 @@ static bool commit_is_valid(const struct paxos *x)
     if (x->role != PAXOS_PROPOSER || commit <= x->log.base_index ||
         !is_accepted_in_ballot(x, commit))
         return true;
-    return commit <= paxos_quorum_reached(x, x->log.persisted, match_of);
+    return commit <= paxos_quorum_reached(x, x->log.persisted, progress_match);
 }
 
 /* X10. */

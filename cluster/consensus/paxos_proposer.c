@@ -84,15 +84,10 @@ int paxos_propose(struct consensus *c, struct payload *payload, uint64_t *index,
 
 /* -- what is chosen -------------------------------------------------------------------------- */
 
-static uint64_t match_of(const struct progress *p)
-{
-    return p->match;
-}
-
 void paxos_maybe_choose(struct paxos *x)
 {
     uint64_t before = x->log.commit;
-    uint64_t reached = paxos_quorum_reached(x, x->log.persisted, match_of);
+    uint64_t reached = paxos_quorum_reached(x, x->log.persisted, progress_match);
     if (reached <= before)
         return;
     entry_log_commit(&x->log, reached);

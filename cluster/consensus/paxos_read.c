@@ -21,14 +21,10 @@ bool paxos_read_round_is_due(const struct paxos *x)
            x->log.commit >= x->inherited;
 }
 
-static uint64_t round_of(const struct progress *p)
-{
-    return p->round;
-}
-
 static void confirm_round(struct paxos *x)
 {
-    read_queue_confirm(&x->reads, paxos_quorum_reached(x, x->reads.round, round_of), &x->outbox);
+    read_queue_confirm(&x->reads, paxos_quorum_reached(x, x->reads.round, progress_round),
+                       &x->outbox);
 }
 
 void paxos_maybe_begin_read_round(struct paxos *x)

@@ -107,3 +107,25 @@ void progress_tick(struct progress *p)
     if (p->silent_ticks < UINT32_MAX)
         p->silent_ticks++;
 }
+
+uint64_t progress_match(const struct progress *p)
+{
+    return p->match;
+}
+
+uint64_t progress_round(const struct progress *p)
+{
+    return p->round;
+}
+
+bool progress_is_valid(const struct progress *p)
+{
+    if (p->match >= p->next)
+        return false;
+    if (p->probing && p->state != PROGRESS_PROBE)
+        return false;
+    if (p->state != PROGRESS_REPLICATE)
+        return p->inflights.count == 0;
+    uint64_t newest = p->inflights.count > 0 ? inflights_newest(&p->inflights) : p->match;
+    return p->next - 1 == newest;
+}

@@ -59,4 +59,9 @@ bool progress_accepted(struct progress *p, uint64_t index);
 bool progress_rejected(struct progress *p, uint64_t rejected, uint64_t hint);
 void progress_tick(struct progress *p);
 
+/* What quorums are asked of. */
+uint64_t progress_match(const struct progress *p);
+uint64_t progress_round(const struct progress *p);
+bool progress_is_valid(const struct progress *p); /* P1, P3, P4 */
+
 #endif

@@ -21,31 +21,16 @@ static bool role_is_valid(const struct raft *r)
     return election_timer_is_valid(&r->timer);
 }
 
-/* R5, and P1, P3, P4 of progress.h. */
-static bool progress_is_valid(const struct raft *r, const struct progress *p)
-{
-    if (p->match >= p->next || p->match > entry_log_last(&r->log))
-        return false;
-    if (p->probing && p->state != PROGRESS_PROBE)
-        return false;
-    if (p->state != PROGRESS_REPLICATE)
-        return p->inflights.count == 0;
-    uint64_t newest = p->inflights.count > 0 ? inflights_newest(&p->inflights) : p->match;
-    return p->next - 1 == newest;
-}
-
+/* R5, and those of progress.h. */
 static bool peers_are_valid(const struct raft *r)
 {
     for (size_t i = 0; r->role == RAFT_LEADER && i < r->peer_count; i++) {
-        if (!raft_is_self(r, &r->peers[i]) && !progress_is_valid(r, &r->peers[i]))
+        const struct progress *p = &r->peers[i];
+        bool good = progress_is_valid(p) && p->match <= entry_log_last(&r->log);
+        if (!raft_is_self(r, p) && !good)
             return false;
     }
     return true;
-}
-
-static uint64_t match_of(const struct progress *p)
-{
-    return p->match;
 }
 
 /* R6. */
@@ -55,7 +40,7 @@ static bool commit_is_valid(const struct raft *r)
     if (r->role != RAFT_LEADER || !entry_log_term_at(&r->log, r->log.commit, &term) ||
         term != r->hard.term)
         return true;
-    return r->log.commit <= raft_quorum_reached(r, r->log.persisted, match_of);
+    return r->log.commit <= raft_quorum_reached(r, r->log.persisted, progress_match);
 }
 
 /* R7. */

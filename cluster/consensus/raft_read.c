@@ -26,14 +26,10 @@ bool raft_read_round_is_due(const struct raft *r)
     return r->role == RAFT_LEADER && read_queue_wants_round(&r->reads) && own_term_is_committed(r);
 }
 
-static uint64_t round_of(const struct progress *p)
-{
-    return p->round;
-}
-
 static void confirm_round(struct raft *r)
 {
-    read_queue_confirm(&r->reads, raft_quorum_reached(r, r->reads.round, round_of), &r->outbox);
+    read_queue_confirm(&r->reads, raft_quorum_reached(r, r->reads.round, progress_round),
+                       &r->outbox);
 }
 
 void raft_maybe_begin_read_round(struct raft *r)

@@ -49,16 +49,11 @@ int raft_propose(struct consensus *c, struct payload *payload, uint64_t *index, 
 
 /* -- commitment ------------------------------------------------------------------------------ */
 
-static uint64_t match_of(const struct progress *p)
-{
-    return p->match;
-}
-
 /* Only an entry of the own term is committed by counting; those before it go along. */
 void raft_maybe_commit(struct raft *r)
 {
     uint64_t before = r->log.commit, term;
-    uint64_t reached = raft_quorum_reached(r, r->log.persisted, match_of);
+    uint64_t reached = raft_quorum_reached(r, r->log.persisted, progress_match);
     if (reached <= before || !entry_log_term_at(&r->log, reached, &term))
         return;
     if (term != r->hard.term) {
