@@ -85,8 +85,12 @@ static void on_removed(struct op *op, int status, const struct kv_reply *reply)
     /* Another was first; or its own record is not there, or there is something in it. */
     bool is_in_doubt = status == SF_NOT_FOUND || status == SF_NOT_EMPTY;
     bool has_changed = status == SF_PRECONDITION || is_in_doubt;
-    if (is_in_doubt && op_dangles(op, op->stat.version)) {
-        op_finish(op, status == SF_NOT_FOUND ? SF_CORRUPT : status);
+    if (status == SF_NOT_FOUND && op_dangles(op, op->stat.version)) {
+        op_finish(op, SF_CORRUPT);
+        return;
+    }
+    if (status == SF_NOT_EMPTY && op_stays_full(op, op->stat.version)) {
+        op_finish(op, status);
         return;
     }
     if (has_changed) {

@@ -64,7 +64,7 @@ struct op {
     uint64_t child;     /* id of the directory that is looked at, made or removed */
     struct buffer keep; /* READDIR of the root: the key to go on behind */
     struct kv_stat stat;
-    uint64_t dangling;        /* op_dangles: the version that was seen; 0: none */
+    uint64_t dangling, full;  /* op_dangles, op_stays_full: the version that was seen; 0: none */
     bool is_located;          /* op->entry is where an inode's own record leads (locate.c) ... */
     uint64_t located_version; /* ... of this version */
     bool is_resized;          /* SETATTR: the size is set already */
@@ -161,10 +161,11 @@ bool op_may_retry(struct op *op);
 /* The number that it is to read by what it is about to change; 0: it need not hold that. */
 uint64_t op_hold(struct op *op);
 uint64_t op_left_ms(const struct op *op); /* for a timeout; 0: none; never 0 where there is one */
-/* The entry of this version leads to a directory whose own record is not there, or that has names in
- * it, as was found a moment later. False the first time: the entry may have changed in that moment, and
- * is read again. Found again as it was, it had not. */
+/* The entry of this version leads to a directory whose own record is not there, as was found a moment
+ * later; or to one that has names in it. False the first time: the entry may have changed in that
+ * moment, and is read again. Found again as it was, it had not. */
 bool op_dangles(struct op *op, uint64_t version);
+bool op_stays_full(struct op *op, uint64_t version);
 
 /* A read of the record of `key`, with data. */
 void op_stat(struct op *op, const struct key *key, op_step *then);

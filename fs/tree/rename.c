@@ -116,7 +116,7 @@ static void on_moved(struct op *op, int status, const struct kv_reply *reply)
         on_not_found(op, reply);
         return;
     }
-    if (status == SF_NOT_EMPTY && !op_dangles(op, r->to.stat.version)) {
+    if (status == SF_NOT_EMPTY && !op_stays_full(op, r->to.stat.version)) {
         again(op);
         return;
     }

@@ -224,11 +224,21 @@ uint64_t op_hold(struct op *op)
     return op->hold;
 }
 
+static bool is_again(uint64_t *seen, uint64_t version)
+{
+    bool again = *seen == version;
+    *seen = version;
+    return again;
+}
+
 bool op_dangles(struct op *op, uint64_t version)
 {
-    bool again = op->dangling == version;
-    op->dangling = version;
-    return again;
+    return is_again(&op->dangling, version);
+}
+
+bool op_stays_full(struct op *op, uint64_t version)
+{
+    return is_again(&op->full, version);
 }
 
 void op_kv(struct kv_op *kv, enum kv_kind kind, const struct key *key)

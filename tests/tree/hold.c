@@ -47,6 +47,15 @@ void hold_submit_read(struct user *user, struct waiting *waiting)
     submit(user, waiting, KV_STAT);
 }
 
+void hold_go_on(struct user *user)
+{
+    struct client_call *call = is_held;
+    is_held = NULL;
+    __real_client_submit(user->client, call);
+    while (!is_held)
+        assert_true(sim_step(user->cluster->sim));
+}
+
 int hold_let_go(struct user *user, struct waiting *waiting)
 {
     struct client_call *call = is_held;

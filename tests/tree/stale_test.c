@@ -184,6 +184,36 @@ static void a_directory_that_was_filled_stays(void **state)
     scene_close(&scene);
 }
 
+/* It is full when user 0 tries; when he tries again another has emptied it, and is about to remove it,
+ * so many events ago: its own record may be gone already, and its entry not yet. */
+static void a_directory_that_was_full_and_goes_is_no_damage(void **state)
+{
+    struct scene scene = scene_open();
+    (void)state;
+    for (unsigned events = 0; events < 120; events++) {
+        bool renames = events % 2 == 1;
+        struct waiting change = renames ? renaming(&scene, "s", "d") : removing(&scene, "d");
+        struct waiting other = removing(&scene, "d");
+        uint64_t d = make(&scene, TREE_MKDIR, scene.in, "d");
+        if (renames)
+            make(&scene, TREE_MKDIR, scene.in, "s");
+        make(&scene, TREE_CREATE, d, "file");
+        hold_submit(scene.user, &change);
+        hold_go_on(scene.user);
+        assert_int_equal(user_do(scene.other, TREE_UNLINK, d, "file", NULL), SF_OK);
+        user_submit(scene.other, &other);
+        for (unsigned i = 0; i < events; i++)
+            assert_true(sim_step(scene.stage->cluster->sim));
+        int status = hold_let_go(scene.user, &change);
+        assert_true(status == SF_OK || (status == SF_NOT_FOUND && !renames));
+        stage_run_ms(scene.stage, 1000);
+        assert_true(other.done && (other.status == SF_OK || other.status == SF_NOT_FOUND));
+        if (renames && ino_at(&scene, "d") != 0)
+            assert_int_equal(user_do(scene.user, TREE_RMDIR, scene.in, "d", NULL), SF_OK);
+    }
+    scene_close(&scene);
+}
+
 /* -- a directory that is read at once with its name ------------------------------------------- */
 
 static struct waiting looking_up(uint64_t in, const char *name, uint64_t guess)
@@ -376,6 +406,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_directory_that_was_filled_elsewhere_is_in_nobodys_way),
         cmocka_unit_test(nor_in_that_of_one_that_comes_to_its_name),
         cmocka_unit_test(a_directory_that_was_filled_stays),
+        cmocka_unit_test(a_directory_that_was_full_and_goes_is_no_damage),
         cmocka_unit_test(a_guess_changes_no_answer),
         cmocka_unit_test(what_changes_between_its_record_and_its_name),
         cmocka_unit_test(an_answer_for_two_names_is_of_one_moment),
