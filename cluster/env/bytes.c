@@ -41,6 +41,12 @@ bool slice_has_prefix(struct slice whole, struct slice prefix)
     return whole.n >= prefix.n && slice_equal(slice_of(whole.p, prefix.n), prefix);
 }
 
+struct slice slice_part(struct slice whole, size_t from, size_t n)
+{
+    sf_assert(from <= whole.n && n <= whole.n - from);
+    return n > 0 ? slice_of(whole.p + from, n) : slice_of(NULL, 0);
+}
+
 /* -- buffer -------------------------------------------------------------------------------- */
 
 void buffer_deinit(struct buffer *b)

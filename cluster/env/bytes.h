@@ -25,6 +25,8 @@ struct slice slice_str(const char *text); /* without the terminating 0 */
 bool slice_equal(struct slice a, struct slice b);
 int slice_compare(struct slice a, struct slice b); /* memcmp order, shorter first */
 bool slice_has_prefix(struct slice whole, struct slice prefix);
+/* The bytes [from, from + n) of it, which it has; of none NULL, from wherever. */
+struct slice slice_part(struct slice whole, size_t from, size_t n);
 
 /* Owned, growing bytes. All-zero is a valid empty buffer. */
 struct buffer {

@@ -69,7 +69,7 @@ static int append_parts(struct session *s, const struct target *target, struct s
     int exit_status = 0;
     do {
         size_t left = data.n - done, n = left < SF_APPEND_BYTES_MAX ? left : SF_APPEND_BYTES_MAX;
-        exit_status = write_part(s, target, VALUE_APPEND, slice_of(data.p + done, n));
+        exit_status = write_part(s, target, VALUE_APPEND, slice_part(data, done, n));
         done += n;
     } while (exit_status == 0 && done < data.n);
     return exit_status;

@@ -215,7 +215,7 @@ static void reply_part(fuse_req_t fuse, const struct buffer *bytes, size_t size,
 {
     size_t from = offset < 0 || (uint64_t)offset > bytes->n ? bytes->n : (size_t)offset;
     size_t n = bytes->n - from < size ? bytes->n - from : size;
-    fuse_reply_buf(fuse, (const char *)bytes->p + from, n);
+    fuse_reply_buf(fuse, (const char *)slice_part(buffer_slice(bytes), from, n).p, n);
 }
 
 static void control_read(fuse_req_t fuse, fuse_ino_t node_id, size_t size, off_t offset,

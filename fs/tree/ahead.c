@@ -39,9 +39,8 @@ static void keep(struct ahead *ahead, const struct kv_reply *reply)
     buffer_append(&ahead->bytes, attr.p, attr.n);
     buffer_append(&ahead->bytes, data.p, data.n);
     ahead->reply = (struct kv_reply){.status = SF_OK, .stat = reply->stat};
-    ahead->reply.stat.attr = slice_of(ahead->bytes.p, attr.n);
-    if (data.n > 0)
-        ahead->reply.data = slice_of(ahead->bytes.p + attr.n, data.n);
+    ahead->reply.stat.attr = slice_part(buffer_slice(&ahead->bytes), 0, attr.n);
+    ahead->reply.data = slice_part(buffer_slice(&ahead->bytes), attr.n, data.n);
 }
 
 static void on_done(struct client_call *client, int status, const struct kv_reply *reply)

@@ -148,7 +148,7 @@ struct check {
 /* Kept bytes of a sighting. */
 static inline struct slice check_bytes(const struct check *check, size_t at, size_t n)
 {
-    return n > 0 ? slice_of(check->bytes.p + at, n) : slice_of(NULL, 0);
+    return slice_part(buffer_slice(&check->bytes), at, n);
 }
 
 /* -- check_scan.c -------------------------------------------------------------------------- */

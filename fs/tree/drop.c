@@ -33,8 +33,9 @@ static int take(struct op *op, const struct kv_stat *stat, struct slice head)
     struct kv_stat kept = *stat;
     buffer_set(&drop->bytes, stat->attr);
     buffer_append(&drop->bytes, head.p, head.n);
-    kept.attr = slice_of(drop->bytes.p, stat->attr.n);
-    drop->head = slice_of(drop->bytes.p + stat->attr.n, head.n);
+    struct slice both = buffer_slice(&drop->bytes);
+    kept.attr = slice_part(both, 0, stat->attr.n);
+    drop->head = slice_part(both, stat->attr.n, head.n);
     return attr_of_file(&kept, options->uid, options->gid, &drop->attr);
 }
 

@@ -13,7 +13,7 @@ static void take(struct op *op, const struct rename_side *side)
 static struct slice data_of(const struct rename_side *side)
 {
     size_t attr_bytes = side->stat.attr.n;
-    return slice_of(side->bytes.p + attr_bytes, side->bytes.n - attr_bytes);
+    return slice_part(buffer_slice(&side->bytes), attr_bytes, side->bytes.n - attr_bytes);
 }
 
 /* A file that lives at its name notes in its attributes, and in its inode's record, that it has

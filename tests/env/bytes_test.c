@@ -25,6 +25,14 @@ static void slices_compare_like_memcmp(void **state)
     assert_false(slice_has_prefix(ab, slice_str("b")));
 }
 
+static void parts_of_slices(void **state)
+{
+    (void)state;
+    assert_true(slice_equal(slice_part(slice_str("abc"), 1, 2), slice_str("bc")));
+    assert_null(slice_part(slice_str("abc"), 3, 0).p);
+    assert_null(slice_part(slice_of(NULL, 0), 0, 0).p);
+}
+
 static void buffers_grow_and_give_away(void **state)
 {
     (void)state;
@@ -160,6 +168,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(slices_compare_like_memcmp),
+        cmocka_unit_test(parts_of_slices),
         cmocka_unit_test(buffers_grow_and_give_away),
         cmocka_unit_test(a_reservation_changes_no_content),
         cmocka_unit_test(what_is_written_reads_back),
