@@ -94,6 +94,13 @@ static void on_interrupt(fuse_req_t fuse, void *data)
     request_watch(wait->r);
 }
 
+/* A test takes nothing: it ends as what only reads does. */
+static void on_test_interrupt(fuse_req_t fuse, void *data)
+{
+    (void)fuse;
+    request_watch(data);
+}
+
 /* False: its caller has a signal already, and it has ended. */
 static bool may_submit(struct lock_wait *wait)
 {
@@ -173,8 +180,9 @@ static void handle_getlk(fuse_req_t fuse, fuse_ino_t node_id, struct fuse_file_i
     wait->lock.on_done = on_tested;
     wait->lock.test = true;
     take_range(&wait->lock, asked);
-    if (may_submit(wait))
-        submit(wait);
+    fuse_req_interrupt_func(fuse, on_test_interrupt, wait->r);
+    wait->r->only_asks = true;
+    submit(wait);
 }
 
 static void handle_setlk(fuse_req_t fuse, fuse_ino_t node_id, struct fuse_file_info *file,

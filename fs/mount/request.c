@@ -53,8 +53,8 @@ void request_interrupt(struct request *r)
 /* Nothing is lost if it ends now, and its caller may want to do something else. */
 static bool has_waited_enough(const struct request *r)
 {
-    return r->submitted && !tree_call_was_sent(&r->call) &&
-           env_now_ms(r->mount->env) - r->interrupted_ms >= SIGNAL_PATIENCE_MS;
+    bool may_end = r->only_asks || (r->submitted && !tree_call_was_sent(&r->call));
+    return may_end && env_now_ms(r->mount->env) - r->interrupted_ms >= SIGNAL_PATIENCE_MS;
 }
 
 static void check_dying(struct env_timer *timer)

@@ -25,6 +25,7 @@ struct request {
     struct request **slot; /* that names this request; emptied when it ends. May be NULL */
     bool plus;
     bool submitted;          /* on_interrupt may cancel it */
+    bool only_asks;          /* F_GETLK, which is no call of the tree */
     bool interrupted;        /* its caller has a signal, and waits for the answer all the same */
     uint64_t interrupted_ms; /* since when; env's clock */
     fuse_ino_t node_id;

@@ -100,6 +100,8 @@ int probe_alarmed(int argc, char **argv)
         int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
         probe_must(fd >= 0, "open");
         probe_must(pwrite(fd, "alarm", 5, 0) == 5 && pread(fd, page, 5, 0) == 5, "pread");
+        struct flock lock = {.l_type = F_WRLCK};
+        probe_must(fcntl(fd, F_GETLK, &lock) == 0, "F_GETLK");
         probe_must(fchmod(fd, 0640) == 0 && fstat(fd, &st) == 0 && close(fd) == 0, "fchmod");
         probe_must(rename(path, to) == 0 && stat(to, &st) == 0 && unlink(to) == 0, "rename");
         probe_must(mkdir(path, 0700) == 0 && rmdir(path) == 0, "mkdir");
