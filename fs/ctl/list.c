@@ -7,13 +7,20 @@
 
 #include "ctl/target.h"
 #include "ctl/text.h"
+#include "env/memory.h"
+
+struct listed {
+    char name[TREE_NAME_BYTES_MAX];
+    size_t bytes;
+    struct tree_inode inode; /* as READDIR tells it: without a version where it is elsewhere */
+};
 
 struct listing {
     struct tree_call call;
+    struct listed *page;
+    size_t count, room; /* of the page */
     bool full;
-    size_t count; /* of this page */
-    char last[TREE_NAME_BYTES_MAX];
-    size_t last_bytes;
+    bool failed; /* one could not be read */
 };
 
 static char type_letter(uint32_t mode)
@@ -36,7 +43,7 @@ static char type_letter(uint32_t mode)
     }
 }
 
-/* What a listing does not know of a directory (version 0) is left open. */
+/* Without a version: what is there has gone meanwhile, or cannot be read. */
 static void print_full(const struct tree_inode *inode)
 {
     if (inode->version == 0) {
@@ -61,28 +68,65 @@ static void print_line(struct slice name)
 static bool on_entry(struct tree_call *call, struct slice name, const struct tree_inode *inode)
 {
     struct listing *listing = container_of(call, struct listing, call);
-    if (listing->full)
-        print_full(inode);
-    print_line(name);
-    memcpy(listing->last, name.p, name.n);
-    listing->last_bytes = name.n;
-    listing->count++;
+    if (listing->count == listing->room) {
+        listing->room = listing->room > 0 ? 2 * listing->room : 64;
+        listing->page = sf_realloc(listing->page, listing->room * sizeof *listing->page);
+    }
+    struct listed *entry = &listing->page[listing->count++];
+    memcpy(entry->name, name.p, name.n);
+    entry->bytes = name.n;
+    entry->inode = *inode;
     return true;
 }
 
-static int list(struct session *s, const struct tree_place *directory, bool full)
+/* A directory, and a file with several names, is asked for by itself. False: it cannot be read. */
+static bool print_entry(struct session *s, uint64_t directory, const struct listed *entry)
+{
+    struct slice name = slice_of(entry->name, entry->bytes);
+    struct tree_call call = {.kind = TREE_LOOKUP, .place = {.directory = directory, .name = name}};
+    int status = entry->inode.version == 0 ? session_tree(s, &call) : SF_NOT_FOUND;
+    bool is_bad = status != SF_OK && status != SF_NOT_FOUND;
+    if (is_bad)
+        (void)fail("%.*s: %s", (int)name.n, (const char *)name.p, sf_error_text(status));
+    print_full(status == SF_OK ? &call.inode : &entry->inode);
+    print_line(name);
+    return !is_bad;
+}
+
+static void print_page(struct session *s, struct listing *listing)
+{
+    for (size_t i = 0; i < listing->count; i++) {
+        const struct listed *entry = &listing->page[i];
+        if (!listing->full)
+            print_line(slice_of(entry->name, entry->bytes));
+        else if (!print_entry(s, listing->call.place.ino, entry))
+            listing->failed = true;
+    }
+}
+
+static int list(struct session *s, const char *directory_name, const struct tree_place *directory,
+                bool full)
 {
     struct listing listing = {.full = full};
+    char last[TREE_NAME_BYTES_MAX];
+    struct slice after = slice_of(last, 0);
     int status;
     do {
         listing.count = 0;
-        listing.call.kind = TREE_READDIR;
-        listing.call.on_entry = on_entry;
-        listing.call.place = *directory;
-        listing.call.after = slice_of(listing.last, listing.last_bytes);
+        listing.call = (struct tree_call){
+            .kind = TREE_READDIR, .on_entry = on_entry, .place = *directory, .after = after};
         status = session_tree(s, &listing.call);
+        print_page(s, &listing);
+        if (listing.count > 0) {
+            const struct listed *entry = &listing.page[listing.count - 1];
+            memcpy(last, entry->name, entry->bytes);
+            after.n = entry->bytes;
+        }
     } while (status == SF_OK && !listing.call.end && listing.count > 0);
-    return status;
+    free(listing.page);
+    if (status != SF_OK)
+        return target_fail(directory_name, status);
+    return listing.failed ? 1 : 0;
 }
 
 int command_ls(const struct ctl_options *options, size_t argc, char **argv)
@@ -95,8 +139,7 @@ int command_ls(const struct ctl_options *options, size_t argc, char **argv)
     if (exit_status != 0)
         return exit_status;
     if (target.place.is_directory) {
-        int status = list(&s, &target.place, full);
-        exit_status = status == SF_OK ? 0 : target_fail(name, status);
+        exit_status = list(&s, name, &target.place, full);
     } else {
         if (full)
             print_full(&target.inode);

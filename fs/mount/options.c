@@ -14,7 +14,7 @@ static void print_help(void)
          "       shardfs MOUNTPOINT ...     with the shardmasters in SHARDFS_MASTERS\n"
          "       (of a static cluster, which has no shardmasters: any of its servers)\n"
          "       fusermount3 -u MOUNTPOINT  unmounts\n\n"
-         "  -f                   stay in the foreground\n"
+         "  -f                   stay in the foreground, and log there; else to syslog\n"
          "  -d                   say every request (implies -f)\n"
          "  -h, --help           -V, --version\n\n"
          "  -o ro                refuse every change\n"

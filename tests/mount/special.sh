@@ -70,6 +70,10 @@ is "ls of a symlink" "new
 up
 winding" "$(: >d/e/new && shardctl ls absolute)"
 is "what ls -l calls it" l "$(shardctl ls -l | sed -n 's/^\(.\).* link$/\1/p')"
+ln d/file d/again
+is "what ls -l knows of a directory and of further names" "$(stat -c '0%a %s' d/again d/e)" \
+    "$(shardctl ls -l d | sed -n 's/^.* \(0[0-7]*\) *\([0-9]*\) .* \(again\|e\)$/\1 \2/p')"
+rm d/again
 is "what stat calls it" "symlink file" \
     "$(shardctl stat link | sed -n 's/^type *//p;s/^leads to *//p' | paste -sd ' ')"
 shardctl put d/e/../../x y 2>/dev/null && fail "dots in a name of the command line"
