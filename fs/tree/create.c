@@ -18,6 +18,7 @@ static void on_created(struct op *op, int status, const struct kv_reply *reply)
     if (status == SF_OK) {
         struct kv_stat stat = reply->replies[MADE_ENTRY].stat;
         stat.attr = buffer_slice(&op->attr);
+        recent_note(op->tree->recent, op->entry.space, key_slice(&op->entry), &stat, call->data);
         status = op_file_inode(op, &stat);
         call->created = status == SF_OK;
         if (call->place.directory == TREE_ROOT)

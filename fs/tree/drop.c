@@ -22,7 +22,8 @@ void location_failed(struct location *location, const struct kv_op *part)
 
 void drop_failed(struct op *op, const struct kv_reply *reply)
 {
-    location_failed(&op->drop.location, op_mini_failed(op, reply));
+    if (!op->drop.is_recalled) /* else it has not been looked at */
+        location_failed(&op->drop.location, op_mini_failed(op, reply));
 }
 
 /* The file's attr, and the bytes of its record. */
@@ -128,10 +129,46 @@ void drop_look(struct op *op, const struct key *entry, void (*then)(struct op *o
     if (entry != &drop->entry)
         drop->entry = *entry;
     drop->ino = drop->version = 0;
-    drop->has_moved = drop->is_open = false;
+    drop->has_moved = drop->is_open = drop->is_recalled = false;
     drop->location.tried = NULL;
     drop->then = then;
     op_stat_held(op, &drop->entry, on_entry);
+}
+
+/* Of a reference also what it leads to. */
+static bool recall_inode(struct op *op, struct slice content)
+{
+    struct drop *drop = &op->drop;
+    struct kv_stat stat;
+    if (key_inode_of_reference(content, &drop->ino) != SF_OK)
+        return false;
+    key_of_inode(drop->ino, &drop->inode);
+    if (!op_recall(op, &drop->inode, &stat, &content) || stat.kind != RECORD_VALUE)
+        return false;
+    drop->version = stat.version;
+    return take(op, &stat, slice_of(NULL, 0)) == SF_OK;
+}
+
+bool drop_recall(struct op *op, const struct key *entry)
+{
+    struct drop *drop = &op->drop;
+    struct kv_stat stat;
+    struct slice content;
+    drop->entry = *entry;
+    if (!op_recall(op, entry, &stat, &content))
+        return false;
+    drop->stat = stat;
+    drop->stat.attr = slice_of(NULL, 0);
+    drop->ino = stat.created;
+    bool is_known = stat.kind == RECORD_REFERENCE ? recall_inode(op, content)
+                                                  : take(op, &stat, slice_of(NULL, 0)) == SF_OK;
+    if (!is_known || is_open(op, drop->ino))
+        return false;
+    key_of_inode(drop->ino, &drop->inode);
+    drop->has_moved = stat.kind == RECORD_VALUE && drop->attr.has_moved;
+    drop->is_open = false;
+    drop->is_recalled = true;
+    return true;
 }
 
 /* The attributes with so many links. */
@@ -221,6 +258,14 @@ static void on_unlinked(struct op *op, int status, const struct kv_reply *reply)
     op_finish(op, status);
 }
 
+static void unlink_dropped(struct op *op)
+{
+    op_mini_begin(op);
+    drop_name(op, &op->drop);
+    op_count_above(op, -1, 0);
+    op_mini_send(op, on_unlinked);
+}
+
 static void on_looked(struct op *op, int status)
 {
     const struct tree_place *place = &op->call->place;
@@ -228,21 +273,22 @@ static void on_looked(struct op *op, int status)
         status = SF_IS_DIRECTORY;
     if (status == SF_OK && place->ino != 0 && place->ino != op->drop.ino)
         status = SF_STALE_FILE;
-    if (status != SF_OK) {
+    if (status == SF_OK)
+        unlink_dropped(op);
+    else
         op_finish(op, status);
-        return;
-    }
-    op_mini_begin(op);
-    drop_name(op, &op->drop);
-    op_count_above(op, -1, 0);
-    op_mini_send(op, on_unlinked);
 }
 
 int unlink_start(struct op *op)
 {
     const struct tree_place *place = &op->call->place;
     int status = key_of_entry(place->directory, place->name, &op->entry);
-    if (status == SF_OK)
+    if (status != SF_OK)
+        return status;
+    bool is_known = drop_recall(op, &op->entry);
+    if (is_known && (place->ino == 0 || place->ino == op->drop.ino))
+        unlink_dropped(op);
+    else
         drop_look(op, &op->entry, on_looked);
-    return status;
+    return SF_OK;
 }

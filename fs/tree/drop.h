@@ -55,6 +55,7 @@ struct drop {
     bool has_moved;      /* it lives at this name, and its attributes say that it has moved */
     struct location location;
     bool is_open;     /* it is kept with no name */
+    bool is_recalled; /* nothing was read: it is as it was seen last, if it still is */
     struct key inode; /* of its inode's record */
     uint64_t version; /* of that, where the entry is a reference; 0: there is none */
     struct attr attr; /* of a file; its xattrs stand in `bytes` */
@@ -69,6 +70,9 @@ struct drop {
  * (drop.stat.kind says what it is; directories are for others to drop), SF_NOT_FOUND, SF_BAD_ATTR,
  * or why it cannot be read. */
 void drop_look(struct op *op, const struct key *entry, void (*then)(struct op *op, int status));
+/* The same without reading: what was seen there last. False: not known, a directory, or a file that
+ * is open. Only where all of it goes into a minitransaction; if that fails, it has to be looked at. */
+bool drop_recall(struct op *op, const struct key *entry);
 /* Adds to op->mini what takes the file's name away: at most three operations and a check.
  * call->orphan: the file that is kept, if so. */
 void drop_name(struct op *op, struct drop *drop);

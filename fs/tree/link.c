@@ -9,6 +9,8 @@
 #include "client/touch.h"
 #include "tree/op.h"
 
+enum { FIRST_REFERENCE = 1 }; /* in what the first link moves: behind the file that is taken */
+
 static void look(struct op *op);
 
 static bool is_below(const struct op *op)
@@ -21,11 +23,22 @@ static size_t position_of_name(const struct op *op)
     return op->mini->op_count - (is_below(op) ? 2 : 1);
 }
 
+/* Who linked a file to its final name removes the first one. */
+static void remember(struct op *op, const struct kv_stat *reference, const struct kv_stat *file)
+{
+    struct recent *recent = op->tree->recent;
+    struct slice content = key_reference(&op->inode, op->reference);
+    recent_note(recent, op->inode.space, key_slice(&op->inode), file, slice_of(NULL, 0));
+    if (!key_is_of_inode(&op->entry))
+        recent_note(recent, op->entry.space, key_slice(&op->entry), reference, content);
+}
+
 static void answer(struct op *op, const struct kv_reply *replies)
 {
     size_t name = position_of_name(op);
     struct kv_stat stat = replies[name - 1].stat;
     stat.attr = buffer_slice(&op->attr);
+    remember(op, &replies[FIRST_REFERENCE].stat, &stat);
     int status = op_file_inode(op, &stat);
     op->call->inode.is_apart = true;
     if (!is_below(op))

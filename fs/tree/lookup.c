@@ -1,5 +1,5 @@
 /* LOOKUP and GETATTR: one read for a file, two for a directory, and for a name of a file that has had
- * several. The two are asked for at once where the caller knows which directory was there last. */
+ * several. The two are asked for at once where it is known which one was there last. */
 #include "tree/op.h"
 
 static void on_directory_record(struct op *op, int status, const struct kv_reply *reply)
@@ -58,6 +58,15 @@ static void on_inode_record(struct op *op, int status, const struct kv_reply *re
     op_finish(op, status);
 }
 
+/* Read at once with its name. Before the name became a reference this said where the file is. */
+static void on_inode_ahead(struct op *op, int status, const struct kv_reply *reply)
+{
+    if (status == SF_OK && reply->stat.kind == RECORD_VALUE)
+        on_inode_record(op, status, reply);
+    else
+        op_stat(op, &op->directory, on_inode_record);
+}
+
 static void read_inode(struct op *op, const struct kv_reply *reply)
 {
     op->stat = reply->stat;
@@ -67,7 +76,7 @@ static void read_inode(struct op *op, const struct kv_reply *reply)
         return;
     }
     key_of_inode(op->child, &op->directory);
-    op_stat(op, &op->directory, on_inode_record);
+    op_stat_ahead(op, &op->directory, on_inode_ahead);
 }
 
 static void on_entry(struct op *op, int status, const struct kv_reply *reply)
@@ -98,16 +107,31 @@ void lookup_entry(struct op *op)
     op_stat(op, &op->entry, on_entry);
 }
 
+/* op->directory: what will have to be read behind the entry, if that is as it was. */
+static bool guess_second(struct op *op)
+{
+    struct kv_stat stat;
+    struct slice content;
+    uint64_t id = op->call->guess;
+    if (id != 0) {
+        key_of_directory(id, &op->directory);
+        return true;
+    }
+    bool is_known = op_recall(op, &op->entry, &stat, &content) && stat.kind == RECORD_REFERENCE &&
+                    key_inode_of_reference(content, &id) == SF_OK;
+    if (is_known)
+        key_of_inode(id, &op->directory);
+    return is_known;
+}
+
 int lookup_start(struct op *op)
 {
     int status = key_of_entry(op->call->place.directory, op->call->place.name, &op->entry);
     if (status != SF_OK)
         return status;
     lookup_entry(op);
-    if (op->call->guess != 0) {
-        key_of_directory(op->call->guess, &op->directory);
+    if (guess_second(op))
         op_ahead(op, &op->directory);
-    }
     return SF_OK;
 }
 

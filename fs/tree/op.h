@@ -11,6 +11,7 @@
 #include "client/scan.h"
 #include "tree/attr.h"
 #include "tree/drop.h"
+#include "tree/recent.h"
 #include "tree/tree.h"
 
 #define REFERENCE_BYTES_MAX (1u + KEY_BYTES_MAX) /* content of a reference */
@@ -68,6 +69,7 @@ struct op {
     bool is_located;          /* op->entry is where an inode's own record leads (locate.c) ... */
     uint64_t located_version; /* ... of this version */
     bool is_resized;          /* SETATTR: the size is set already */
+    bool has_recalled;        /* SETATTR: what was seen last is not tried again */
     struct key inode;         /* LINK: of the inode's own record ... */
     uint8_t reference[REFERENCE_BYTES_MAX]; /* ... and what leads to it */
     struct buffer type;                     /* LINK: attributes of a reference */
@@ -83,6 +85,7 @@ struct tree {
     struct client *client;
     struct tree_options options;
     struct op *ops;
+    struct recent *recent;
     struct buffer answer;       /* what the call that ends just now answers with */
     struct root *root;          /* the root's own attributes (root.c) */
     struct orphan *orphans;     /* that this tree keeps (orphan.c) */
@@ -167,6 +170,9 @@ uint64_t op_left_ms(const struct op *op); /* for a timeout; 0: none; never 0 whe
 bool op_dangles(struct op *op, uint64_t version);
 bool op_stays_full(struct op *op, uint64_t version);
 
+/* What recent.h knows of it. */
+bool op_recall(const struct op *op, const struct key *key, struct kv_stat *stat,
+               struct slice *content);
 /* A read of the record of `key`, with data. */
 void op_stat(struct op *op, const struct key *key, op_step *then);
 /* Of one that is changed by it: these two hold it after some tries. op_get_held: of a file, with its

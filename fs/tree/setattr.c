@@ -1,10 +1,12 @@
 /* SETATTR: size first (where the caller sets it), then mode, owner and times, which are a read and
- * a conditional write of the attributes, tried again when another change came between. The root's
+ * a conditional write of the attributes, tried again when another change came between. The read is
+ * saved where the record is as it was seen last. The root's
  * own record is made by the first that sets something. */
 #include "tree/op.h"
 
 #include <sys/stat.h>
 
+#include "client/touch.h"
 #include "tree/xattr.h"
 
 static void read_attr(struct op *op);
@@ -92,6 +94,15 @@ static int result_inode(struct op *op, const struct kv_stat *found)
     return op_file_inode(op, &stat);
 }
 
+/* The next change of the same file need not read it. */
+static void remember(struct op *op, const struct kv_reply *reply)
+{
+    struct kv_stat stat = reply->stat;
+    stat.attr = buffer_slice(&op->attr);
+    if (!is_directory(op))
+        recent_note(op->tree->recent, op->kv.space, op->kv.key, &stat, slice_of(NULL, 0));
+}
+
 static void on_written(struct op *op, int status, const struct kv_reply *reply)
 {
     if (status == SF_PRECONDITION) {
@@ -99,8 +110,10 @@ static void on_written(struct op *op, int status, const struct kv_reply *reply)
             read_attr(op);
         return;
     }
-    if (status == SF_OK)
+    if (status == SF_OK) {
+        remember(op, reply);
         status = result_inode(op, &reply->stat);
+    }
     locate_finish(op, status);
 }
 
@@ -120,22 +133,18 @@ static void prepare_root(struct op *op, bool is_there)
     op->kv.record_kind = RECORD_DIRECTORY;
 }
 
-/* The record is as `stat` says; the root's may be absent (all zero). */
-static void write_attr(struct op *op, const struct kv_stat *stat)
+/* The record is as `stat` says; the root's may be absent (all zero). Else nothing is sent. */
+static int send_attr(struct op *op, const struct kv_stat *stat)
 {
     const struct tree_call *call = op->call;
     struct attr attr;
     int status = changed_attr(op, stat->attr, &attr);
-    if (status != SF_OK) {
-        op_finish(op, status);
-        return;
-    }
+    if (status != SF_OK)
+        return status;
     op_kv(&op->kv, KV_SET_ATTR, is_directory(op) ? &op->directory : &op->entry);
     status = op_set_attr(op, &op->kv, &attr);
-    if (status != SF_OK) {
-        op_finish(op, status);
-        return;
-    }
+    if (status != SF_OK)
+        return status;
     op->kv.pre = (struct kv_pre){KV_PRE_VERSION, stat->version};
     if (call->set & TREE_SET_MTIME) {
         op->kv.flags |= KV_HAS_MTIME;
@@ -144,6 +153,14 @@ static void write_attr(struct op *op, const struct kv_stat *stat)
     if (is_root(op))
         prepare_root(op, stat->version != 0);
     op_send(op, on_written);
+    return SF_OK;
+}
+
+static void write_attr(struct op *op, const struct kv_stat *stat)
+{
+    int status = send_attr(op, stat);
+    if (status != SF_OK)
+        op_finish(op, status);
 }
 
 static void on_directory(struct op *op, int status, const struct kv_reply *reply)
@@ -183,12 +200,30 @@ static void on_file(struct op *op, int status, const struct kv_stat *stat, struc
         write_attr(op, stat);
 }
 
+/* Once: the attributes are changed as they were seen last, if they still are. What cannot be changed
+ * so may be possible by now. */
+static bool write_recalled(struct op *op)
+{
+    struct kv_stat stat;
+    struct slice content;
+    uint64_t created;
+    bool is_first = !op->has_recalled;
+    op->has_recalled = true;
+    if (!is_first || !op_recall(op, &op->entry, &stat, &content))
+        return false;
+    bool is_it = stat.kind == RECORD_VALUE && stat.created == op->call->place.ino;
+    if (!is_it ||
+        touch_is_behind(op->tree->client, op->entry.space, key_slice(&op->entry), &created))
+        return false;
+    return send_attr(op, &stat) == SF_OK;
+}
+
 /* A file's lazy mtime comes first, so that it does not undo one that is set. */
 static void read_attr(struct op *op)
 {
     if (is_directory(op))
         op_stat_held(op, &op->directory, on_directory);
-    else
+    else if (!write_recalled(op))
         op_file_stat(op, on_file);
 }
 

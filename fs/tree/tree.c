@@ -12,6 +12,7 @@ struct tree *tree_new(struct env *env, struct client *client, const struct tree_
     tree->env = env;
     tree->client = client;
     tree->options = *options;
+    tree->recent = recent_new();
     tree->root = root_new(tree);
     orphans_init(tree);
     tree->space = space_poll_new(tree);
@@ -72,6 +73,7 @@ void tree_free(struct tree *tree)
     orphans_deinit(tree);
     space_poll_free(tree->space);
     root_free(tree->root);
+    recent_free(tree->recent);
     buffer_deinit(&tree->answer);
     free(tree);
 }
@@ -249,10 +251,23 @@ void op_kv(struct kv_op *kv, enum kv_kind kind, const struct key *key)
     kv->key = key_slice(key);
 }
 
+/* What was read is noted; what was changed is not as it was. */
+static void note_recent(struct op *op, const struct kv_reply *reply)
+{
+    struct recent *recent = op->tree->recent;
+    const struct kv_op *kv = &op->kv;
+    if (kv->kind == KV_STAT)
+        recent_note(recent, kv->space, kv->key, &reply->stat, reply->data);
+    for (size_t i = 0; kv->kind == KV_MINI && i < kv->op_count; i++)
+        recent_forget(recent, kv->ops[i].space, kv->ops[i].key);
+}
+
 static void client_done(struct client_call *client, int status, const struct kv_reply *reply)
 {
     struct op *op = container_of(client, struct op, client);
     op->waits = OP_NOTHING;
+    if (status == SF_OK)
+        note_recent(op, reply);
     if (!kv_is_read(op->kv.kind) && (status == SF_OK || status == SF_UNKNOWN))
         op->changed = true;
     op->then(op, status, reply);
@@ -348,7 +363,12 @@ static void value_done(struct value_call *value, int status, const struct kv_sta
                        struct slice data)
 {
     struct op *op = container_of(value, struct op, value);
+    struct recent *recent = op->tree->recent;
     op->waits = OP_NOTHING;
+    if (op->value.kind == VALUE_STAT && status == SF_OK)
+        recent_note(recent, op->value.space, op->value.key, stat, data);
+    else if (value_kind_changes(op->value.kind))
+        recent_forget(recent, op->value.space, op->value.key);
     if (value_kind_changes(op->value.kind) && (status == SF_OK || status == SF_UNKNOWN))
         op->changed = true;
     op->then_value(op, status, stat, data);
@@ -406,6 +426,12 @@ void op_later(struct op *op, uint64_t delay_ms, op_step *then)
     op->waits = OP_TIMER;
     env_timer_init(op->tree->env, &op->timer, timer_fired);
     env_timer_start_ms(&op->timer, delay_ms);
+}
+
+bool op_recall(const struct op *op, const struct key *key, struct kv_stat *stat,
+               struct slice *content)
+{
+    return recent_find(op->tree->recent, key->space, key_slice(key), stat, content);
 }
 
 void op_stat(struct op *op, const struct key *key, op_step *then)

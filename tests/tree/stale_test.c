@@ -304,6 +304,146 @@ static void an_answer_for_two_names_is_of_one_moment(void **state)
     scene_close(&scene);
 }
 
+/* -- what was seen last ------------------------------------------------------------------------ */
+
+static int status_at(struct scene *scene, struct user *user, enum tree_kind kind, const char *name)
+{
+    return user_do(user, kind, scene->in, name, NULL);
+}
+
+/* User 0 has seen the file 'f'; then another does this, and user 0 removes 'f'. */
+static void other_rewrites(struct scene *scene, uint64_t ino)
+{
+    struct waiting write = {
+        .call = {.kind = TREE_WRITE, .place = place_of(scene->in, "f"), .data = slice_str("text")}};
+    write.call.place.ino = ino;
+    assert_int_equal(user_call(scene->other, &write), SF_OK);
+}
+
+static void other_replaces(struct scene *scene, uint64_t ino)
+{
+    (void)ino;
+    assert_int_equal(status_at(scene, scene->other, TREE_UNLINK, "f"), SF_OK);
+    make(scene, TREE_CREATE, scene->in, "f");
+}
+
+static void other_moves_and_back(struct scene *scene, uint64_t ino)
+{
+    (void)ino;
+    moves(scene, "f", "g");
+    moves(scene, "g", "f");
+}
+
+static void other_links(struct scene *scene, uint64_t ino)
+{
+    struct waiting link = {.call = {.kind = TREE_LINK,
+                                    .place = place_of(scene->in, "f"),
+                                    .to_directory = scene->in,
+                                    .to_name = slice_str("second")}};
+    link.call.place.ino = ino;
+    if (ino_at(scene, "second") != 0)
+        link.call.to_name = slice_str("third");
+    assert_int_equal(user_call(scene->other, &link), SF_OK);
+}
+
+static void other_unlinks_second(struct scene *scene, uint64_t ino)
+{
+    (void)ino;
+    assert_int_equal(status_at(scene, scene->other, TREE_UNLINK, "second"), SF_OK);
+}
+
+static void other_removes(struct scene *scene, uint64_t ino)
+{
+    (void)ino;
+    assert_int_equal(status_at(scene, scene->other, TREE_UNLINK, "f"), SF_OK);
+}
+
+static void other_puts_a_directory(struct scene *scene, uint64_t ino)
+{
+    other_removes(scene, ino);
+    make(scene, TREE_MKDIR, scene->in, "f");
+}
+
+static const struct {
+    bool has_second; /* name of the file, when user 0 sees it */
+    void (*does)(struct scene *scene, uint64_t ino);
+    int status;
+} behind_ones_back[] = {
+    {false, other_rewrites, SF_OK},       {false, other_replaces, SF_OK},
+    {false, other_moves_and_back, SF_OK}, {false, other_links, SF_OK},
+    {false, other_removes, SF_NOT_FOUND}, {false, other_puts_a_directory, SF_IS_DIRECTORY},
+    {true, other_rewrites, SF_OK},        {true, other_links, SF_OK},
+    {true, other_unlinks_second, SF_OK},  {true, other_replaces, SF_OK},
+    {true, other_removes, SF_NOT_FOUND},
+};
+
+static void an_unlink_removes_what_is_there(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof behind_ones_back / sizeof *behind_ones_back; i++) {
+        struct scene scene = scene_open();
+        print_message("  unlink, row %zu\n", i);
+        uint64_t ino = make(&scene, TREE_CREATE, scene.in, "f");
+        if (behind_ones_back[i].has_second)
+            other_links(&scene, ino);
+        assert_true(ino_at(&scene, "f") == ino);
+        behind_ones_back[i].does(&scene, ino);
+        int status = status_at(&scene, scene.user, TREE_UNLINK, "f");
+        assert_int_equal(status, behind_ones_back[i].status);
+        assert_true((ino_at(&scene, "f") != 0) == (status == SF_IS_DIRECTORY));
+        scene_close(&scene);
+    }
+}
+
+/* -- attributes that are changed as they were seen last */
+
+static int set(struct user *user, const struct scene *scene, uint64_t ino, struct tree_call values)
+{
+    struct waiting waiting = {.call = values};
+    waiting.call.kind = TREE_SETATTR;
+    waiting.call.place = place_of(scene->in, "f");
+    waiting.call.place.ino = ino;
+    return user_call(user, &waiting);
+}
+
+static struct tree_call xattr_of(unsigned change, enum tree_xattr_must must)
+{
+    return (struct tree_call){.set = change,
+                              .xattr = slice_str("user.a"),
+                              .xattr_must = must,
+                              .data = slice_str("value")};
+}
+
+static void attributes_keep_what_others_set(void **state)
+{
+    struct scene scene = scene_open();
+    struct tree_inode found;
+    const struct tree_call owner = {.set = TREE_SET_OWNER, .uid = 7, .gid = 8};
+    const struct tree_call mode = {.set = TREE_SET_MODE, .mode = 0600};
+    (void)state;
+    assert_int_equal(user_do(scene.user, TREE_CREATE, scene.in, "f", &found), SF_OK);
+    uint64_t f = found.ino;
+    assert_int_equal(set(scene.other, &scene, f, mode), SF_OK);
+    assert_int_equal(set(scene.user, &scene, f, owner), SF_OK);
+    assert_int_equal(user_do(scene.other, TREE_LOOKUP, scene.in, "f", &found), SF_OK);
+    assert_true((found.mode & 07777) == 0600 && found.uid == 7 && found.gid == 8);
+
+    /* Refused only by what is there now. */
+    struct tree_call add = xattr_of(TREE_SET_XATTR, TREE_XATTR_ABSENT);
+    struct tree_call replace = xattr_of(TREE_SET_XATTR, TREE_XATTR_THERE);
+    struct tree_call remove = xattr_of(TREE_REMOVE_XATTR, TREE_XATTR_ANY);
+    assert_int_equal(set(scene.other, &scene, f, add), SF_OK);
+    assert_int_equal(set(scene.user, &scene, f, add), SF_EXISTS);
+    assert_int_equal(set(scene.other, &scene, f, remove), SF_OK);
+    assert_int_equal(set(scene.user, &scene, f, replace), SF_NO_XATTR);
+    assert_int_equal(set(scene.other, &scene, f, add), SF_OK);
+    assert_int_equal(set(scene.user, &scene, f, remove), SF_OK);
+
+    other_replaces(&scene, f);
+    assert_int_equal(set(scene.user, &scene, f, owner), SF_STALE_FILE);
+    scene_close(&scene);
+}
+
 /* -- where a file lives ------------------------------------------------------------------------ */
 
 static bool has_inode_record(struct scene *scene, uint64_t ino)
@@ -410,6 +550,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_guess_changes_no_answer),
         cmocka_unit_test(what_changes_between_its_record_and_its_name),
         cmocka_unit_test(an_answer_for_two_names_is_of_one_moment),
+        cmocka_unit_test(an_unlink_removes_what_is_there),
+        cmocka_unit_test(attributes_keep_what_others_set),
         cmocka_unit_test(a_file_goes_whatever_is_said_of_its_place),
         cmocka_unit_test(and_gets_another_name_or_a_second),
     };
