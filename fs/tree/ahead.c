@@ -17,18 +17,18 @@ struct ahead {
     bool came;  /* else it is under way */
     bool taken; /* by the step that it was for: another one asks anew */
     int status;
-    struct kv_reply reply; /* of a STAT; attr and data are in `bytes` */
+    struct kv_reply reply; /* where there is a record; attr and data are in `bytes` */
     struct buffer bytes;
     op_step *then; /* waits for it; NULL: nobody does yet */
 };
 
-/* Where it failed, the step asks itself. */
+/* Where it was not answered, the step asks itself. */
 static void deliver(struct op *op, op_step *then)
 {
     struct ahead *ahead = op->ahead;
     ahead->taken = true;
-    if (ahead->status == SF_OK)
-        then(op, SF_OK, &ahead->reply);
+    if (ahead->status == SF_OK || ahead->status == SF_NOT_FOUND)
+        then(op, ahead->status, &ahead->reply);
     else
         op_stat(op, &ahead->key, then);
 }

@@ -132,7 +132,10 @@ void drop_look(struct op *op, const struct key *entry, void (*then)(struct op *o
     drop->has_moved = drop->is_open = drop->is_recalled = false;
     drop->location.tried = NULL;
     drop->then = then;
-    op_stat_held(op, &drop->entry, on_entry);
+    if (op_hold(op) != 0)
+        op_stat_held(op, &drop->entry, on_entry);
+    else
+        op_stat_ahead(op, &drop->entry, on_entry);
 }
 
 /* Of a reference also what it leads to. */

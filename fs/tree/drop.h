@@ -66,7 +66,7 @@ struct drop {
     void (*then)(struct op *op, int status);
 };
 
-/* Reads the name at `entry`, and of a reference what it leads to, into op->drop. `then`: SF_OK
+/* Reads the name at `entry` (op_stat_ahead), and of a reference what it leads to, into op->drop. `then`: SF_OK
  * (drop.stat.kind says what it is; directories are for others to drop), SF_NOT_FOUND, SF_BAD_ATTR,
  * or why it cannot be read. */
 void drop_look(struct op *op, const struct key *entry, void (*then)(struct op *op, int status));

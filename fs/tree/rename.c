@@ -368,6 +368,8 @@ static void read_source(struct op *op)
 {
     op->rename->has_topology = false;
     op_get_held(op, &op->rename->from.entry, on_source);
+    if (op_hold(op) == 0 && !op->call->exchange)
+        op_ahead(op, &op->rename->to.entry);
 }
 
 static void on_target_held(struct op *op, int status, const struct kv_reply *reply)
