@@ -4,7 +4,7 @@
  *   check_scan.c    every record of every shard, many pages in flight
  *   check_see.c     what a record says: facts, and of suspects all that is known
  *   check_judge.c   do the facts of a subject fit each other?
- *   check_repair.c  minitransactions that mend what does not
+ *   check_repair.h  minitransactions that mend what does not, in files of its own
  */
 #ifndef TREE_CHECK_INSIDE_H
 #define TREE_CHECK_INSIDE_H
@@ -197,7 +197,7 @@ uint64_t judge_signature(const struct check *check, const struct group_of_facts 
 const struct sighting *sightings_of(const struct group_of_facts *group, enum fact_kind kind,
                                     size_t *count);
 
-/* -- check_repair.c ------------------------------------------------------------------------ */
+/* -- check_repair.h ------------------------------------------------------------------------ */
 
 /* Tells the host of all that is wrong with a settled subject, and repairs it if that is asked. */
 void repair_subject(struct check *check, const struct group_of_facts *group, unsigned wrong);
