@@ -50,14 +50,14 @@ say "packages"
 sh "$here/mount-examples/packages.sh" test
 echo "all there"
 
-make_build() { # DIR SANITIZERS
+make_build() { # DIR SANITIZERS [TARGET]
     say "build in ${1#"$here"/}${2:+ with sanitizers $2}"
     cmake -S "$here" -B "$1" -G Ninja -DSHARDFS_SANITIZE="$2" >"$1.log" 2>&1 || {
         cat "$1.log" >&2
         exit 1
     }
     # ninja prints a line a step; only a failure is worth the reader's time.
-    ninja -C "$1" >"$1.log" 2>&1 || {
+    ninja -C "$1" "${3-all}" >"$1.log" 2>&1 || {
         tail -n 60 "$1.log" >&2
         exit 1
     }
@@ -67,7 +67,8 @@ make_build() { # DIR SANITIZERS
 run_ctest() { # DIR, then ctest options
     dir=$1
     shift
-    ctest --test-dir "$dir" --output-on-failure --no-tests=error --timeout 600 "$@"
+    ctest --test-dir "$dir" --output-on-failure --no-tests=error --timeout 600 \
+        --resource-spec-file "$clusters" "$@"
 }
 
 # Simulations find in the environment how many seeds to run, and from which on, and they have time for
@@ -163,19 +164,16 @@ run_suites() {
 # Each part runs, whatever became of those before it.
 run_all() { # ctest options
     failed=""
-    say "tests without processes"
-    # One of them only waits (label "waits").
-    run_ctest "$build" -j $((jobs + 1)) -LE 'process|mount|swarm' "$@" || failed="$failed, tests"
+    say "tests: all but the swarm"
+    run_ctest "$build" -j "$together" -LE swarm "$@" || failed="$failed, tests"
     # The same seeds everywhere: what passed on one machine passes on the next.
     run_swarm --seeds 200 || failed="$failed, swarm"
-    say "tests with real processes and mounts"
-    run_ctest "$build" -j "$crowd" -L 'process|mount' "$@" || failed="$failed, processes and mounts"
     if [ -z "$sanitize" ]; then
-        make_build "$here/.build/sanitize" "address,undefined"
+        make_build "$here/.build/sanitize" "address,undefined" unit_and_sim
         say "unit tests and one seed under the sanitizers"
         # That a seed is one run was seen above.
         SHARDFS_SIM_SEEDS=1 run_ctest "$here/.build/sanitize" -j "$jobs" -L 'unit|sim|swarm|fuzz' \
-            -E 'same_run|_twice|value_steps_test_paxos' "$@" ||
+            -E 'same_run|_twice|value_steps_test_paxos|cases_test' "$@" ||
             failed="$failed, sanitizers"
     fi
     [ -n "$failed" ] || { say "everything passed" && return; }
@@ -190,9 +188,12 @@ else
     build=${build:-$here/.build/tests}
 fi
 jobs=$(nproc)
-# Tests with real processes are clusters of a dozen each that wait for disks, sockets and time limits
-# more than they compute: on two processors three of them at a time.
-crowd=$((jobs < 2 ? jobs : 3))
+# Of tests with clusters of real processes, a dozen each, three at a time (see CMakeLists.txt), and beside
+# them as many that compute as there are processors, and one that only waits.
+crowd=$((jobs < 2 ? jobs : 3)) together=$((jobs + crowd + 1))
+clusters=$here/.build/clusters.json
+seq -s , "$crowd" | sed 's/[0-9]\{1,\}/{"id":"&"}/g
+    s/.*/{"version":{"major":1,"minor":0},"local":[{"clusters":[&]}]}/' >"$clusters"
 export ASAN_OPTIONS="${ASAN_OPTIONS-abort_on_error=0:detect_leaks=1}"
 export UBSAN_OPTIONS="${UBSAN_OPTIONS-print_stacktrace=1}"
 
@@ -203,13 +204,9 @@ all) run_all "$@" ;;
 sim) run_sim "$@" ;;
 suites) run_suites "$@" ;;
 bench) exec sh "$here/tests/bench/bench.sh" "$build" "$@" ;;
-process)
-    say "tests: process"
-    run_ctest "$build" -j "$crowd" -L '^process$' "$@"
-    ;;
-mount)
-    say "tests: mount"
-    run_ctest "$build" -j "$crowd" -L '^(mount|waits)$' "$@"
+process | mount)
+    say "tests: $kind"
+    run_ctest "$build" -j "$together" -L "^$kind\$" "$@"
     ;;
 *)
     say "tests: $kind"
