@@ -32,7 +32,6 @@
 #define KEY "5"
 
 static struct seeds seeds;
-static const char *program_name;
 
 struct stage {
     struct cluster *cluster;
@@ -45,8 +44,7 @@ static void stage_begin(struct stage *stage, uint64_t seed)
 {
     const struct cluster_options options = {
         .chunk_bytes = 200000, .flush_ms = 200 + seed * 37 % 400, .slack_bytes = 1u << 22};
-    print_message("seed %llu (again: %s --engine %s --seed %llu)\n", (unsigned long long)seed,
-                  program_name, seeds_engine_name(), (unsigned long long)seed);
+    seeds_say(&seeds, seed);
     *stage = (struct stage){.cluster = cluster_new(seed, &options)};
     stage->weather = (struct weather){.cluster = stage->cluster, .gap_ms = 50 + seed * 331 % 700};
     cluster_start(stage->cluster, (1u << CLUSTER_GROUPS) - 1);
@@ -409,7 +407,6 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_shrink_loses_nobody_s_write),
     };
     seeds = seeds_parse(argc, argv, 4);
-    program_name = argv[0];
     log_level_min = LOG_LEVEL_ERROR;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -25,7 +25,6 @@
 #define NEAR 5000u /* bytes that are looked at on either side of a border */
 
 static struct seeds seeds;
-static const char *program_name;
 
 struct stage {
     struct cluster *cluster;
@@ -37,8 +36,7 @@ struct stage {
 static void stage_begin(struct stage *stage, uint64_t seed)
 {
     const struct cluster_options options = {.flush_ms = 300};
-    print_message("seed %llu (again: %s --engine %s --seed %llu)\n", (unsigned long long)seed,
-                  program_name, seeds_engine_name(), (unsigned long long)seed);
+    seeds_say(&seeds, seed);
     *stage = (struct stage){.cluster = cluster_new(seed, &options)};
     cluster_start(stage->cluster, 7);
     assert_true(cluster_join(stage->cluster, 7));
@@ -269,7 +267,6 @@ int main(int argc, char **argv)
         cmocka_unit_test(also_where_the_client_ends_in_between),
     };
     seeds = seeds_parse(argc, argv, 1);
-    program_name = argv[0];
     log_level_min = LOG_LEVEL_ERROR;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

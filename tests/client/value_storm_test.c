@@ -59,23 +59,17 @@ static void run_seed(uint64_t seed)
 }
 
 static struct seeds seeds;
-static const char *program_name;
 
 static void long_values_survive_storms(void **state)
 {
     (void)state;
-    for (uint64_t seed = seeds.first; seed < seeds.first + seeds.count; seed++) {
-        print_message("seed %llu (again: %s --seed %llu)\n", (unsigned long long)seed, program_name,
-                      (unsigned long long)seed);
-        run_seed(seed);
-    }
+    seeds_each(&seeds, run_seed);
 }
 
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(long_values_survive_storms)};
     seeds = seeds_parse(argc, argv, 5);
-    program_name = argv[0];
     log_level_min = LOG_LEVEL_ERROR;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -256,23 +256,16 @@ static void run_seed(uint64_t seed)
 }
 
 static struct seeds seeds;
-static const char *program;
 
 static void every_mutation_happens_once(void **state)
 {
     (void)state;
-    for (uint64_t seed = seeds.first; seed < seeds.first + seeds.count; seed++) {
-        printf("seed %llu (again: %s --engine %s --seed %llu)\n", (unsigned long long)seed, program,
-               seeds_engine_name(), (unsigned long long)seed);
-        fflush(stdout);
-        run_seed(seed);
-    }
+    seeds_each(&seeds, run_seed);
 }
 
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(every_mutation_happens_once)};
     seeds = seeds_parse(argc, argv, 200);
-    program = argv[0];
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

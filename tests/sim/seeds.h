@@ -9,6 +9,7 @@
 #ifndef TESTS_SEEDS_H
 #define TESTS_SEEDS_H
 
+#include <inttypes.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +21,7 @@
 struct seeds {
     uint64_t first, count;
     bool twice; /* for seeds_run */
+    const char *program;
 };
 
 /* What the groups under test run on. */
@@ -71,7 +73,8 @@ static inline uint64_t seeds_from_env(const char *program, const char *name, uin
 
 static inline struct seeds seeds_parse(int argc, char **argv, uint64_t count)
 {
-    struct seeds seeds = {.first = seeds_from_env(argv[0], "SHARDFS_SIM_SEED", 1)};
+    struct seeds seeds = {.first = seeds_from_env(argv[0], "SHARDFS_SIM_SEED", 1),
+                          .program = argv[0]};
     const char *first = NULL, *number = NULL;
     for (int i = 1; i < argc; i++) {
         const char *value = i + 1 < argc ? argv[i + 1] : NULL;
@@ -88,13 +91,32 @@ static inline struct seeds seeds_parse(int argc, char **argv, uint64_t count)
         i++;
     }
     seeds.count = seeds_from_env(argv[0], "SHARDFS_SIM_SEEDS", seeds_default(count));
-    if (first != NULL)
-        seeds = (struct seeds){seeds_number(argv[0], first), 1, seeds.twice};
+    if (first != NULL) {
+        seeds.first = seeds_number(argv[0], first);
+        seeds.count = 1;
+    }
     if (number != NULL)
         seeds.count = seeds_number(argv[0], number);
     if (seeds.count == 0) /* nothing would run, and nothing fail */
         seeds_usage(argv[0]);
     return seeds;
+}
+
+/* Which is run, and what runs it again. */
+static inline void seeds_say(const struct seeds *seeds, uint64_t seed)
+{
+    printf("seed %" PRIu64 " (again: %s --engine %s --seed %" PRIu64 ")\n", seed, seeds->program,
+           seeds_engine_name(), seed);
+    fflush(stdout);
+}
+
+/* Each, one after the other; which is said before. */
+static inline void seeds_each(const struct seeds *seeds, void (*run)(uint64_t seed))
+{
+    for (uint64_t seed = seeds->first; seed < seeds->first + seeds->count; seed++) {
+        seeds_say(seeds, seed);
+        run(seed);
+    }
 }
 
 /* `run` returns the hash of its run. */

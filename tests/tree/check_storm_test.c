@@ -25,7 +25,6 @@
 #define MIB (1ull << 20)
 
 static struct seeds seeds;
-static const char *program_name;
 
 struct storm;
 
@@ -211,18 +210,13 @@ static void run_seed(uint64_t seed)
 static void nothing_is_found_while_others_work(void **state)
 {
     (void)state;
-    for (uint64_t seed = seeds.first; seed < seeds.first + seeds.count; seed++) {
-        print_message("seed %llu (again: %s --seed %llu)\n", (unsigned long long)seed, program_name,
-                      (unsigned long long)seed);
-        run_seed(seed);
-    }
+    seeds_each(&seeds, run_seed);
 }
 
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(nothing_is_found_while_others_work)};
     seeds = seeds_parse(argc, argv, 4);
-    program_name = argv[0];
     log_level_min = LOG_LEVEL_ERROR;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

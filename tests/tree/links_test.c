@@ -32,7 +32,6 @@
 #define STEPS_AT_ONCE 3u
 
 static struct seeds seeds;
-static const char *program_name;
 static const char *const names[NAMES] = {"a", "b", "c", "e%2F"};
 
 /* -- the model -------------------------------------------------------------------------------- */
@@ -809,49 +808,40 @@ static void run_overwritten(struct model *m, bool is_link, bool is_late)
 
 /* -- the runs ----------------------------------------------------------------------------------- */
 
-static void for_each_seed(void (*run)(uint64_t seed))
-{
-    for (uint64_t seed = seeds.first; seed < seeds.first + seeds.count; seed++) {
-        print_message("seed %llu (again: %s --seed %llu)\n", (unsigned long long)seed, program_name,
-                      (unsigned long long)seed);
-        run(seed);
-    }
-}
-
 static void a_file_lives_as_long_as_it_has_a_name(void **state)
 {
     (void)state;
-    for_each_seed(run_model);
+    seeds_each(&seeds, run_model);
 }
 
 static void races_leave_true_counts(void **state)
 {
     (void)state;
-    for_each_seed(run_races);
+    seeds_each(&seeds, run_races);
 }
 
 static void crashes_leave_true_counts(void **state)
 {
     (void)state;
-    for_each_seed(run_crashes);
+    seeds_each(&seeds, run_crashes);
 }
 
 static void a_file_without_a_name_goes_with_its_user(void **state)
 {
     (void)state;
-    for_each_seed(run_orphans);
+    seeds_each(&seeds, run_orphans);
 }
 
 static void a_file_without_a_name_outlives_sessions(void **state)
 {
     (void)state;
-    for_each_seed(run_fenced);
+    seeds_each(&seeds, run_fenced);
 }
 
 static void a_file_goes_that_was_closed_unheard(void **state)
 {
     (void)state;
-    for_each_seed(run_cancelled);
+    seeds_each(&seeds, run_cancelled);
 }
 
 static void run_both_overtaken(uint64_t seed)
@@ -863,7 +853,7 @@ static void run_both_overtaken(uint64_t seed)
 static void a_file_that_got_a_name_is_no_orphan(void **state)
 {
     (void)state;
-    for_each_seed(run_both_overtaken);
+    seeds_each(&seeds, run_both_overtaken);
 }
 
 static void a_further_name_costs_one_read_more(void **state)
@@ -897,7 +887,6 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_file_that_got_a_name_is_no_orphan),
     };
     seeds = seeds_parse(argc, argv, 2);
-    program_name = argv[0];
     log_level_min = LOG_LEVEL_ERROR;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -20,7 +20,6 @@
 #define DUELS 20u
 
 static struct seeds seeds;
-static const char *program_name;
 
 /* A directory keeps its name wherever it goes. */
 struct forest {
@@ -194,33 +193,33 @@ static void run_exchange_duel(struct forest *f)
     removes(f, TREE_ROOT, "b");
 }
 
+static void run_seed(uint64_t seed)
+{
+    struct forest f;
+    plant(&f, seed);
+    for (unsigned i = 0; i < ROUNDS; i++)
+        run_round(&f);
+    stage_await_calm(f.stage);
+    for (unsigned i = 0; i < DUELS; i++)
+        run_duel(&f, draw(&f, 2), 2 + draw(&f, DIRECTORIES - 2));
+    for (unsigned i = 0; i < DUELS; i++)
+        run_exchange_duel(&f);
+    print_message("  %u moved, %u refused\n", f.moved, f.refused);
+    assert_true(f.moved > 0 && f.refused > 0);
+    user_expect_fits(&f.stage->users[0]);
+    stage_free(f.stage);
+}
+
 static void no_loop_ever(void **state)
 {
     (void)state;
-    for (uint64_t seed = seeds.first; seed < seeds.first + seeds.count; seed++) {
-        struct forest f;
-        print_message("seed %llu (again: %s --seed %llu)\n", (unsigned long long)seed, program_name,
-                      (unsigned long long)seed);
-        plant(&f, seed);
-        for (unsigned i = 0; i < ROUNDS; i++)
-            run_round(&f);
-        stage_await_calm(f.stage);
-        for (unsigned i = 0; i < DUELS; i++)
-            run_duel(&f, draw(&f, 2), 2 + draw(&f, DIRECTORIES - 2));
-        for (unsigned i = 0; i < DUELS; i++)
-            run_exchange_duel(&f);
-        print_message("  %u moved, %u refused\n", f.moved, f.refused);
-        assert_true(f.moved > 0 && f.refused > 0);
-        user_expect_fits(&f.stage->users[0]);
-        stage_free(f.stage);
-    }
+    seeds_each(&seeds, run_seed);
 }
 
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(no_loop_ever)};
     seeds = seeds_parse(argc, argv, 4);
-    program_name = argv[0];
     log_level_min = LOG_LEVEL_ERROR;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -24,7 +24,6 @@
 #define DIRECTORIES 5u /* the root, and four that come and go */
 
 static struct seeds seeds;
-static const char *program_name;
 
 /* -- the model ------------------------------------------------------------------------------ */
 
@@ -410,25 +409,16 @@ static void run_races(uint64_t seed)
     stage_free(stage);
 }
 
-static void for_each_seed(void (*run)(uint64_t seed))
-{
-    for (uint64_t seed = seeds.first; seed < seeds.first + seeds.count; seed++) {
-        print_message("seed %llu (again: %s --seed %llu)\n", (unsigned long long)seed, program_name,
-                      (unsigned long long)seed);
-        run(seed);
-    }
-}
-
 static void names_survive_storms(void **state)
 {
     (void)state;
-    for_each_seed(run_model);
+    seeds_each(&seeds, run_model);
 }
 
 static void one_of_two_wins(void **state)
 {
     (void)state;
-    for_each_seed(run_races);
+    seeds_each(&seeds, run_races);
 }
 
 int main(int argc, char **argv)
@@ -436,7 +426,6 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {cmocka_unit_test(names_survive_storms),
                                        cmocka_unit_test(one_of_two_wins)};
     seeds = seeds_parse(argc, argv, 4);
-    program_name = argv[0];
     log_level_min = LOG_LEVEL_ERROR;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
