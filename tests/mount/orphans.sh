@@ -20,7 +20,7 @@ found() {
 
 say "kept as long as the mounts are there"
 rm "$A/d/killed" "$B/d/ended"
-found "3 files, 2 deleted ones that somebody has open, or had, 4 extents"
+found "1 files, 2 deleted ones that somebody has open, or had, 4 extents"
 
 say "one mount is killed, the other gets its lock, and ends"
 kill -9 "$(pid_of "$A")"
