@@ -35,6 +35,7 @@
 
 #include "dirx/worker.h"
 #include "linear/linear.h"
+#include "tester/tester.h"
 
 #define STEPS_MAX 5000000u /* of the search of one round */
 #define IDLE_MAX 8u        /* renames in a round that are tried as idle */
@@ -49,7 +50,6 @@ struct options {
 
 struct dirx {
     struct options options;
-    int argc;
     char **argv; /* for the command that does it again */
     uint64_t random, round;
     atomic_uint_fast64_t clock;
@@ -69,18 +69,9 @@ static struct dirx dirx;
 
 /* -- random --------------------------------------------------------------------------------- */
 
-/* splitmix64 */
-static uint64_t draw(struct dirx *x)
-{
-    uint64_t z = x->random += 0x9e3779b97f4a7c15u;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
-}
-
 static unsigned below(struct dirx *x, unsigned limit)
 {
-    return (unsigned)(draw(x) % limit);
+    return (unsigned)(tester_draw(&x->random) % limit);
 }
 
 /* -- what is done in a round ---------------------------------------------------------------- */
@@ -140,7 +131,7 @@ static struct op draw_op(struct dirx *x)
     struct op op = {.kind = draw_kind(x),
                     .dir2 = (uint8_t)below(x, x->start->dirs),
                     .name2 = (uint8_t)below(x, o->names),
-                    .token = (uint32_t)draw(x) | 1,
+                    .token = (uint32_t)tester_draw(&x->random) | 1,
                     .pauses = below(x, 3) == 0};
     draw_place(x, &op);
     if (op.kind == OP_RENAME)
@@ -236,11 +227,8 @@ _Noreturn static void give_up(const struct dirx *x, const char *what, struct buf
     print_round(x);
     if (report)
         print_buffer(report);
-    printf("FAILED: %s\nagain: shardfs_dirx", what);
-    for (int i = 1; i < x->argc; i++)
-        printf(" %s", x->argv[i]);
-    putchar('\n');
-    exit(1);
+    printf("FAILED: %s\n", what);
+    tester_fail(x->argv);
 }
 
 /* -- judging -------------------------------------------------------------------------------- */
@@ -462,9 +450,8 @@ static void usage(void)
 
 static uint64_t number(const char *text, uint64_t max)
 {
-    char *end;
-    uint64_t n = strtoull(text, &end, 10);
-    if (text[0] < '0' || text[0] > '9' || *end || n > max)
+    uint64_t n;
+    if (!tester_number(text, max, &n))
         usage();
     return n;
 }
@@ -588,7 +575,6 @@ static time_t now(void)
 int main(int argc, char **argv)
 {
     struct dirx *x = &dirx;
-    x->argc = argc;
     x->argv = argv;
     x->options = (struct options){.seed = 1, .rounds = 1000, .ops = 5, .names = 3, .dirs = 4};
     begin(x, take_options(&x->options, argc, argv));

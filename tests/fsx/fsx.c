@@ -36,6 +36,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "tester/tester.h"
+
 #define LOG_LINES 40
 #define LINE_BYTES 120
 
@@ -51,25 +53,22 @@ struct view {
 struct fsx {
     struct view views[VIEWS_MAX]; /* of the same file */
     size_t view_count;
-    char *mounts;     /* as given; NULL: there is one view */
-    const char *name; /* as given */
-    struct view *at;  /* through which the operation goes */
-    uint64_t base;    /* where the model begins in the file */
+    const char *mounts; /* as given; NULL: there is one view */
+    const char *name;   /* as given */
+    struct view *at;    /* through which the operation goes */
+    uint64_t base;      /* where the model begins in the file */
     bool limit;
     uint8_t *model, *scratch, *direct;
     size_t size, size_max; /* from the base on */
     uint64_t seed, random, ops, done;
     bool mmap, verbose;
     char log[LOG_LINES][LINE_BYTES];
+    char **argv; /* for the command that does it again */
 };
 
-/* splitmix64 */
 static uint64_t draw(struct fsx *x)
 {
-    uint64_t z = x->random += 0x9e3779b97f4a7c15u;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
+    return tester_draw(&x->random);
 }
 
 static size_t below(struct fsx *x, size_t limit)
@@ -115,15 +114,8 @@ static void give_up(struct fsx *x, const char *format, ...)
     va_start(args, format);
     vprintf(format, args);
     va_end(args);
-    printf(" (by way of %s)\nagain: shardfs_fsx --seed %" PRIu64 " --ops %" PRIu64
-           " --size %zu --base %" PRIu64 "%s%s",
-           x->at->path, x->seed, x->ops, x->size_max, x->base, x->limit ? " --limit" : "",
-           x->mmap ? "" : " --no-mmap");
-    for (size_t i = 0; i < x->view_count && x->view_count > 1; i++)
-        printf("%s%.*s", i == 0 ? " --mounts " : ",",
-               (int)(strlen(x->views[i].path) - strlen(x->name) - 1), x->views[i].path);
-    printf(" %s\n", x->name);
-    exit(1);
+    printf(" (by way of %s)\n", x->at->path);
+    tester_fail(x->argv);
 }
 
 /* Where `got` differs from the model at [offset, offset + n). */
@@ -581,9 +573,8 @@ static void usage(void)
 
 static uint64_t number(const char *text)
 {
-    char *end;
-    uint64_t n = strtoull(text, &end, 10);
-    if (text[0] < '0' || text[0] > '9' || *end)
+    uint64_t n;
+    if (!tester_number(text, UINT64_MAX, &n))
         usage();
     return n;
 }
@@ -627,25 +618,28 @@ static void take_options(struct fsx *x, int argc, char **argv)
     x->name = argv[optind];
 }
 
-static void add_view(struct fsx *x, const char *directory)
+/* The file, below the first n bytes of `directory`, or by itself. */
+static void add_view(struct fsx *x, const char *directory, size_t n)
 {
     struct view *view = &x->views[x->view_count];
     if (x->view_count++ == VIEWS_MAX)
         usage();
-    int n = directory ? snprintf(view->path, PATH_BYTES, "%s/%s", directory, x->name)
-                      : snprintf(view->path, PATH_BYTES, "%s", x->name);
-    if (n < 0 || n >= PATH_BYTES)
+    int length = directory ? snprintf(view->path, PATH_BYTES, "%.*s/%s", (int)n, directory, x->name)
+                           : snprintf(view->path, PATH_BYTES, "%s", x->name);
+    if (length < 0 || length >= PATH_BYTES)
         usage();
     x->at = view;
 }
 
 static void open_views(struct fsx *x)
 {
-    char *rest = x->mounts;
     if (!x->mounts)
-        add_view(x, NULL);
-    for (char *directory; rest && (directory = strsep(&rest, ",")) != NULL;)
-        add_view(x, directory);
+        add_view(x, NULL, 0);
+    for (const char *at = x->mounts; at; at = *at == ',' ? at + 1 : NULL) {
+        size_t n = strcspn(at, ",");
+        add_view(x, at, n);
+        at += n;
+    }
     for (size_t i = 0; i < x->view_count; i++) {
         x->at = &x->views[i];
         int flags = i == 0 ? O_CREAT | O_TRUNC : 0;
@@ -662,6 +656,7 @@ static void open_views(struct fsx *x)
 int main(int argc, char **argv)
 {
     static struct fsx x = {.seed = 1, .ops = 1000, .size_max = 5u << 20, .mmap = true};
+    x.argv = argv;
     take_options(&x, argc, argv);
     x.random = x.seed;
     x.model = calloc(1, x.size_max + 1);
