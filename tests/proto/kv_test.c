@@ -71,15 +71,16 @@ static void test_operations_round_trip(void **state)
 }
 
 /* Every field has a value of its own, so that none is lost or exchanged for another. */
-static void test_no_field_is_lost(void **state)
+/* Every field is set, each to something else. */
+static struct kv_op whole_op(void)
 {
-    (void)state;
-    const uint32_t shards[] = {5, 6};
-    const struct kv_number number = {
+    static const uint32_t shards[] = {5, 6};
+    static const struct kv_number number = {
         .shard = 25, .session = 26, .sequence = 27, .first_incomplete = 28};
-    const struct kv_op check = {.kind = KV_STAT, .key = slice_str("check")};
-    const struct kv_op inner = {.kind = KV_DELETE, .key = slice_str("inner")};
-    const struct kv_op op = {
+    static struct kv_op check, inner;
+    check = (struct kv_op){.kind = KV_STAT, .key = slice_str("check")};
+    inner = (struct kv_op){.kind = KV_DELETE, .key = slice_str("inner")};
+    return (struct kv_op){
         .kind = KV_MINI,
         .space = KV_INTERNAL,
         .flags = KV_HAS_ATTR | KV_IF_SLOT_ZERO,
@@ -110,45 +111,61 @@ static void test_no_field_is_lost(void **state)
         .after_ns = 29,
         .hold = 30,
     };
+}
+
+static void expect_fields(const struct kv_op *got, const struct kv_op *op)
+{
+    assert_int_equal(got->kind, op->kind);
+    assert_int_equal(got->space, op->space);
+    assert_int_equal(got->flags, op->flags);
+    assert_int_equal(got->record_kind, op->record_kind);
+    assert_true(slice_equal(got->key, op->key));
+    assert_int_equal(got->pre.kind, op->pre.kind);
+    assert_int_equal(got->pre.id, op->pre.id);
+    assert_true(slice_equal(got->data, op->data));
+    assert_true(slice_equal(got->attr, op->attr));
+    assert_int_equal(got->offset, op->offset);
+    assert_int_equal(got->length, op->length);
+    assert_int_equal(got->created, op->created);
+    assert_int_equal(got->mtime_ns, op->mtime_ns);
+    assert_int_equal(got->ids_first, op->ids_first);
+    assert_int_equal(got->after_ns, op->after_ns);
+    assert_int_equal(got->hold, op->hold);
+}
+
+static void expect_lists(const struct kv_op *got, const struct kv_op *op)
+{
+    assert_int_equal(got->tail_count, op->tail_count);
+    assert_memory_equal(got->tail, op->tail, 2 * sizeof op->tail[0]);
+    assert_int_equal(got->if_tail_count, op->if_tail_count);
+    assert_memory_equal(got->if_tail, op->if_tail, sizeof op->if_tail[0]);
+    assert_int_equal(got->number_count, op->number_count);
+    assert_int_equal(got->numbers[0].shard, op->numbers[0].shard);
+    assert_int_equal(got->numbers[0].session, op->numbers[0].session);
+    assert_int_equal(got->numbers[0].sequence, op->numbers[0].sequence);
+    assert_int_equal(got->numbers[0].first_incomplete, op->numbers[0].first_incomplete);
+    assert_int_equal(got->add_count, op->add_count);
+    assert_int_equal(got->adds[0].slot, op->adds[0].slot);
+    assert_true(got->adds[0].is_max);
+    assert_int_equal(got->adds[0].value, op->adds[0].value);
+    assert_int_equal(got->shard_count, op->shard_count);
+    assert_memory_equal(got->shards, op->shards, 2 * sizeof op->shards[0]);
+    assert_int_equal(got->check_count, op->check_count);
+    assert_true(slice_equal(got->checks[0].key, op->checks[0].key));
+    assert_int_equal(got->op_count, op->op_count);
+    assert_int_equal(got->ops[0].kind, op->ops[0].kind);
+}
+
+static void test_no_field_is_lost(void **state)
+{
+    const struct kv_op op = whole_op();
     struct kv_op got;
     struct unpacked u = {0};
     struct buffer b = packed_op(&op);
+    (void)state;
     assert_int_equal(open_op(buffer_slice(&b), &u, &got), SF_OK);
-    assert_int_equal(got.kind, KV_MINI);
-    assert_int_equal(got.space, KV_INTERNAL);
-    assert_int_equal(got.flags, op.flags);
-    assert_int_equal(got.record_kind, RECORD_REFERENCE);
-    assert_true(slice_equal(got.key, op.key));
-    assert_int_equal(got.pre.kind, KV_PRE_VERSION);
-    assert_int_equal(got.pre.id, 11);
-    assert_true(slice_equal(got.data, op.data));
-    assert_true(slice_equal(got.attr, op.attr));
-    assert_int_equal(got.offset, 12);
-    assert_int_equal(got.length, 13);
-    assert_int_equal(got.created, 14);
-    assert_int_equal(got.mtime_ns, 15);
-    assert_int_equal(got.ids_first, 16);
-    assert_int_equal(got.tail_count, 2);
-    assert_memory_equal(got.tail, op.tail, 2 * sizeof op.tail[0]);
-    assert_int_equal(got.if_tail_count, 1);
-    assert_memory_equal(got.if_tail, op.if_tail, sizeof op.if_tail[0]);
-    assert_int_equal(got.number_count, 1);
-    assert_int_equal(got.numbers[0].shard, 25);
-    assert_int_equal(got.numbers[0].session, 26);
-    assert_int_equal(got.numbers[0].sequence, 27);
-    assert_int_equal(got.numbers[0].first_incomplete, 28);
-    assert_int_equal(got.after_ns, 29);
-    assert_int_equal(got.hold, 30);
-    assert_int_equal(got.add_count, 1);
-    assert_int_equal(got.adds[0].slot, 23);
-    assert_true(got.adds[0].is_max);
-    assert_int_equal(got.adds[0].value, 24);
-    assert_int_equal(got.shard_count, 2);
-    assert_memory_equal(got.shards, shards, sizeof shards);
-    assert_int_equal(got.check_count, 1);
-    assert_true(slice_equal(got.checks[0].key, check.key));
-    assert_int_equal(got.op_count, 1);
-    assert_int_equal(got.ops[0].kind, KV_DELETE);
+    expect_fields(&got, &op);
+    expect_lists(&got, &op);
     kv_op_free(&got);
     unpack_close(&u);
     buffer_deinit(&b);
