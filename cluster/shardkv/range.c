@@ -1,5 +1,6 @@
 #include "shardkv/range.h"
 
+#include "env/mark.h"
 #include "shardkv/session.h"
 #include "shardkv/txn_table.h"
 
@@ -61,8 +62,10 @@ static int wait_for(struct access *access, struct range_file *file, const struct
     if (!(wanted->flags & KV_LOCK_WAITS))
         return SF_LOCK_HELD;
     if (!(wanted->flags & KV_LOCK_CONVERTS) &&
-        range_table_closes_circle(access->ranges, file, wanted))
+        range_table_closes_circle(access->ranges, file, wanted)) {
+        SF_MARK("locks: a circle is refused");
         return SF_DEADLOCK;
+    }
     int status = range_locks_wait(&file->locks, wanted);
     return status == SF_OK ? SF_QUEUED : status;
 }
@@ -71,6 +74,7 @@ static int lock(struct access *access, struct range_file *file, const struct kv_
 {
     bool blocked = wanted->type != KV_LOCK_NONE && is_blocked(file, wanted);
     if (blocked && (wanted->flags & KV_LOCK_CONVERTS)) {
+        SF_MARK("locks: given back, as it could not be converted");
         give_back(access, file, wanted);
         blocked = is_blocked(file, wanted);
     }
@@ -114,6 +118,7 @@ void range_cancel(struct access *access, const struct kv_op *op, struct kv_reply
         range_table_moved(access->ranges); /* an AWAIT of its own may be there */
         finish(access, file, asked.holder, true);
     } else {
+        SF_MARK("locks: granted, or gone, before it left the queue");
         reply->status = SF_NOT_FOUND;
     }
     tell(access, asked.holder, reply);
@@ -125,6 +130,7 @@ void range_renew(struct access *access, uint64_t holder, struct kv_reply *reply)
 {
     *reply = (struct kv_reply){0};
     if (range_is_barred(access, holder)) {
+        SF_MARK("locks: a renewal meets that its client is barred");
         reply->status = SF_FENCED;
         return;
     }
@@ -146,32 +152,41 @@ bool range_is_barred(struct access *access, uint64_t holder)
     return draft_has(&access->draft, key_slice(&key));
 }
 
-/* Of the sessions that went, does one still await the outcome of what it prepared? */
-static bool awaits_outcome(const struct access *access, struct slice sessions)
+struct search {
+    struct access *access;
+    bool found;
+};
+
+static void look_at_txn(void *ctx, struct txn_entry *entry)
 {
-    struct reader r = reader_of(sessions);
-    while (reader_left(&r) > 0)
-        if (access->txns != NULL && txn_table_has_session(access->txns, reader_u64(&r)))
-            return true;
-    return false;
+    struct search *search = ctx;
+    if (entry->record.fate == KV_FATE_PREPARED &&
+        !session_is_there(search->access, entry->record.session))
+        search->found = true;
+}
+
+/* Does what a session prepared await its outcome, which is gone? It may have been this holder's, also
+ * where it went earlier: it was idle, or made room. */
+static bool awaits_outcome(struct access *access)
+{
+    struct search search = {.access = access};
+    if (access->txns != NULL)
+        txn_table_each(access->txns, look_at_txn, &search);
+    return search.found;
 }
 
 void range_fence(struct access *access, uint64_t holder, struct kv_reply *reply)
 {
     struct key key;
-    struct draft_value value;
-    struct buffer sessions = {0};
-    keys_barred(&key, access->copy, holder);
-    if (draft_get(&access->draft, key_slice(&key), &value)) {
-        buffer_set(&sessions, value.bytes);
-        draft_put_back(&value);
-    } else {
-        session_close_all(access, holder, &sessions);
-        draft_put(&access->draft, key_slice(&key), buffer_slice(&sessions));
+    if (!range_is_barred(access, holder)) {
+        session_close_all(access, holder);
+        keys_barred(&key, access->copy, holder);
+        draft_put(&access->draft, key_slice(&key), slice_of(NULL, 0));
     }
-    bool busy = awaits_outcome(access, buffer_slice(&sessions));
+    bool busy = awaits_outcome(access);
+    if (busy)
+        SF_MARK("locks: a fence waits for a transaction");
     *reply = (struct kv_reply){.status = busy ? SF_BUSY : SF_OK};
-    buffer_deinit(&sessions);
 }
 
 void range_release(struct access *access, uint64_t holder, struct kv_reply *reply)

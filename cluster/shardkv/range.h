@@ -16,13 +16,14 @@
  *  G7  Once a holder is barred in a shard, no entry of its sessions has an effect there: sessions
  *      that it had are gone, session numbers do not come again, and SESSION_OPEN refuses it.
  *  G8  FENCE is answered with OK only when nothing that sessions of the holder prepared
- *      (txn.h) awaits its outcome; else with BUSY.
+ *      (txn.h) awaits its outcome; else with BUSY. Whose a session was that is gone, nobody knows:
+ *      so nothing may that any such session prepared.
  *  G9  So when a lock of a holder is released for another's sake, everything that it sent has had its
  *      effect or never will have one.
  *  G10 A holder is barred for ever. A client that was takes a new name, after everything that it
  *      was about to do under the old one failed (client/lease.h).
  *
- *   'f'  holder     u64 session each: those that went when it was barred
+ *   'f'  holder     whatever
  */
 #ifndef SHARDKV_RANGE_H
 #define SHARDKV_RANGE_H

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "env/mark.h"
 #include "env/memory.h"
 
 #define VERSION 1u
@@ -163,7 +164,8 @@ void range_table_drop_holder(struct range_table *table, struct draft *draft, uin
         next = file->hh.next;
         if (!range_locks_drop(&file->locks, holder))
             continue;
-        (void)range_locks_grant(&file->locks);
+        if (range_locks_grant(&file->locks) > 0)
+            SF_MARK("locks: granted, as their holder was released");
         range_table_moved(table); /* also for what it waited for itself */
         range_table_save(table, draft, file);
     }
@@ -255,6 +257,7 @@ static bool load_file(struct range_table *table, struct slice key, struct slice 
     struct kv_lock lock;
     if (reader_u8(&r) != VERSION)
         return false;
+    SF_MARK("locks: read from a copy's records");
     size_t held = reader_u16(&r);
     struct range_file *file = range_table_make(table, key);
     for (size_t i = 0; reader_left(&r) > 0; i++) {

@@ -228,7 +228,7 @@ void session_close(struct access *access, uint64_t number, struct kv_reply *repl
         drop(access, &session);
 }
 
-void session_close_all(struct access *access, uint64_t holder, struct buffer *numbers)
+void session_close_all(struct access *access, uint64_t holder)
 {
     struct key prefix;
     struct buffer id = {0};
@@ -244,7 +244,6 @@ void session_close_all(struct access *access, uint64_t holder, struct buffer *nu
             draft_fail(&access->draft, SF_CORRUPT);
             break;
         }
-        buffer_put_u64(numbers, number);
         drop(access, &session);
     }
     draft_end_iter(&access->draft, iter);

@@ -40,8 +40,8 @@ void session_open(struct access *access, struct slice client_id, struct kv_reply
 /* Also of one that is not there: SF_OK. */
 void session_close(struct access *access, uint64_t session, struct kv_reply *reply);
 /* Closes every session of a client, whatever shard or life (range.h): those whose ids begin with
- * these 8 bytes, little-endian. Appends their numbers. The entry is a SWEEP. */
-void session_close_all(struct access *access, uint64_t holder, struct buffer *numbers);
+ * these 8 bytes, little-endian. The entry is a SWEEP. */
+void session_close_all(struct access *access, uint64_t holder);
 /* The fate of a number: its completion record into `answer`; where there is none SF_ABANDONED,
  * which is recorded, so that the request does nothing when it comes. */
 void session_abandon(struct access *access, const struct kv_session *asked, uint64_t sequence,

@@ -210,9 +210,10 @@ static void test_fenced_is_for_ever(void **state)
     assert_int_equal(ask(FILE_A, want(KV_LOCK_SHARED, own, 0, 9)), SF_FENCED);
 }
 
-static void test_fence_awaits_what_is_prepared(void **state)
+/* closed: the session that prepared it is gone before its client is barred. */
+static void expect_fence_awaits(bool closed)
 {
-    (void)state;
+    const struct kv_op close = {.kind = KV_SESSION_CLOSE};
     uint64_t own = holder_of_bench();
     struct kv_op put = bench_put_op("key", "value");
     struct kv_number numbers[2] = {{bench.copy.shard, bench.session.session, 1, 1}, {9, 4, 1, 1}};
@@ -220,7 +221,10 @@ static void test_fence_awaits_what_is_prepared(void **state)
         .kind = KV_PREPARE, .ops = &put, .op_count = 1, .numbers = numbers, .number_count = 2};
     struct kv_op outcome = {
         .kind = KV_OUTCOME, .flags = KV_COMMITS, .numbers = numbers, .number_count = 1};
+    struct kv_session session = bench.session;
     assert_int_equal(bench_do(&bench, &prepare)->fate, KV_FATE_PREPARED);
+    if (closed)
+        assert_int_equal(bench_apply(&bench, &session, &close)->status, SF_OK);
     assert_int_equal(about(KV_FENCE, own)->status, SF_BUSY);
     bench_restart(&bench);
     assert_int_equal(about(KV_FENCE, own)->status, SF_BUSY);
@@ -228,6 +232,18 @@ static void test_fence_awaits_what_is_prepared(void **state)
                      KV_FATE_COMMITTED);
     assert_int_equal(about(KV_FENCE, own)->status, SF_OK);
     bench_expect(&bench, "key", "value");
+}
+
+static void test_fence_awaits_what_is_prepared(void **state)
+{
+    (void)state;
+    expect_fence_awaits(false);
+}
+
+static void test_fence_awaits_what_a_lost_session_prepared(void **state)
+{
+    (void)state;
+    expect_fence_awaits(true);
 }
 
 static void test_is_executed_once(void **state)
@@ -262,6 +278,7 @@ int main(void)
         BENCH_TEST(test_has_a_lease_while_it_has_locks),
         BENCH_TEST(test_fenced_is_for_ever),
         BENCH_TEST(test_fence_awaits_what_is_prepared),
+        BENCH_TEST(test_fence_awaits_what_a_lost_session_prepared),
         BENCH_TEST(test_is_executed_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
