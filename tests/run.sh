@@ -188,9 +188,9 @@ else
     build=${build:-$here/.build/tests}
 fi
 jobs=$(nproc)
-# Of tests with clusters of real processes, a dozen each, three at a time (see CMakeLists.txt), and beside
-# them as many that compute as there are processors, and one that only waits.
-crowd=$((jobs < 2 ? jobs : 3)) together=$((jobs + crowd + 1))
+# Of tests with clusters of real processes, a dozen each, four at a time (see CMakeLists.txt): they wait as
+# much as they compute. Beside them there is room for one that computes, or more on more processors.
+crowd=$((jobs < 2 ? 2 : 4)) together=$((jobs + crowd))
 clusters=$here/.build/clusters.json
 seq -s , "$crowd" | sed 's/[0-9]\{1,\}/{"id":"&"}/g
     s/.*/{"version":{"major":1,"minor":0},"local":[{"clusters":[&]}]}/' >"$clusters"
