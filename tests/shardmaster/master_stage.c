@@ -86,7 +86,7 @@ struct master_client {
     bool querying, busy;
     int64_t num;
     size_t target; /* the master it asks */
-    uint64_t id, sequence, sends;
+    uint64_t id, sequence;
     struct master_reply reply;
     struct config *config;
 };
@@ -161,7 +161,6 @@ static const char *method_of(const struct master_client *client)
 static void send_call(struct master_client *client)
 {
     struct buffer params = {0};
-    client->sends++;
     pack_array(&params, 1);
     if (client->querying)
         pack_i64(&params, client->num);
@@ -223,9 +222,4 @@ const struct master_reply *client_reply(const struct master_client *client)
 const struct config *client_config(const struct master_client *client)
 {
     return client->config;
-}
-
-uint64_t client_sends(const struct master_client *client)
-{
-    return client->sends;
 }

@@ -28,7 +28,6 @@ const struct master_reply *client_reply(const struct master_client *client);
 const struct config *client_config(const struct master_client *client); /* of the last query */
 /* Sends the last operation again, under its old number. */
 void client_repeat(struct master_client *client);
-uint64_t client_sends(const struct master_client *client);
 
 /* A group of one address, "gN:1". */
 struct group master_group(group_id gid, char (*address)[SF_ADDRESS_BYTES_MAX]);
