@@ -24,6 +24,7 @@
 #include "env/log.h"
 #include "env/memory.h"
 #include "sim/seeds.h"
+#include "storm/weather.h"
 #include "txn/bank.h"
 
 #define USERS 3u

@@ -15,6 +15,7 @@
 #include "client/value_stage.h"
 #include "env/log.h"
 #include "sim/seeds.h"
+#include "storm/weather.h"
 
 #define STEPS 120u
 #define PAUSE_MS_MAX 150u /* between two operations */

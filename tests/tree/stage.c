@@ -49,6 +49,7 @@ struct stage *stage_new_forgetful(uint64_t seed, unsigned groups, uint64_t idle_
     }
     struct stage *stage = sf_calloc(1, sizeof *stage);
     stage->cluster = cluster_new(seed, &options);
+    stage->weather = (struct weather){.cluster = stage->cluster, .gap_ms = 500};
     cluster_start(stage->cluster, (1u << CLUSTER_GROUPS) - 1);
     assert_true(cluster_join(stage->cluster, groups));
     for (unsigned i = 0; i < STAGE_USERS; i++) {
@@ -82,43 +83,16 @@ void stage_run_ms(struct stage *stage, uint64_t ms)
 
 /* -- weather -------------------------------------------------------------------------------- */
 
-static uint64_t draw(struct stage *stage, uint64_t limit)
-{
-    return sim_random_below(stage->cluster->sim, limit);
-}
-
-static void strike(void *ctx)
-{
-    struct stage *stage = ctx;
-    struct cluster *cluster = stage->cluster;
-    bool ends = sim_now_ns(cluster->sim) >= stage->storm_end_ns;
-    bool without_groups = !cluster->config || cluster->config->group_count == 0;
-    if (ends)
-        cluster_calm(cluster);
-    if (ends && !without_groups && !cluster_operating(cluster)) {
-        stage->storm = false;
-        return;
-    }
-    if (ends || draw(stage, 3) == 0)
-        cluster_reconfigure(cluster); /* after the end: until some group has the shards */
-    else
-        cluster_fault(cluster);
-    sim_after_ns(cluster->sim, (10 + draw(stage, 500)) * ENV_MS_NS, strike, stage);
-}
-
 void stage_maybe_storm(struct stage *stage)
 {
     struct sim *sim = stage->cluster->sim;
-    if (stage->storm || draw(stage, 5) != 0)
-        return;
-    stage->storm = true;
-    stage->storm_end_ns = sim_now_ns(sim) + draw(stage, STORM_MS_MAX) * ENV_MS_NS;
-    sim_after_ns(sim, ENV_MS_NS, strike, stage);
+    if (!stage->weather.blows && sim_random_below(sim, 5) == 0)
+        weather_blow(&stage->weather, STORM_MS_MAX);
 }
 
 void stage_await_calm(struct stage *stage)
 {
-    while (stage->storm)
+    while (stage->weather.blows)
         stage_run_ms(stage, 100);
 }
 

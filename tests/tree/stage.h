@@ -4,7 +4,7 @@
 #ifndef TESTS_TREE_STAGE_H
 #define TESTS_TREE_STAGE_H
 
-#include "storm/cluster.h"
+#include "storm/weather.h"
 #include "tree/tree.h"
 
 #define STAGE_USERS 3u
@@ -22,8 +22,7 @@ struct user {
 
 struct stage {
     struct cluster *cluster;
-    bool storm;
-    uint64_t storm_end_ns;
+    struct weather weather;
     struct user users[STAGE_USERS];
 };
 
