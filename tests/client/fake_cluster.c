@@ -77,35 +77,12 @@ static void serve(struct fake_server *server, struct rpc_request *rpc_request,
         rpc_reply(rpc_request, &packed);
 }
 
-#define KINDS(X)                                                                                   \
-    X(GET)                                                                                         \
-    X(GET_RANGE)                                                                                   \
-    X(STAT)                                                                                        \
-    X(SCAN)                                                                                        \
-    X(PUT)                                                                                         \
-    X(APPEND)                                                                                      \
-    X(SET_RANGE)                                                                                   \
-    X(SET_LENGTH)                                                                                  \
-    X(PUNCH_RANGE)                                                                                 \
-    X(SET_ATTR)                                                                                    \
-    X(DELETE)                                                                                      \
-    X(NEW_IDS)                                                                                     \
-    X(INTENT)                                                                                      \
-    X(MINI)                                                                                        \
-    X(PREPARE)                                                                                     \
-    X(OUTCOME)                                                                                     \
-    X(FORGET)                                                                                      \
-    X(ASK)                                                                                         \
-    X(SESSION_OPEN)                                                                                \
-    X(SESSION_CLOSE)                                                                               \
-    X(ABANDON)
-
 #define X(kind)                                                                                    \
     static void on_##kind(void *ctx, struct rpc_request *request, const msgpack_object *params)    \
     {                                                                                              \
         serve(ctx, request, params, KV_##kind);                                                    \
     }
-KINDS(X)
+FAKE_STORE_KINDS(X)
 #undef X
 
 static void on_query(void *ctx, struct rpc_request *request, const msgpack_object *params)
@@ -137,7 +114,7 @@ static void server_boot(void *ctx, struct sim_node *node, struct env *env)
     server->rpc = rpc_new(env, &options);
 #define X(kind) rpc_on_request(server->rpc, kv_method_name(KV_##kind), on_##kind, server);
     if (server->gid != 0) {
-        KINDS(X)
+        FAKE_STORE_KINDS(X)
     } else {
         rpc_on_request(server->rpc, "master.query", on_query, server);
     }
@@ -320,31 +297,6 @@ void fake_submit(struct fake_client *fake, const struct kv_op *op, uint64_t time
     waiting.call =
         (struct client_call){.on_done = on_submitted, .op = op, .timeout_ms = timeout_ms};
     client_submit(fake->client, &waiting.call);
-    run_until(fake->cluster, &waiting.done);
-}
-
-struct waiting_value {
-    struct value_call call;
-    struct fake_answer *answer;
-    bool done;
-};
-
-static void on_value(struct value_call *call, int status, const struct kv_stat *stat,
-                     struct slice data)
-{
-    struct waiting_value *waiting = container_of(call, struct waiting_value, call);
-    waiting->answer->status = status;
-    waiting->answer->stat = *stat;
-    waiting->answer->old_length = call->old_length;
-    buffer_set(&waiting->answer->data, data);
-    waiting->done = true;
-}
-
-void fake_value(struct fake_client *fake, const struct value_call *call, struct fake_answer *answer)
-{
-    struct waiting_value waiting = {.call = *call, .answer = answer};
-    waiting.call.on_done = on_value;
-    value_submit(fake->client, &waiting.call);
     run_until(fake->cluster, &waiting.done);
 }
 

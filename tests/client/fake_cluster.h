@@ -72,8 +72,6 @@ struct fake_answer {
 #define FAKE_LIMIT_MS 120000u /* of virtual time: then the test fails */
 void fake_submit(struct fake_client *fake, const struct kv_op *op, uint64_t timeout_ms,
                  struct fake_answer *answer);
-void fake_value(struct fake_client *fake, const struct value_call *call,
-                struct fake_answer *answer);
 void fake_answer_deinit(struct fake_answer *answer);
 
 struct kv_op fake_op(enum kv_kind kind, const char *key, const char *data); /* plain space */

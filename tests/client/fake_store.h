@@ -10,6 +10,31 @@
 
 struct fake_store;
 
+/* X of each kind that it knows. */
+#define FAKE_STORE_KINDS(X)                                                                        \
+    X(GET)                                                                                         \
+    X(GET_RANGE)                                                                                   \
+    X(STAT)                                                                                        \
+    X(SCAN)                                                                                        \
+    X(PUT)                                                                                         \
+    X(APPEND)                                                                                      \
+    X(PUT_HASH)                                                                                    \
+    X(SET_RANGE)                                                                                   \
+    X(SET_LENGTH)                                                                                  \
+    X(PUNCH_RANGE)                                                                                 \
+    X(SET_ATTR)                                                                                    \
+    X(DELETE)                                                                                      \
+    X(NEW_IDS)                                                                                     \
+    X(INTENT)                                                                                      \
+    X(MINI)                                                                                        \
+    X(PREPARE)                                                                                     \
+    X(OUTCOME)                                                                                     \
+    X(FORGET)                                                                                      \
+    X(ASK)                                                                                         \
+    X(SESSION_OPEN)                                                                                \
+    X(SESSION_CLOSE)                                                                               \
+    X(ABANDON)
+
 struct fake_store *fake_store_new(uint32_t shard_count); /* routing by hash */
 void fake_store_free(struct fake_store *store);
 /* Executes the request, or finds its completion record, and packs the reply. now_ns: the entry's.

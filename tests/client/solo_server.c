@@ -43,35 +43,12 @@ static void serve(struct solo_server *server, struct rpc_request *rpc_request,
     rpc_reply(rpc_request, &packed);
 }
 
-#define KINDS(X)                                                                                   \
-    X(GET)                                                                                         \
-    X(GET_RANGE)                                                                                   \
-    X(STAT)                                                                                        \
-    X(SCAN)                                                                                        \
-    X(PUT)                                                                                         \
-    X(APPEND)                                                                                      \
-    X(PUT_HASH)                                                                                    \
-    X(SET_RANGE)                                                                                   \
-    X(SET_LENGTH)                                                                                  \
-    X(PUNCH_RANGE)                                                                                 \
-    X(DELETE)                                                                                      \
-    X(NEW_IDS)                                                                                     \
-    X(INTENT)                                                                                      \
-    X(MINI)                                                                                        \
-    X(PREPARE)                                                                                     \
-    X(OUTCOME)                                                                                     \
-    X(FORGET)                                                                                      \
-    X(ASK)                                                                                         \
-    X(SESSION_OPEN)                                                                                \
-    X(SESSION_CLOSE)                                                                               \
-    X(ABANDON)
-
 #define X(kind)                                                                                    \
     static void on_##kind(void *ctx, struct rpc_request *request, const msgpack_object *params)    \
     {                                                                                              \
         serve(ctx, request, params, KV_##kind);                                                    \
     }
-KINDS(X)
+FAKE_STORE_KINDS(X)
 #undef X
 
 static void on_query(void *ctx, struct rpc_request *request, const msgpack_object *params)
@@ -130,7 +107,7 @@ struct solo_server *solo_server_start(void)
     sf_assert(error == SF_OK);
     make_config(server);
 #define X(kind) rpc_on_request(server->rpc, kv_method_name(KV_##kind), on_##kind, server);
-    KINDS(X)
+    FAKE_STORE_KINDS(X)
 #undef X
     rpc_on_request(server->rpc, "master.query", on_query, server);
     env_timer_init(server->env, &server->look, on_look);
