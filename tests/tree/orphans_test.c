@@ -189,6 +189,71 @@ static void run_cancelled(uint64_t seed)
     stage_free(m.stage);
 }
 
+/* -- unknown ------------------------------------------------------------------------------------- */
+
+/* No message of the user's arrives for so long. */
+static void hold_up(const struct user *user, uint64_t ms)
+{
+    struct sim_node *nodes[CLUSTER_NODES_MAX];
+    uint8_t classes[CLUSTER_NODES_MAX];
+    size_t count = cluster_servers(user->cluster, nodes, classes);
+    for (size_t i = 0; i < count; i++)
+        sim_clog(user->cluster->sim, user->node, nodes[i], ms * ENV_MS_NS);
+}
+
+/* The unlink of a file that is open ends UNKNOWN, and is executed or not: it can be used while it is
+ * open, and goes then, if it has no name. True: it had lost it. */
+static bool unlink_unheard(struct links *m, unsigned shape)
+{
+    prepare(m, shape);
+    struct waiting unlink = {
+        .call = {.kind = TREE_UNLINK, .place = links_place(m, 0), .is_open = is_open}};
+    struct user *user = &m->stage->users[0];
+    struct tree_place place = m->entries[0]->place;
+    user->tree->options.timeout_ms = 2000;
+    user_submit(user, &unlink);
+    while (!tree_call_was_sent(&unlink.call))
+        assert_true(sim_step(user->cluster->sim));
+    hold_up(user, 8000);
+    while (!unlink.done)
+        assert_true(sim_step(user->cluster->sim));
+    assert_int_equal(unlink.status, SF_UNKNOWN);
+    user->tree->options.timeout_ms = 0;
+    stage_run_ms(m->stage, 20000);
+    links_learn(m);
+    m->user = user;
+    bool is_gone = !m->entries[0];
+    if (is_gone) {
+        stage_run_ms(m->stage, 2 * IDLE_MS);
+        expect_orphan(m, place);
+    }
+    tree_closed(user->tree, place.ino);
+    while (tree_orphan_count(user->tree) > 0)
+        stage_run_ms(m->stage, IDLE_MS / 10);
+    if (is_gone)
+        expect_gone(m, place);
+    m->user = &m->stage->users[1];
+    return is_gone;
+}
+
+static void run_unknown(uint64_t seed)
+{
+    struct links m;
+    unsigned gone = 0;
+    links_begin(&m, stage_new_forgetful(seed, 3, IDLE_MS));
+    for (unsigned shape = 0; shape < 3; shape++) {
+        gone += unlink_unheard(&m, shape);
+        if (m.entries[0])
+            assert_int_equal(
+                user_do(m.user, TREE_UNLINK, links_place(&m, 0).directory, links_names[0], NULL),
+                SF_OK);
+        m.entries[0] = NULL;
+    }
+    assert_true(gone > 0);
+    user_expect_fits(&m.stage->users[1]);
+    stage_free(m.stage);
+}
+
 /* -- overtaken ----------------------------------------------------------------------------------- */
 
 static void expect_names(struct links *m, unsigned at)
@@ -260,6 +325,12 @@ static void a_file_goes_that_was_closed_unheard(void **state)
     seeds_each(&seeds, run_cancelled);
 }
 
+static void a_file_is_kept_whose_unlink_ends_unknown(void **state)
+{
+    (void)state;
+    seeds_each(&seeds, run_unknown);
+}
+
 static void run_both_overtaken(uint64_t seed)
 {
     run_overtaken(seed, false);
@@ -278,6 +349,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_file_without_a_name_goes_with_its_user),
         cmocka_unit_test(a_file_without_a_name_outlives_sessions),
         cmocka_unit_test(a_file_goes_that_was_closed_unheard),
+        cmocka_unit_test(a_file_is_kept_whose_unlink_ends_unknown),
         cmocka_unit_test(a_file_that_got_a_name_is_no_orphan),
     };
     seeds = seeds_parse(argc, argv, 2);
