@@ -14,8 +14,8 @@
 #define SMALL_FILE_BYTES (128u << 10)
 #define DYING_CHECK_MS 200u /* the kernel says nothing when a second signal comes */
 /* A file system on a disk never says EINTR to who has a timer or children, so few programs expect it
- * of stat or open: only where the cluster does not answer. */
-#define SIGNAL_PATIENCE_MS 1000u
+ * of stat or open: only where the cluster does not answer, not where a group finds a new leader. */
+#define SIGNAL_PATIENCE_MS 2000u
 
 static void give_up(struct request *r)
 {

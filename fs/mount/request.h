@@ -1,7 +1,7 @@
 /* request: a FUSE request that waits for the tree.
  *
- * A signal to its caller ends it with EINTR where nothing was sent that may change something and a
- * second has brought no answer; else it waits for the answer, or for the time limit, since a program
+ * A signal to its caller ends it with EINTR where nothing was sent that may change something and two
+ * seconds have brought no answer; else it waits for the answer, or for the time limit, since a program
  * that repeats an interrupted append would append twice. A caller that is being killed does not
  * wait. */
 #ifndef MOUNT_REQUEST_H
@@ -61,7 +61,7 @@ void request_end(struct request *r);
 void request_fail(struct request *r, int status); /* replies the error, and ends */
 void request_interrupt(struct request *r);        /* the same with EINTR, whatever it waits for */
 /* Its caller has a signal: it ends with EINTR as soon as that turns out to be a SIGKILL, or, where
- * the tree has it and nothing was sent that may change something, a second later. */
+ * the tree has it and nothing was sent that may change something, two seconds later. */
 void request_watch(struct request *r);
 /* Replies with the attributes of the inode r->node_id, and ends. */
 void request_reply_attr(struct request *r, const struct tree_inode *inode);

@@ -28,9 +28,9 @@ ends_within() { # SECONDS PID
     wait_for "$1" sh -c "! kill -0 $2 2>/dev/null" || fail "process $2 hangs after $1 s"
 }
 
-# interrupted NAME WAY PATH: begins it; it goes on when the servers are frozen
+# interrupted NAME WAY PATH: begins it; it goes on when the servers are frozen, and $STAGE/WAY is there
 interrupted() {
-    mount_probe interrupted "$2" "$3" "$STAGE/frozen" >"$STAGE/$1" 2>&1 &
+    mount_probe interrupted "$2" "$3" "$STAGE/$2" >"$STAGE/$1" 2>&1 &
     eval "$1=\$!"
 }
 
@@ -38,7 +38,7 @@ say "while the cluster answers, no signal of its own disturbs a program"
 mount_probe alarmed "$A/d" 20
 
 say "frozen servers: what only reads ends by a signal"
-rm -f "$STAGE/frozen"
+rm -f "$STAGE/read" "$STAGE/stat" "$STAGE/list" "$STAGE/append"
 interrupted soft_read read "$A/key"
 interrupted hard_read read "$B/key"
 interrupted hard_stat stat "$B/d/file"
@@ -49,13 +49,14 @@ interrupted hard_append append "$B/d/file"
 interrupted killed_append append "$B/d/killed"
 sleep 0.5
 each_server STOP
-: >"$STAGE/frozen"
+: >"$STAGE/read" >"$STAGE/stat" >"$STAGE/list"
 for name in soft_read hard_read hard_stat hard_list hard_below; do
-    eval "ends_within 2 \$$name"
+    eval "ends_within 5 \$$name"
     is "$name" EINTR "$(cat "$STAGE/$name")"
 done
 
 say "a change that was sent waits for its answer, or for the time limit, or for kill -9"
+: >"$STAGE/append"
 sleep 0.5
 kill -0 $soft_append && kill -0 $hard_append ||
     fail "an append that was sent did not wait: $(cat "$STAGE/soft_append" "$STAGE/hard_append")"
