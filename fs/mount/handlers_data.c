@@ -60,13 +60,13 @@ static void create_confirmed_then(struct request *r, int status)
 static void confirm_create(struct request *r)
 {
     const struct node *node = nodes_find(&r->mount->nodes, r->inode.ino);
-    if (!node || nodes_is_still_there(node, r->asked)) {
+    if (!node || request_is_still_there(r, node)) {
         reply_create(r);
         return;
     }
     r->call.place.ino = r->inode.ino;
     r->call.place.is_apart = node->is_apart;
-    request_submit(r, TREE_GETATTR, create_confirmed_then);
+    request_look_again(r, create_confirmed_then);
 }
 
 static void create_truncated_then(struct request *r, int status)
@@ -117,8 +117,8 @@ static void handle_create(fuse_req_t fuse, fuse_ino_t parent, const char *name, 
 /* As confirm_create. */
 static void open_then(struct request *r, int status)
 {
-    if (status == SF_OK && !nodes_is_still_there(r->opening, r->asked)) {
-        request_submit(r, TREE_GETATTR, open_then);
+    if (status == SF_OK && !request_is_still_there(r, r->opening)) {
+        request_look_again(r, open_then);
         return;
     }
     if (status != SF_OK) {

@@ -318,8 +318,20 @@ void locks_note_loose(const struct request *r)
     struct lock_loose *loose = sf_calloc(1, sizeof *loose);
     loose->ino = r->call.place.ino;
     loose->pid = caller_process(r->fuse);
+    loose->removing = r->removing;
     loose->number = number;
     DL_APPEND(mount->locks.loose, loose);
+}
+
+bool locks_may_remove(const struct mount *mount, uint64_t ino)
+{
+    const struct lock_loose *loose;
+    DL_FOREACH(mount->locks.loose, loose)
+    {
+        if (loose->removing == ino)
+            return true;
+    }
+    return false;
 }
 
 static void forget_loose(struct mount *mount, struct lock_loose *loose)
@@ -334,9 +346,13 @@ static void on_settled(void *ctx)
     struct lock_loose *loose, *next;
     DL_FOREACH_SAFE(mount->locks.loose, loose, next)
     {
-        if (tree_is_settled(mount->tree, loose->number))
-            forget_loose(mount, loose);
+        if (!tree_is_settled(mount->tree, loose->number))
+            continue;
+        nodes_removal_begins(&mount->nodes, loose->removing); /* as if it had taken until now */
+        nodes_removal_ends(&mount->nodes, loose->removing, env_now_ns(mount->env));
+        forget_loose(mount, loose);
     }
+    requests_settled(mount);
     locks_go_on(mount);
 }
 

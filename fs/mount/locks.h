@@ -40,12 +40,13 @@ struct lock_owner {
     bool lost; /* M8 */
 };
 
-/* A change that was sent and then given up (M7). */
+/* A change that was sent and then given up (M7, M11). */
 struct lock_loose {
     struct lock_loose *prev, *next; /* in locks.loose */
     uint64_t ino;
-    uint32_t pid;    /* 0: unknown */
-    uint64_t number; /* tree_unsettled's */
+    uint32_t pid;      /* 0: unknown */
+    uint64_t removing; /* the inode that may lose a name by it; 0: none */
+    uint64_t number;   /* tree_unsettled's */
 };
 
 /* A request about locks under way. It may outlive the kernel's, whose caller was killed. */
@@ -76,6 +77,8 @@ bool locks_refuse(const struct request *r, enum tree_kind kind);
 
 /* A request has failed, or was given up: what was sent of it may be executed yet (M7). */
 void locks_note_loose(const struct request *r);
+/* May the inode lose a name by such a one? (M11) */
+bool locks_may_remove(const struct mount *mount, uint64_t ino);
 
 /* -- for handlers_locks.c ------------------------------------------------------------------- */
 

@@ -14,7 +14,7 @@
  *  M10 The kernel never counts a file's links down to none while it has one: it takes one off by
  *      itself when a removal is answered, so a look-up shows one more meanwhile.
  *  M11 A file that OPEN and CREATE answer is there, or kept (T7): one that this mount may be removing
- *      is looked at again when that has ended.
+ *      is looked at again when that has ended, or, where it was given up, is settled.
  */
 #ifndef MOUNT_MOUNT_H
 #define MOUNT_MOUNT_H

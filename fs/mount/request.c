@@ -36,12 +36,17 @@ static void on_interrupt(fuse_req_t fuse, void *data)
     request_watch(r);
 }
 
+static void look_after(struct mount *mount)
+{
+    if (!env_timer_is_armed(&mount->dying_check))
+        env_timer_start_ms(&mount->dying_check, DYING_CHECK_MS);
+}
+
 void request_watch(struct request *r)
 {
     r->interrupted = true;
     r->interrupted_ms = env_now_ms(r->mount->env);
-    if (!env_timer_is_armed(&r->mount->dying_check))
-        env_timer_start_ms(&r->mount->dying_check, DYING_CHECK_MS);
+    look_after(r->mount);
 }
 
 void request_interrupt(struct request *r)
@@ -53,8 +58,19 @@ void request_interrupt(struct request *r)
 /* Nothing is lost if it ends now, and its caller may want to do something else. */
 static bool has_waited_enough(const struct request *r)
 {
-    bool may_end = r->only_asks || (r->submitted && !tree_call_was_sent(&r->call));
+    bool may_end = r->only_asks || r->parked || (r->submitted && !tree_call_was_sent(&r->call));
     return may_end && env_now_ms(r->mount->env) - r->interrupted_ms >= SIGNAL_PATIENCE_MS;
+}
+
+static bool is_parked_too_long(const struct request *r)
+{
+    return r->parked && r->parked_until_ms != 0 && env_now_ms(r->mount->env) >= r->parked_until_ms;
+}
+
+static void end_parked(struct request *r)
+{
+    fuse_req_interrupt_func(r->fuse, NULL, NULL);
+    request_fail(r, SF_TIMEOUT);
 }
 
 static void check_dying(struct env_timer *timer)
@@ -64,12 +80,12 @@ static void check_dying(struct env_timer *timer)
     bool more = false;
     DL_FOREACH_SAFE(mount->requests, r, next)
     {
-        if (!r->interrupted)
-            continue;
-        if (has_waited_enough(r) || caller_is_dying(r->fuse))
+        if (r->interrupted && (has_waited_enough(r) || caller_is_dying(r->fuse)))
             request_interrupt(r);
+        else if (is_parked_too_long(r))
+            end_parked(r);
         else
-            more = true;
+            more = more || r->interrupted || r->parked;
     }
     if (more)
         env_timer_start_ms(timer, DYING_CHECK_MS);
@@ -247,6 +263,42 @@ void request_submit(struct request *r, enum tree_kind kind,
     fuse_req_interrupt_func(r->fuse, on_interrupt, r); /* calls it at once if it came already */
     tree_submit(r->mount->tree, &r->call);
     r->submitted = true;
+}
+
+bool request_is_still_there(const struct request *r, const struct node *node)
+{
+    return nodes_is_still_there(node, r->asked) && !locks_may_remove(r->mount, node->ino);
+}
+
+static void park(struct request *r)
+{
+    const struct mount *mount = r->mount;
+    uint64_t limit_ms = (uint64_t)mount->options->timeo_s * 1000;
+    r->parked = true;
+    r->parked_until_ms = mount->options->hard ? 0 : env_now_ms(mount->env) + limit_ms;
+    look_after(r->mount);
+    fuse_req_interrupt_func(r->fuse, on_interrupt, r);
+}
+
+void request_look_again(struct request *r, void (*then)(struct request *r, int status))
+{
+    r->then = then;
+    if (locks_may_remove(r->mount, r->call.place.ino))
+        park(r);
+    else
+        request_submit(r, TREE_GETATTR, then);
+}
+
+void requests_settled(struct mount *mount)
+{
+    struct request *r, *next;
+    DL_FOREACH_SAFE(mount->requests, r, next)
+    {
+        if (!r->parked || locks_may_remove(mount, r->call.place.ino))
+            continue;
+        r->parked = r->interrupted = false;
+        request_submit(r, TREE_GETATTR, r->then);
+    }
 }
 
 static struct timespec time_of(uint64_t time_ns)

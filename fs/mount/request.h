@@ -29,6 +29,8 @@ struct request {
     bool interrupted;        /* its caller has a signal, and waits for the answer all the same */
     uint64_t interrupted_ms; /* since when; env's clock */
     fuse_ino_t node_id;
+    bool parked;              /* OPEN, CREATE: it waits for what was given up (M11) ... */
+    uint64_t parked_until_ms; /* ... so long, by env's clock; 0: for ever */
     struct node *opening; /* OPEN: counted as one of its handles, until it is one. May be NULL */
     uint64_t removing;    /* UNLINK, RENAME: the inode that loses a name by it, or 0 */
     size_t size;
@@ -52,6 +54,13 @@ void request_inherit(struct request *r, fuse_ino_t directory);
 bool caller_is_dying(fuse_req_t fuse);
 uint32_t caller_process(fuse_req_t fuse); /* whose thread it is; 0: nobody's that can be seen */
 bool caller_is_admin(fuse_req_t fuse);    /* CAP_SYS_ADMIN */
+
+/* M11: is the inode at r's place there, as its last step found it, whatever this mount is removing? */
+bool request_is_still_there(const struct request *r, const struct node *node);
+/* Else: asks for its attributes, as soon as nothing comes any more of removals that were given up. */
+void request_look_again(struct request *r, void (*then)(struct request *r, int status));
+/* Something that was given up is settled: those go on that waited for it. */
+void requests_settled(struct mount *mount);
 
 /* Submits r->call of this kind. */
 void request_submit(struct request *r, enum tree_kind kind,
