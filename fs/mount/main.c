@@ -89,7 +89,8 @@ static int check_mountpoint(const struct mount_options *options)
         others += strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
     closedir(dir);
     if (others > 0 && !options->nonempty)
-        return complain(path, "the mount point is not empty (-o nonempty mounts over it)");
+        return complain(path, "the mount point is not empty, or mounted already "
+                              "(-o nonempty mounts over it)");
     return 0;
 }
 
