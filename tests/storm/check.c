@@ -7,6 +7,8 @@
 
 #include "env/memory.h"
 #include "shardkv/config_change.h"
+#include "shardkv/machine.h"
+#include "shardkv/range_table.h"
 #include "shardkv/shards_inside.h"
 #include "witness/witness.h"
 
@@ -175,6 +177,76 @@ void check_end(struct cluster *cluster)
     sim_on_event(cluster->sim, NULL, NULL);
     replica_on_apply = NULL;
     cluster_now = NULL;
+}
+
+/* -- locks --------------------------------------------------------------------------------- */
+
+static bool same_list(const struct range_list *a, const struct range_list *b)
+{
+    struct buffer of_a = {0}, of_b = {0};
+    for (size_t i = 0; i < a->count; i++)
+        kv_lock_pack(&of_a, &a->locks[i]);
+    for (size_t i = 0; i < b->count; i++)
+        kv_lock_pack(&of_b, &b->locks[i]);
+    bool same = slice_equal(buffer_slice(&of_a), buffer_slice(&of_b));
+    buffer_deinit(&of_a);
+    buffer_deinit(&of_b);
+    return same;
+}
+
+static void check_lease(void *ctx, struct range_lease *lease)
+{
+    const struct range_lease *other = range_table_lease(ctx, lease->holder);
+    sf_assert(other != NULL && other->count == lease->count);
+    sf_assert(other->renewed_age_ns == lease->renewed_age_ns);
+}
+
+static void check_files(const struct range_table *kept, const struct range_table *read,
+                        const struct space *space, struct shard_copy copy)
+{
+    struct key prefix;
+    keys_section(&prefix, copy, 'l');
+    struct store_iter *iter = keys_iterate(space, &prefix);
+    for (; store_iter_valid(iter); store_iter_next(iter)) {
+        const struct range_file *a = range_table_find(kept, keys_rest(store_iter_key(iter)));
+        const struct range_file *b = range_table_find(read, keys_rest(store_iter_key(iter)));
+        sf_assert(a != NULL && b != NULL);
+        sf_assert(same_list(&a->locks.held, &b->locks.held));
+        sf_assert(same_list(&a->locks.waiting, &b->locks.waiting));
+    }
+    store_iter_free(iter);
+}
+
+/* One that is kept without a record shows in the count of its holder's lease. */
+static void check_tables(const struct kv_machine *machine, struct shard_copy copy)
+{
+    struct range_table *kept = NULL, *read = NULL;
+    struct copy_tables *fresh = range_tables_new();
+    sf_assert(machine_ranges(machine, copy, &kept) == SF_OK);
+    sf_assert(range_tables_at(fresh, &machine->space, copy, &read) == SF_OK);
+    sf_assert(range_table_is_valid(kept));
+    range_table_each_lease(kept, check_lease, read);
+    range_table_each_lease(read, check_lease, kept);
+    check_files(kept, read, &machine->space, copy);
+    copy_tables_free(fresh);
+}
+
+static void check_locks(const struct cluster_node *n)
+{
+    const struct kv_machine *machine = n->replica ? process_machine(n) : NULL;
+    struct shard_copy copy;
+    if (machine == NULL || machine->shards == NULL || replica_settle(n->replica) != SF_OK)
+        return;
+    for (uint32_t shard = 0; shard < n->group->cluster->shard_count; shard++)
+        if (machine_serves(machine, shard, &copy))
+            check_tables(machine, copy);
+}
+
+void cluster_check_locks(struct cluster *cluster)
+{
+    for (size_t i = 0; i < cluster->group_count; i++)
+        for (size_t k = 0; k < cluster->groups[i].count; k++)
+            check_locks(&cluster->groups[i].nodes[k]);
 }
 
 /* -- at rest ------------------------------------------------------------------------------- */

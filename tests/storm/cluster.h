@@ -197,6 +197,8 @@ void cluster_calm(struct cluster *cluster); /* everything is healed and up */
 bool cluster_is_settled(struct cluster *cluster);
 /* After that: all replicas of each group that are not left out come to hold the same state. */
 void cluster_check_replicas(struct cluster *cluster);
+/* Of each replica that is up: what it keeps in memory of locks is what its records say (G5, G6). */
+void cluster_check_locks(struct cluster *cluster);
 /* The bytes that stand under 'S' in the store of the replica that is most advanced. */
 uint64_t cluster_data_bytes(struct cluster_group *group);
 

@@ -4,6 +4,7 @@
 
 #include "storm/cluster.h"
 
+struct kv_machine;
 struct shards;
 
 /* -- process.c ----------------------------------------------------------------------------- */
@@ -11,7 +12,8 @@ struct shards;
 void process_boot(void *ctx, struct sim_node *node, struct env *env);
 void process_halt(void *ctx, struct sim_node *node);
 struct cluster_node *process_node(struct cluster *cluster, const struct sim_node *node);
-const struct shards *process_shards(const struct cluster_node *node); /* NULL: none (yet) */
+const struct kv_machine *process_machine(const struct cluster_node *node); /* NULL: none */
+const struct shards *process_shards(const struct cluster_node *node);      /* NULL: none (yet) */
 
 /* -- check.c ------------------------------------------------------------------------------- */
 

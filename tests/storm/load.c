@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "env/mark.h"
 #include "env/memory.h"
 #include "witness/witness.h"
 
@@ -43,7 +44,7 @@ static void act(struct env_timer *timer)
 /* NULL: no client that is alive runs there. */
 static struct load_client *find_client(struct load *load, const struct sim_node *node)
 {
-    for (unsigned i = 0; i < load->options.clients; i++)
+    for (unsigned i = 0; i < load->client_count; i++)
         if (load->clients[i].node == node)
             return &load->clients[i];
     return NULL;
@@ -57,6 +58,12 @@ static struct load_client *client_of(struct load *load, const struct sim_node *n
     return client;
 }
 
+static void on_fenced(void *ctx)
+{
+    struct load_client *client = ctx;
+    client->fenced++;
+}
+
 static void boot(void *ctx, struct sim_node *node, struct env *env)
 {
     struct load *load = ctx;
@@ -67,12 +74,15 @@ static void boot(void *ctx, struct sim_node *node, struct env *env)
     client->rpc = rpc_new(env, &options);
     client->router = router_new(env, client->rpc, masters, load->cluster->masters.count);
     client->client = client_new(env, client->router);
+    client_watch_fence(client->client, on_fenced, client);
     if (load->options.window != 0)
         client_limit_window(client->client, load->options.window);
     for (unsigned i = 0; i < load->worker_count; i++) {
         struct worker *w = &load->workers[i];
-        if (w->client == client)
-            env_timer_init(env, &w->pause, act);
+        if (w->client != client)
+            continue;
+        env_timer_init(env, &w->pause, act);
+        locking_boot(w, env);
     }
 }
 
@@ -85,6 +95,7 @@ static void halt(void *ctx, struct sim_node *node)
         if (w->client != client)
             continue;
         env_timer_stop(&w->pause);
+        locking_halt(w);
         w->large.keys_left += (w->busy && w->large.kind != VALUE_READ) || !w->large.known;
         w->busy = w->large.known = false;
     }
@@ -107,7 +118,7 @@ static void begin_life(struct load *load, struct load_client *client)
 void load_kill_client(struct load *load)
 {
     struct sim *sim = load->cluster->sim;
-    struct load_client *client = &load->clients[sim_random_below(sim, load->options.clients)];
+    struct load_client *client = &load->clients[sim_random_below(sim, load->client_count)];
     if (load->lives >= LOAD_LIVES_MAX)
         return;
     sim_node_crash(client->node);
@@ -115,6 +126,16 @@ void load_kill_client(struct load *load)
     for (unsigned i = 0; load->running && i < load->worker_count; i++)
         if (load->workers[i].client == client)
             env_timer_start_ms(&load->workers[i].pause, 0);
+}
+
+void load_freeze_client(struct load *load, uint64_t ms)
+{
+    unsigned locks = load->client_count - load->options.clients;
+    if (locks == 0)
+        return;
+    uint64_t i = load->options.clients + sim_random_below(load->cluster->sim, locks);
+    SF_MARK("swarm: a client with locks is frozen");
+    sim_node_pause(load->clients[i].node, ms * ENV_MS_NS);
 }
 
 /* -- life ---------------------------------------------------------------------------------- */
@@ -132,13 +153,15 @@ static struct sim_verdict watch(void *ctx, const struct sim_message *message)
 
 static void add_workers(struct load *load, unsigned count, const struct role *role)
 {
+    unsigned first = role == &load_lock ? load->options.clients : 0;
+    unsigned clients = role == &load_lock ? load->client_count - first : load->options.clients;
     for (unsigned i = 0; i < count; i++) {
         sf_assert(load->worker_count < LOAD_WORKERS_MAX);
         struct worker *w = &load->workers[load->worker_count];
         w->load = load;
         w->role = role;
         w->number = load->worker_count++;
-        w->client = &load->clients[w->number % load->options.clients];
+        w->client = &load->clients[first + w->number % clients];
     }
 }
 
@@ -155,6 +178,9 @@ struct load *load_new(struct cluster *cluster, const struct load_options *option
     load->cluster = cluster;
     load->options = *options;
     fill_in(&load->options);
+    unsigned locks = load->options.lock;
+    load->client_count =
+        load->options.clients + (locks < LOAD_LOCK_CLIENTS_MAX ? locks : LOAD_LOCK_CLIENTS_MAX);
     load->history = linear_history_new();
     if (cluster->witness)
         sim_on_message(cluster->sim, watch, load);
@@ -163,7 +189,8 @@ struct load *load_new(struct cluster *cluster, const struct load_options *option
     add_workers(load, load->options.large, &load_large);
     load->log.cutter = &load->workers[load->worker_count];
     add_workers(load, load->options.log, &load_log);
-    for (unsigned i = 0; i < load->options.clients; i++) {
+    add_workers(load, load->options.lock, &load_lock);
+    for (unsigned i = 0; i < load->client_count; i++) {
         load->clients[i].load = load;
         begin_life(load, &load->clients[i]);
     }

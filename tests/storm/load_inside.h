@@ -2,10 +2,11 @@
 #ifndef TESTS_STORM_LOAD_INSIDE_H
 #define TESTS_STORM_LOAD_INSIDE_H
 
-#include "client/client.h"
+#include "client/lock.h"
 #include "client/scan.h"
 #include "linear/linear.h"
 #include "storm/load.h"
+#include "witness/kv_model.h"
 
 #define PARTS_MAX 5u /* of a minitransaction */
 #define LOAD_KEY_BYTES 40u
@@ -27,6 +28,24 @@ struct load_client {
     struct rpc *rpc;
     struct router *router;
     struct client *client;
+    unsigned fenced; /* how often it learnt that its locks are lost */
+};
+
+/* Of a worker that locks: its round. */
+#define LOCK_FILES_MAX 3u
+#define LOCK_KEY_BYTES 9u
+struct locking {
+    enum kv_lock_type has[LOCK_FILES_MAX][KV_MODEL_LOCK_BYTES]; /* what it believes */
+    bool unsure[LOCK_FILES_MAX];                                /* it may have more */
+    bool lost, ends;                                            /* all is lost; it gives back all */
+    bool repeats;                                               /* the same write once more */
+    unsigned steps, fenced; /* left; the client's when it began */
+    uint64_t rounds, owner, holder, unsettled;
+    /* The call under way. */
+    struct lock_call call;
+    unsigned file, first, last;
+    uint8_t key[LOCK_KEY_BYTES];
+    struct env_timer pause, patience;
 };
 
 /* Of a large worker: what its value is. */
@@ -83,12 +102,15 @@ struct worker {
     uint64_t hold;      /* wide: the number that it used last */
     struct large large; /* log: its call alone */
     uint32_t logged;    /* log: the number of its last record */
+    struct locking locking;
 };
 
 struct load {
     struct cluster *cluster;
     struct load_options options;
-    struct load_client clients[LOAD_CLIENTS_MAX];
+    /* options.clients, then those that lock */
+    struct load_client clients[LOAD_CLIENTS_MAX + LOAD_LOCK_CLIENTS_MAX];
+    unsigned client_count;
     uint64_t lives;
     struct worker workers[LOAD_WORKERS_MAX];
     unsigned worker_count;
@@ -98,13 +120,16 @@ struct load {
     bool running;
 };
 
-extern const struct role load_register, load_wide, load_large, load_log;
+extern const struct role load_register, load_wide, load_large, load_log, load_lock;
 
 uint64_t worker_random(struct worker *w, uint64_t limit); /* of its client's process */
 /* A deadline, as the options want it; 0: none. */
 uint64_t worker_timeout_ms(struct worker *w);
 /* The operation under way is over. */
 void worker_done(struct worker *w);
+/* Of who locks: when his client's process begins and ends. */
+void locking_boot(struct worker *w, struct env *env);
+void locking_halt(struct worker *w);
 /* One operation of the registers. */
 void register_submit(struct worker *w, uint32_t key, enum kv_kind kind, uint64_t timeout_ms);
 

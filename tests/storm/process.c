@@ -159,12 +159,13 @@ struct cluster_node *process_node(struct cluster *cluster, const struct sim_node
     return NULL;
 }
 
-static const struct kv_machine *machine_of(const struct cluster_node *n)
+const struct kv_machine *process_machine(const struct cluster_node *n)
 {
-    return container_of(n->machine, struct kv_machine, base);
+    return n->machine && !is_master(n) ? container_of(n->machine, struct kv_machine, base) : NULL;
 }
 
 const struct shards *process_shards(const struct cluster_node *n)
 {
-    return n->machine && !is_master(n) ? machine_of(n)->shards : NULL;
+    const struct kv_machine *machine = process_machine(n);
+    return machine ? machine->shards : NULL;
 }

@@ -70,6 +70,9 @@ static const struct dial {
     DIAL(storm_ms, ALWAYS, 8000, 40000),
     DIAL(left_out, HALF, 300, 1000),
     DIAL(log, RARELY, 2, 4),
+    DIAL(lock, HALF, 2, 8),
+    DIAL(lease_ms, ALWAYS, 600, 8000),
+    DIAL(freeze_client, HALF, 1, 4),
 #undef DIAL
 };
 #define DIALS (sizeof dials / sizeof dials[0])
@@ -122,6 +125,8 @@ struct mix mix_draw(uint64_t seed, enum consensus_engine engine)
         mix.gids = mix.groups;
     if (mix.absent > mix.groups)
         mix.absent = 0;
+    if (mix.lock == 0)
+        mix.freeze_client = 0;
     return mix;
 }
 
@@ -163,6 +168,7 @@ static void set_limits(const struct mix *mix, struct shardkv_limits *limits)
         limits->session_step_ns = limits->session_idle_ns / IDLE_STEPS;
         limits->tick_ms = mix->session_idle_ms / IDLE_TICKS;
     }
+    limits->lease_ns = mix->lease_ms * ENV_MS_NS;
     if (mix->sessions_max != 0)
         limits->sessions_max = mix->sessions_max;
     if (mix->pending_max != 0)
@@ -208,6 +214,7 @@ void mix_load(const struct mix *mix, struct load_options *options)
                                      .wide = mix->wide,
                                      .large = mix->large,
                                      .log = mix->log,
+                                     .lock = mix->lock,
                                      .pause_ms_max = mix->pause_ms_max,
                                      .timeouts = mix->timeouts};
 }

@@ -23,11 +23,12 @@ struct mix {
     uint32_t apply_bytes, inflight_max, inflight_bytes, proposals_max, log_bytes_max;
     uint32_t session_idle_ms, sessions_max, pending_max;
     /* The load. */
-    uint32_t clients, window, registers, wide, large, log, pause_ms_max, timeouts;
+    uint32_t clients, window, registers, wide, large, log, lock, pause_ms_max, timeouts;
+    uint32_t lease_ms;
     /* Strokes: shares of all acts. */
     uint32_t machines; /* acts of sim/mix.h */
     uint32_t power_cut, blackout, transfer, crash_moving, fill_store, lose_store;
-    uint32_t cut_groups, part_groups, kill_client, calm;
+    uint32_t cut_groups, part_groups, kill_client, freeze_client, calm;
     uint32_t reconfigure, all_leave, rejoin, bounce;
     uint32_t calm_ms_max; /* a calm lasts so long */
     uint32_t revive;      /* per mille, of each node that is down, with each act */

@@ -90,10 +90,16 @@ static void act_kill_client(struct run *run)
     load_kill_client(run->load);
 }
 
+static void act_freeze_client(struct run *run)
+{
+    load_freeze_client(run->load, below(run, 3 * run->mix->lease_ms));
+}
+
 static void act_calm(struct run *run)
 {
     cluster_calm(run->cluster);
     cluster_run_ms(run->cluster, below(run, run->mix->calm_ms_max));
+    cluster_check_locks(run->cluster);
     *sim_faults(run->cluster->sim) = run->machines.faults;
     cluster_spoil_disks(run->cluster, run->machines.rot_ppm, run->mix->busy);
 }
@@ -119,6 +125,7 @@ static void act(struct run *run)
     const struct act acts[] = {
         {m->machines, act_machines, 0},
         {m->kill_client, act_kill_client, 0},
+        {m->freeze_client, act_freeze_client, 0},
         {m->calm, act_calm, 0},
         {m->reconfigure, act_reconfigure, 0},
         {m->all_leave, act_all_leave, 0},
@@ -208,6 +215,7 @@ static void heal_group(struct run *run, struct cluster_group *group)
 static void heal(struct run *run)
 {
     struct cluster *cluster = run->cluster;
+    cluster_check_locks(cluster);
     sim_calm(cluster->sim);
     cluster_spoil_disks(cluster, 0, 0);
     heal_group(run, &cluster->masters);
@@ -232,18 +240,21 @@ static void end_reconfiguration(struct run *run)
 
 /* -- rest ---------------------------------------------------------------------------------- */
 
-/* No transaction stays that nobody finishes, and no extent that nobody names. */
+/* No transaction stays that nobody finishes, no extent that nobody names, and no lock of who has gone,
+ * or of workers that have given back all. */
 static void wait_until_tidy(struct run *run)
 {
     const struct kv_model *model = witness_model(run->cluster->witness);
     unsigned steps = 0;
     for (; steps < TIDY_STEPS_MAX; steps++) {
-        if (kv_model_stray_extents(model) == 0 && kv_model_open_txns(model) == 0)
+        if (kv_model_stray_extents(model) == 0 && kv_model_open_txns(model) == 0 &&
+            kv_model_locked_shards(model) == 0)
             break;
         cluster_run_ms(run->cluster, TIDY_STEP_MS);
     }
     sf_assert(kv_model_open_txns(model) == 0);
     sf_assert(kv_model_stray_extents(model) == 0);
+    sf_assert(kv_model_locked_shards(model) == 0);
 }
 
 static struct run_result rest(struct run *run)
@@ -305,9 +316,10 @@ struct run_result run_long(uint64_t seed, uint64_t operations)
 {
     struct mix mix = mix_draw(seed, 0);
     struct run run = {.mix = &mix};
-    mix.proposals_max = mix.pending_max = mix.window = mix.large = mix.log = mix.absent = 0;
+    mix.proposals_max = mix.pending_max = mix.window = mix.large = mix.log = mix.lock = mix.absent =
+        0;
     mix.clients = LOAD_CLIENTS_MAX;
-    mix.registers = mix.wide = LOAD_WORKERS_MAX / 2;
+    mix.registers = mix.wide = 12;
     mix.pause_ms_max = 2;
     begin(&run, seed);
     while (load_answered(run.load) < operations) {

@@ -150,6 +150,8 @@ void kvm_operate_any(const struct doing *doing, const struct kv_op *op, struct k
             intent_owner(doing->shard, op->ids_first) == doing->session ? SF_OK : SF_INTENT_GONE;
     else if (op->kind == KV_INTENT)
         add_intent(doing->shard, op->ids_first, doing->session);
+    else if (kv_is_lock(op->kind))
+        kvm_lock(doing, op, reply);
     else
         kvm_operate(doing, op, reply);
 }
@@ -201,6 +203,8 @@ static bool dispatch(struct doing *doing, const struct kv_session *asked, const 
         kvm_session_close(doing, asked->session, reply);
     else if (op->kind == KV_ABANDON)
         kvm_session_abandon(doing, asked, op->length, reply);
+    else if (kv_is_of_holder(op->kind))
+        kvm_holder(doing, op, reply);
     else if (kv_is_of_txn(op->kind))
         return kvm_txn_dispatch(doing, asked, op, reply);
     else if (asked->session == 0 && op->kind == KV_DELETE && op->space == KV_INTERNAL)
@@ -226,7 +230,8 @@ void kv_model_mutate(struct kv_model *model, const struct kv_model_at *at,
                      const struct kv_session *asked, const struct kv_op *op, struct buffer *reply)
 {
     struct kv_model_shard *shard = &model->shards[at->shard];
-    struct doing doing = {.model = model, .shard = shard, .time_ns = at->time_ns};
+    struct doing doing = {
+        .model = model, .shard = shard, .time_ns = at->time_ns, .position = at->position};
     struct buffer own = {0};
     advance_time(shard, at->time_ns);
     bool undo = dispatch(&doing, asked, op, &own);
@@ -244,7 +249,7 @@ void kv_model_age(struct kv_model *model, const struct kv_model_at *at)
 void kv_model_tick(struct kv_model *model, const struct kv_model_at *at)
 {
     struct kv_model_shard *shard = &model->shards[at->shard];
-    if (shard->sessions == NULL)
+    if (shard->sessions == NULL && !kvm_has_locks(shard))
         return;
     advance_time(shard, at->time_ns);
     kvm_sessions_expire(model, shard);
@@ -279,6 +284,7 @@ void kv_model_free(struct kv_model *model)
         struct kv_model_shard *shard = &model->shards[i];
         kvm_sessions_free(shard);
         kvm_txns_free(shard);
+        kvm_locks_free(shard);
         free(shard->intents);
         free(shard->plain);
     }

@@ -2,6 +2,11 @@
  * proto/kv.h and the READMEs promise: records, sessions, the operations on one key and on several of
  * one shard. Shards move between groups; here each stands once, whoever serves it.
  *
+ * Locks on ranges are of the first KV_MODEL_LOCK_BYTES bytes. An internal record whose key is a tag, a
+ * KV_MODEL_GUARD, a byte's number, and the key of locks, is guarded by the exclusive lock of that
+ * byte: each Put, whose data begins with a holder and an owner (u64, little-endian), is of one who
+ * has it.
+ *
  * Every change has a position, which only grows. What a key was at earlier positions is kept as long
  * as kv_model_forget allows, so that a read can be judged after later changes.
  */
@@ -10,6 +15,10 @@
 
 #include "proto/kv.h"
 #include "shardkv/limits.h"
+
+#define KV_MODEL_LOCK_BYTES 16u
+#define KV_MODEL_GUARD 'G'
+#define KV_MODEL_GUARD_BYTES 10u /* of a guarded key, before that of the locks */
 
 struct kv_model;
 
@@ -53,7 +62,7 @@ struct kv_model_read {
 /* Is this what it would be answered at one of them? reply: packed. */
 bool kv_model_explains(struct kv_model *model, const struct kv_model_read *read,
                        struct slice reply);
-/* What it would be answered at the last of them; not of a SCAN. */
+/* What it would be answered at the last of them; not of a SCAN, nor of locks. */
 void kv_model_answer(struct kv_model *model, const struct kv_model_read *read,
                      struct buffer *reply);
 /* What was replaced at this position or before is not asked for any more. */
@@ -63,6 +72,8 @@ void kv_model_forget(struct kv_model *model, uint64_t position);
 uint64_t kv_model_hash(const struct kv_model *model);
 /* Numbers of transactions that voted yes and are not forgotten. */
 size_t kv_model_open_txns(const struct kv_model *model);
+/* Shards in which somebody has a lock, or waits for one. */
+size_t kv_model_locked_shards(const struct kv_model *model);
 /* Extents that no record names, nor an intent: what was not removed. */
 size_t kv_model_stray_extents(const struct kv_model *model);
 

@@ -96,6 +96,7 @@ struct kv_model_shard {
     size_t intent_count, intent_cap;
     struct plain_state *plain; /* by position */
     size_t plain_count, plain_cap;
+    struct kv_model_locks *locks; /* kv_model_locks.c; NULL: there never were any */
 };
 
 struct kv_model {
@@ -111,7 +112,7 @@ struct kv_model {
 struct doing {
     struct kv_model *model;
     struct kv_model_shard *shard;
-    uint64_t time_ns;
+    uint64_t time_ns, position;
     uint64_t session; /* 0: none */
 };
 
@@ -134,6 +135,7 @@ void kvm_operate_any(const struct doing *doing, const struct kv_op *op, struct k
 
 struct kv_model_session *kvm_session_find(const struct kv_model_shard *shard, uint64_t number);
 void kvm_session_open(const struct doing *doing, struct slice client, struct buffer *reply);
+void kvm_sessions_drop_of(struct kv_model_shard *shard, uint64_t holder); /* of locks */
 void kvm_session_close(const struct doing *doing, uint64_t number, struct buffer *reply);
 /* May this number of its session be executed now? Else the reply says why not, or what it did. */
 bool kvm_session_admits(const struct doing *doing, const struct kv_session *asked,
@@ -173,6 +175,21 @@ bool kvm_txn_has_session(const struct kv_model_shard *shard,
 bool kvm_txn_dispatch(struct doing *doing, const struct kv_session *asked, const struct kv_op *op,
                       struct buffer *reply);
 void kvm_txns_free(struct kv_model_shard *shard);
+
+/* -- kv_model_locks.c ------------------------------------------------------------------------- */
+
+bool kvm_is_barred(const struct kv_model_shard *shard, uint64_t holder);
+void kvm_lock(const struct doing *doing, const struct kv_op *op,
+              struct kv_reply *reply); /* or a CANCEL */
+void kvm_holder(const struct doing *doing, const struct kv_op *op, struct buffer *reply);
+/* Fails where a guarded record is changed by one who has not the lock. */
+void kvm_check_guard(const struct doing *doing, const struct kv_op *op);
+/* Of LOCK_TEST and LOCK_AWAIT. */
+bool kvm_lock_explains(const struct kv_model *model, const struct kv_model_read *read,
+                       struct slice reply);
+bool kvm_has_locks(const struct kv_model_shard *shard); /* or who waits for them */
+void kvm_locks_forget(struct kv_model_shard *shard, uint64_t position);
+void kvm_locks_free(struct kv_model_shard *shard);
 
 /* -- kv_model_ops.c ---------------------------------------------------------------------------- */
 

@@ -290,6 +290,7 @@ static void change_key(const struct doing *doing, const struct kv_op *op, struct
         kvm_value_unref(after);
         return;
     }
+    kvm_check_guard(doing, op);
     tell_before(key->now, op, reply);
     stamp(doing, op, key->now == NULL, after);
     kvm_value_stat(after, &reply->stat);

@@ -40,6 +40,8 @@ void kv_model_forget(struct kv_model *model, uint64_t position)
         forget_states(key, position);
     for (uint32_t i = 0; i < model->options.shard_count; i++)
         forget_plain(&model->shards[i], position);
+    for (uint32_t i = 0; i < model->options.shard_count; i++)
+        kvm_locks_forget(&model->shards[i], position);
 }
 
 /* -- one key ------------------------------------------------------------------------------- */
@@ -207,6 +209,8 @@ bool kv_model_explains(struct kv_model *model, const struct kv_model_read *read,
     struct kv_reply expected;
     if (read->op->kind == KV_SCAN)
         return explains_page(model, read, reply);
+    if (kv_is_lock(read->op->kind))
+        return kvm_lock_explains(model, read, reply);
     const struct kv_model_key *key = key_of(model, read);
     read_value(value_at(key, read->from), read->op, &expected);
     if (is_this(&expected, reply))

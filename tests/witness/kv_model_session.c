@@ -104,8 +104,24 @@ static uint64_t find_or_open(const struct kv_model *model, struct kv_model_shard
 
 void kvm_session_open(const struct doing *doing, struct slice client, struct buffer *reply)
 {
+    struct reader r = reader_of(client);
+    if (kvm_is_barred(doing->shard, reader_u64(&r))) {
+        kvm_answer_status(reply, SF_FENCED);
+        return;
+    }
     uint64_t number = find_or_open(doing->model, doing->shard, client);
     kv_reply_pack(reply, &(struct kv_reply){.session = number});
+}
+
+void kvm_sessions_drop_of(struct kv_model_shard *shard, uint64_t holder)
+{
+    struct kv_model_session *session, *next;
+    HASH_ITER(hh, shard->sessions, session, next)
+    {
+        struct reader r = reader_of(slice_of(session->client, sizeof session->client));
+        if (reader_u64(&r) == holder)
+            drop_session(shard, session);
+    }
 }
 
 void kvm_session_close(const struct doing *doing, uint64_t number, struct buffer *reply)

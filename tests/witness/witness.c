@@ -150,10 +150,12 @@ static void print_reply(const char *whose, struct slice packed)
 
 /* -- what is applied ----------------------------------------------------------------------- */
 
-/* Servers remove trash, and finish transactions of clients that are slow. */
+/* Servers remove trash, finish transactions of clients that are slow, and take locks from those that
+ * are silent. */
 static bool is_of_servers(const struct kv_session *session, const struct kv_op *op)
 {
-    if (op->kind == KV_OUTCOME || op->kind == KV_ASK || op->kind == KV_FORGET)
+    if (op->kind == KV_OUTCOME || op->kind == KV_ASK || op->kind == KV_FORGET ||
+        op->kind == KV_FENCE || op->kind == KV_RELEASE)
         return true;
     return session->session == 0 && op->kind == KV_DELETE && op->space == KV_INTERNAL;
 }
@@ -378,7 +380,7 @@ static void refute_read(struct witness *w, const struct kv_model_read *read, str
             kv_method_name(read->op->kind), (int)read->op->key.n, (const char *)read->op->key.p,
             read->shards[0], read->from, read->to);
     print_reply("answered", reply);
-    if (read->op->kind != KV_SCAN) {
+    if (read->op->kind != KV_SCAN && !kv_is_lock(read->op->kind)) {
         kv_model_answer(w->model, read, &expected);
         print_reply("now it is", buffer_slice(&expected));
         buffer_deinit(&expected);

@@ -308,6 +308,105 @@ static void a_page_that_misses_a_name_is_refused(void **state)
     buffer_deinit(&reply);
 }
 
+/* -- locks --------------------------------------------------------------------------------- */
+
+#define LOCK_KEY "\0\0\0\0\0\0\0\1l"
+
+static const struct kv_lock first_lock = {
+    .type = KV_LOCK_EXCLUSIVE, .holder = 7, .owner = 1, .last = 3};
+static const struct kv_lock second_lock = {
+    .type = KV_LOCK_SHARED, .holder = 7, .owner = 2, .first = 3, .last = 5};
+
+/* data: set to what the operation points into. */
+static struct kv_op lock_op(enum kv_kind kind, const struct kv_lock *lock, struct buffer *data)
+{
+    buffer_clear(data);
+    kv_lock_pack(data, lock);
+    return (struct kv_op){.kind = kind,
+                          .space = KV_INTERNAL,
+                          .key = slice_of((const uint8_t *)LOCK_KEY, sizeof LOCK_KEY - 1),
+                          .data = buffer_slice(data)};
+}
+
+static void take_first_lock(void)
+{
+    struct buffer data = {0}, reply = {0};
+    struct kv_request request = next(lock_op(KV_LOCK, &first_lock, &data));
+    uint32_t id = ask(&request);
+    apply(&request, &reply);
+    answer(id, buffer_slice(&reply));
+    buffer_deinit(&data);
+    buffer_deinit(&reply);
+}
+
+static void a_lock_that_others_have_is_refused(void **state)
+{
+    struct buffer data = {0}, right = {0}, wrong = {0};
+    (void)state;
+    take_first_lock();
+    struct kv_request request = next(lock_op(KV_LOCK, &second_lock, &data));
+    uint32_t id = ask(&request);
+    apply(&request, &right);
+    kv_reply_pack(&wrong, &(struct kv_reply){.old_length = 1, .ids_first = 30000});
+    assert_refused(answer(id, buffer_slice(&wrong)));
+    buffer_clear(&wrong);
+    kv_reply_pack(&wrong,
+                  &(struct kv_reply){.status = SF_LOCK_HELD, .old_length = 1, .ids_first = 30000});
+    assert_true(slice_equal(buffer_slice(&wrong), buffer_slice(&right)));
+    answer(id, buffer_slice(&right));
+    buffer_deinit(&data);
+    buffer_deinit(&right);
+    buffer_deinit(&wrong);
+}
+
+static void a_test_that_misses_a_lock_is_refused(void **state)
+{
+    struct buffer data = {0}, shown = {0}, reply = {0};
+    (void)state;
+    take_first_lock();
+    struct kv_request request = make_request(lock_op(KV_LOCK_TEST, &second_lock, &data));
+    uint32_t id = ask(&request);
+    kv_reply_pack(&reply, &(struct kv_reply){0});
+    assert_refused(answer(id, buffer_slice(&reply)));
+    kv_lock_pack(&shown, &first_lock);
+    buffer_clear(&reply);
+    kv_reply_pack(&reply, &(struct kv_reply){.data = buffer_slice(&shown)});
+    answer(id, buffer_slice(&reply));
+    buffer_deinit(&data);
+    buffer_deinit(&shown);
+    buffer_deinit(&reply);
+}
+
+/* Byte 3 is guarded by first_lock, byte 4 by none. */
+static void write_byte(uint8_t byte)
+{
+    struct buffer key = {0}, data = {0}, reply = {0};
+    buffer_put_u64(&key, 9);
+    buffer_put_u8(&key, KV_MODEL_GUARD);
+    buffer_put_u8(&key, byte);
+    buffer_append(&key, (const uint8_t *)LOCK_KEY, sizeof LOCK_KEY - 1);
+    buffer_put_u64(&data, first_lock.holder);
+    buffer_put_u64(&data, first_lock.owner);
+    struct kv_request request = next((struct kv_op){.kind = KV_PUT,
+                                                    .space = KV_INTERNAL,
+                                                    .key = buffer_slice(&key),
+                                                    .data = buffer_slice(&data)});
+    (void)ask(&request);
+    apply(&request, &reply);
+    buffer_deinit(&key);
+    buffer_deinit(&data);
+    buffer_deinit(&reply);
+}
+
+static void a_write_without_its_lock_is_refused(void **state)
+{
+    (void)state;
+    assert_refused(write_byte(3));
+    take_first_lock();
+    write_byte(3);
+    assert_refused(write_byte(4));
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -322,6 +421,9 @@ int main(void)
         CASE(a_read_of_the_past_is_refused),
         CASE(a_read_may_see_what_changed_while_it_was_asked),
         CASE(a_page_that_misses_a_name_is_refused),
+        CASE(a_lock_that_others_have_is_refused),
+        CASE(a_test_that_misses_a_lock_is_refused),
+        CASE(a_write_without_its_lock_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
