@@ -99,7 +99,7 @@ static void prepare(struct links *m, unsigned shape)
     file->place.ino = file->ino;
 }
 
-#define IDLE_MS 160000u
+#define IDLE_MS 40000u
 
 static void run_orphans(uint64_t seed)
 {
