@@ -406,11 +406,6 @@ struct rpc *host_rpc(struct host *host)
     return host->rpc;
 }
 
-struct env *host_env(struct host *host)
-{
-    return host->env;
-}
-
 struct replica *host_find(struct host *host, group_id gid)
 {
     struct replica *r = host->replicas;

@@ -221,11 +221,6 @@ uint64_t replica_group_identity(const struct replica *replica)
     return replica->group_identity;
 }
 
-const struct group *replica_group(const struct replica *replica)
-{
-    return &replica->identity.group;
-}
-
 uint32_t replica_shard_count(const struct replica *replica)
 {
     return replica->identity.shard_count;
@@ -249,9 +244,4 @@ struct rpc *replica_rpc(const struct replica *replica)
 void replica_consensus_status(const struct replica *replica, struct consensus_status *out)
 {
     consensus_status(replica->consensus, out);
-}
-
-bool replica_term_at(const struct replica *replica, uint64_t index, uint64_t *term)
-{
-    return consensus_term_at(replica->consensus, index, term);
 }

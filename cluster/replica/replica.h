@@ -70,7 +70,6 @@ rpc_peer replica_leader_way(struct replica *replica);
 group_id replica_gid(const struct replica *replica);
 uint64_t
 replica_group_identity(const struct replica *replica); /* group_identity of its addresses */
-const struct group *replica_group(const struct replica *replica);
 uint32_t replica_shard_count(const struct replica *replica); /* as the identity says */
 enum routing replica_routing(const struct replica *replica);
 struct env *replica_env(const struct replica *replica);
@@ -142,12 +141,10 @@ SF_MUST_CHECK int host_add(struct host *host, const struct replica_options *opti
 void host_start(struct host *host);
 void host_free(struct host *host);
 struct rpc *host_rpc(struct host *host);
-struct env *host_env(struct host *host);
 struct replica *host_find(struct host *host, group_id gid);
 
-/* Read-only looks for the checkers of the simulation. */
+/* For the checkers of the simulation. */
 void replica_consensus_status(const struct replica *replica, struct consensus_status *out);
-bool replica_term_at(const struct replica *replica, uint64_t index, uint64_t *term);
 /* Called for each entry that a replica applies; a simulation's checker. NULL: none. */
 extern void (*replica_on_apply)(const struct replica *replica, const struct entry *entry);
 

@@ -26,11 +26,6 @@ struct env *shardkv_env(struct shardkv *shardkv)
     return shardkv->env;
 }
 
-struct rpc *shardkv_rpc(struct shardkv *shardkv)
-{
-    return shardkv->rpc;
-}
-
 struct router *service_router(struct shardkv *service)
 {
     return service->fixed == NULL ? service->router : NULL;

@@ -39,6 +39,5 @@ struct machine *shardkv_machine_new(struct shardkv *shardkv, group_id gid);
 
 struct router *shardkv_router(struct shardkv *shardkv);
 struct env *shardkv_env(struct shardkv *shardkv);
-struct rpc *shardkv_rpc(struct shardkv *shardkv);
 
 #endif

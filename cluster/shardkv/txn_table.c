@@ -135,11 +135,6 @@ bool txn_table_blocks(const struct txn_table *table, const struct lock_set *set)
 
 /* -- records ------------------------------------------------------------------------------- */
 
-size_t txn_table_count(const struct txn_table *table)
-{
-    return HASH_COUNT(table->kept);
-}
-
 struct txn_entry *txn_table_find(const struct txn_table *table, uint64_t session, uint64_t sequence)
 {
     uint64_t name[2] = {session, sequence};

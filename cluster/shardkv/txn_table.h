@@ -28,7 +28,6 @@ struct copy_tables *txn_tables_new(void);
 SF_MUST_CHECK int txn_tables_at(struct copy_tables *tables, const struct space *space,
                                 struct shard_copy copy, struct txn_table **out);
 
-size_t txn_table_count(const struct txn_table *table); /* records */
 struct txn_entry *txn_table_find(const struct txn_table *table, uint64_t session,
                                  uint64_t sequence);                         /* NULL: none */
 bool txn_table_has_session(const struct txn_table *table, uint64_t session); /* a PREPARED one */

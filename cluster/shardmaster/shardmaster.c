@@ -200,11 +200,6 @@ struct machine *shardmaster_new(void)
     return &m->machine;
 }
 
-const struct config *shardmaster_newest(const struct machine *machine)
-{
-    return ((const struct shardmaster *)(const void *)machine)->newest;
-}
-
 int shardmaster_config(const struct shardmaster *m, int64_t num, struct config **out)
 {
     const struct config *known = NULL;

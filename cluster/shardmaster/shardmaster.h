@@ -40,7 +40,4 @@ struct machine *shardmaster_new(void);
 /* Answers the methods on the replica's rpc: after host_add, before host_start. */
 void shardmaster_serve(struct machine *machine);
 
-/* The newest Config applied here; until the next turn. For checkers and the status. */
-const struct config *shardmaster_newest(const struct machine *machine);
-
 #endif
