@@ -147,18 +147,23 @@ struct stage_server *stage_find(struct stage *stage, const char *name)
     stage_fail("there is no server %s", name);
 }
 
-/* It is there, and no zombie: as long as it ends, it still holds its files. */
+/* It is there, and no zombie: as long as it ends, it still holds its files. Of several threads the
+ * first may be a zombie while others end, and the system takes connections in its name. */
 static bool runs(pid_t pid)
 {
     char path[64], state = 'X';
+    long threads = 0;
     snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
     FILE *file = fopen(path, "r");
     if (!file)
         return false;
-    if (fscanf(file, "%*d (%*[^)]) %c", &state) != 1)
+    if (fscanf(
+            file,
+            "%*d (%*[^)]) %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %ld",
+            &state, &threads) != 2)
         state = 'X';
     fclose(file);
-    return state != 'Z' && state != 'X';
+    return (state != 'Z' && state != 'X') || threads > 1;
 }
 
 pid_t stage_pid(const struct stage *stage, const char *name)
