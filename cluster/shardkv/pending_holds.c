@@ -56,8 +56,15 @@ static struct held *find_own(const struct pending *p)
 
 uint64_t pending_hold_ticket(const struct kv_machine *machine, uint64_t number, uint32_t shard)
 {
-    const struct held *held = find_number(machine, number, shard);
-    return held != NULL ? held->waiter.ticket : 0;
+    const struct held *held;
+    uint64_t first = 0;
+    DL_FOREACH(machine->holds, held)
+    {
+        bool is_its = held->number == number && held->waiter.shard == shard;
+        if (is_its && (first == 0 || held->waiter.ticket < first))
+            first = held->waiter.ticket;
+    }
+    return first;
 }
 
 /* -- the end of a hold ----------------------------------------------------------------------- */

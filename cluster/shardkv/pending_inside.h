@@ -85,7 +85,8 @@ void pending_answer(struct pending *p, struct buffer *reply);
 void pending_hold(struct pending *p);
 /* It waited for its turn, which has come. */
 void pending_hold_granted(struct pending *p);
-/* The place of who passes what the number holds in the shard; 0: it holds nothing there. */
+/* The place of who passes what the number holds in the shard, which is that of the first one; 0: it
+ * holds nothing there. */
 uint64_t pending_hold_ticket(const struct kv_machine *machine, uint64_t number, uint32_t shard);
 /* What was proposed by this ticket is applied, or never will be by this leader. */
 void pending_hold_drain(struct kv_machine *machine, uint32_t shard, uint64_t proposed);

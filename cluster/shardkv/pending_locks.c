@@ -27,11 +27,18 @@ struct txn_table *pending_table(const struct kv_machine *machine, uint32_t shard
 
 /* -- waiting ------------------------------------------------------------------------------- */
 
+/* A read with a hold; of a mutation there is no copy. */
+static bool takes_hold(const struct pending *p)
+{
+    return p->request.op.hold != 0;
+}
+
 static bool is_same(const struct pending *a, const struct pending *b)
 {
-    if (a->session.session == 0) /* a read with a hold */
-        return b->session.session == 0 && a->hold == b->hold &&
-               lock_sets_conflict(&a->waiter.set, &b->waiter.set);
+    if (takes_hold(a) != takes_hold(b))
+        return false;
+    if (takes_hold(a))
+        return a->hold == b->hold && lock_sets_conflict(&a->waiter.set, &b->waiter.set);
     return a->session.session == b->session.session && a->session.sequence == b->session.sequence;
 }
 
@@ -73,7 +80,7 @@ static void wait_if_room(struct pending *p)
 static void go_on(struct pending *p)
 {
     env_timer_stop(&p->timer);
-    if (!p->waiter.reads && p->session.session == 0 && p->hold != 0)
+    if (!p->waiter.reads && takes_hold(p))
         pending_hold_granted(p);
     else if (!p->waiter.reads)
         pending_propose(p);

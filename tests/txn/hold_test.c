@@ -215,6 +215,43 @@ static void a_number_passes_what_it_holds(void **state)
     assert_true(ms_between(&both) < KV_HOLD_MS);
 }
 
+/* It reads two keys at once; the one that it asked for first has to wait. */
+static void a_number_passes_the_first_of_its_holds(void **state)
+{
+    (void)state;
+    struct question q, first, change;
+    struct kv_op get = read_op(KV_GET, "0", MINE), append = ask_op(KV_APPEND, "0", "theirs");
+    struct kv_session session = {ask_session(0, 10), 1, 1}, other = {ask_session(0, 11), 1, 1};
+    hold_now("0", THEIRS, &q);
+    ask(&asker, &first, 0, NULL, &get);
+    cluster_run_ms(asker.cluster, 20);
+    hold_now("10", MINE, &q);
+    append.hold = THEIRS;
+    assert_int_equal(ask_now(0, &other, &append, &change), SF_OK);
+    ask_wait(&first);
+    append.hold = MINE;
+    assert_int_equal(ask_now(0, &session, &append, &change), SF_OK);
+    assert_true(ms_between(&change) < KV_HOLD_MS / 2);
+}
+
+/* A stranger's, which names no session: it is refused, and holds nothing. */
+static void only_a_read_takes_a_hold(void **state)
+{
+    (void)state;
+    struct question q, plain, change, write;
+    struct kv_op append = ask_op(KV_APPEND, "0", "x");
+    struct kv_session none = {0, 1, 1}, session = {ask_session(0, 10), 1, 1};
+    (void)ask_now(0, &none, &append, &plain);
+    hold_now("0", THEIRS, &q);
+    append.hold = MINE;
+    ask(&asker, &change, 0, &none, &append);
+    ask_wait(&change);
+    assert_int_equal(change.status, plain.status);
+    append.hold = 0;
+    assert_int_equal(ask_now(0, &session, &append, &write), SF_OK);
+    assert_true(ms_between(&write) < KV_HOLD_MS / 2);
+}
+
 /* -- transactions over shards ------------------------------------------------------------------ */
 
 static char far_key[4];
@@ -364,6 +401,8 @@ int main(void)
         HOLD_TEST(a_hold_ends_by_time),
         HOLD_TEST(first_come_is_first_served),
         HOLD_TEST(a_number_passes_what_it_holds),
+        HOLD_TEST(a_number_passes_the_first_of_its_holds),
+        HOLD_TEST(only_a_read_takes_a_hold),
         HOLD_TEST(a_prepare_passes_its_hold_and_no_other),
         HOLD_TEST(two_that_cross_wait_no_longer_than_a_hold_stands),
         HOLD_TEST(a_hold_ends_with_the_lead),
