@@ -81,7 +81,8 @@ static int check_common(const struct kv_op *op, unsigned flags, const char **wha
     RULE(op->kind == KV_SCAN || op->shard_count == 0, SF_INVALID, "shards");
     RULE(op->kind == KV_ADD || op->add_count == 0, SF_INVALID, "adds");
     bool has_times = op->kind == KV_PUT || op->kind == KV_SET_ATTR;
-    RULE(has_times || op->after_ns == 0, SF_INVALID, "time to come after");
+    uint64_t after_max_ns = has_times ? INT64_MAX : 0; /* beyond, nothing could come after it */
+    RULE(op->after_ns <= after_max_ns, SF_INVALID, "time to come after");
     bool holds_others = op->kind == KV_MINI || op->kind == KV_PREPARE;
     RULE(holds_others || op->check_count + op->op_count == 0, SF_INVALID, "operations");
     RULE(kv_is_of_txn(op->kind) || op->number_count == 0, SF_INVALID, "participants");

@@ -39,7 +39,8 @@ static bool is_same(const struct pending *a, const struct pending *b)
         return false;
     if (takes_hold(a))
         return a->hold == b->hold && lock_sets_conflict(&a->waiter.set, &b->waiter.set);
-    return a->session.session == b->session.session && a->session.sequence == b->session.sequence;
+    return a->session.session != 0 && a->session.session == b->session.session &&
+           a->session.sequence == b->session.sequence;
 }
 
 /* The client sent the same again: it is the newer request that will be heard. */

@@ -73,7 +73,7 @@ static void sample_put(struct sample *s, struct kv_op *op)
     op->created = sample_length_of_bits(s);
     op->mtime_ns = sample_length_of_bits(s);
     op->ids_first = sample_length_of_bits(s);
-    op->after_ns = sample_length_of_bits(s);
+    op->after_ns = sample_length_of_bits(s) >> 1;
     if (one_in(s, 2)) {
         op->flags |= KV_HAS_LENGTH | KV_HAS_TAIL;
         op->length = op->data.n + sample_below(s, SF_FILE_BYTES_MAX / 2);
