@@ -148,7 +148,9 @@ static void on_locked(struct lock_call *call, int status)
     pause_for(w);
 }
 
-static void submit_lock(struct worker *w, enum kv_lock_type type, unsigned flags)
+/* timeout_ms: 0: none. */
+static void submit_lock(struct worker *w, enum kv_lock_type type, unsigned flags,
+                        uint64_t timeout_ms)
 {
     struct locking *l = &w->locking;
     l->call = (struct lock_call){.on_done = on_locked,
@@ -158,7 +160,7 @@ static void submit_lock(struct worker *w, enum kv_lock_type type, unsigned flags
                                           .owner = l->owner,
                                           .first = l->first,
                                           .last = l->last},
-                                 .timeout_ms = worker_timeout_ms(w)};
+                                 .timeout_ms = timeout_ms};
     lock_submit(client_now(w), &l->call);
     l->holder = l->call.lock.holder;
 }
@@ -185,7 +187,8 @@ static void take(struct worker *w)
     choose_range(w);
     flags |= has ? KV_LOCK_PASSES : 0u;
     flags |= worker_random(w, 4) == 0 ? KV_LOCK_CONVERTS : 0u;
-    submit_lock(w, worker_random(w, 3) == 0 ? KV_LOCK_SHARED : KV_LOCK_EXCLUSIVE, flags);
+    submit_lock(w, worker_random(w, 3) == 0 ? KV_LOCK_SHARED : KV_LOCK_EXCLUSIVE, flags,
+                worker_timeout_ms(w));
     if (waits && (has || worker_random(w, 8) == 0))
         env_timer_start_ms(&l->patience, worker_random(w, PATIENCE_MS_MAX));
 }
@@ -193,7 +196,7 @@ static void take(struct worker *w)
 static void give_back_some(struct worker *w)
 {
     choose_range(w);
-    submit_lock(w, KV_LOCK_NONE, 0);
+    submit_lock(w, KV_LOCK_NONE, 0, worker_timeout_ms(w));
 }
 
 static void on_tested(struct lock_call *call, int status)
@@ -230,8 +233,7 @@ static bool give_back_all(struct worker *w)
         l->file = file;
         l->first = 0;
         l->last = KV_MODEL_LOCK_BYTES - 1;
-        submit_lock(w, KV_LOCK_NONE, 0);
-        l->call.timeout_ms = 0;
+        submit_lock(w, KV_LOCK_NONE, 0, 0); /* until it is done: it would be forgotten */
         return true;
     }
     return false;
