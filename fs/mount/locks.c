@@ -386,6 +386,7 @@ static void fail_changes(struct mount *mount)
             continue;
         fuse_req_interrupt_func(r->fuse, NULL, NULL);
         tree_cancel(&r->call);
+        locks_note_loose(r); /* a shard that does not know of the fence yet may execute it */
         request_fail(r, SF_FENCED);
     }
 }

@@ -45,7 +45,8 @@ static void look_after(struct mount *mount)
 void request_watch(struct request *r)
 {
     r->interrupted = true;
-    r->interrupted_ms = env_now_ms(r->mount->env);
+    if (r->interrupted_ms == 0) /* else the signal came in an earlier step */
+        r->interrupted_ms = env_now_ms(r->mount->env);
     look_after(r->mount);
 }
 
