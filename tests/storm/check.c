@@ -6,6 +6,7 @@
 #include <utlist.h>
 
 #include "env/memory.h"
+#include "replica/inside.h"
 #include "shardkv/config_change.h"
 #include "shardkv/machine.h"
 #include "shardkv/range_table.h"
@@ -231,9 +232,11 @@ static void check_tables(const struct kv_machine *machine, struct shard_copy cop
     copy_tables_free(fresh);
 }
 
+/* While a snapshot takes the place of the store, the tables are those from before it (R3). */
 static void check_locks(const struct cluster_node *n)
 {
-    const struct kv_machine *machine = n->replica ? process_machine(n) : NULL;
+    bool is_itself = n->replica && !install_holds_apply(n->replica);
+    const struct kv_machine *machine = is_itself ? process_machine(n) : NULL;
     struct shard_copy copy;
     if (machine == NULL || machine->shards == NULL || replica_settle(n->replica) != SF_OK)
         return;
